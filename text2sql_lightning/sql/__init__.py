@@ -1,0 +1,1 @@
+"""What SQL means: schemas, execution, fillings. No torch."""
