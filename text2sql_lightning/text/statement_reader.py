@@ -1,0 +1,206 @@
+"""Read one statement from a text that may hold more: where it ends, or that it was only a sentence."""
+
+import re
+from collections.abc import Iterator
+from typing import Final, NamedTuple
+
+from text2sql_lightning.text.sql_tokens import Token, is_closed, scan
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(re.findall(r"\w+", text))
+
+
+_BLANK_LINE: Final = re.compile(r"\n[ \t\r]*+\n")
+_NEXT_WORD: Final = re.compile(r"[ \t]*+(?:([^\W\d]\w*+)|(:)(?!\w))")
+_BROKEN_END: Final = re.compile(r"\n[ \t\r]*+(?:\n|```|###)")
+
+# Words that go on with a statement after a complete expression, so a line may begin with them.
+_CONTINUATION: Final = _words(
+    """AND AS ASC BETWEEN BY COLLATE CROSS DESC DIV ELSE END ESCAPE EXCEPT FETCH FILTER FOR FROM FULL GLOB GROUP HAVING
+    ILIKE IN INDEXED INNER INTERSECT IS ISNULL JOIN LATERAL LEFT LIKE LIMIT MATCH MINUS MOD NATURAL NOT NOTNULL NULLS
+    OFFSET ON OR ORDER OUTER OVER PARTITION QUALIFY REGEXP RIGHT RLIKE THEN UNION USING WHEN WHERE WINDOW XOR"""
+)
+# Of these, "In" or "As" after an empty line begins a sentence unless the statement spells its keywords that way.
+_SENTENCE_STARTERS: Final = _words("AND AS BETWEEN END FOR FULL IN IS LIKE NOT ON OR THEN USING WHEN")
+_VALUE_WORDS: Final = _words("ASC DESC END ISNULL NOTNULL NULL TRUE FALSE FIRST LAST")
+_OPENING_WORDS: Final = _words("ALL CASE CAST DISTINCT EXISTS NOT NULL")
+_BEFORE_SELECT: Final = _words("ALL AS EXCEPT INTERSECT MINUS UNION")
+# "select the name from" reads as SQL, `the AS name`, but nobody means it.
+_DETERMINERS: Final = _words("a all an any each every its my only our that the their these this those which your")
+
+
+class Cut(NamedTuple):
+    """How the reading of a candidate ended: `text[start:end]` is it, unless it was prose.
+
+    `firm` says that no text appended behind can change this; `resume` is where to look for the next candidate.
+    """
+
+    end: int
+    prose: bool
+    firm: bool
+    resume: int
+    has_from: bool
+
+
+class StatementReader:
+    """One pass over the tokens of a candidate."""
+
+    def __init__(self, text: str, start: int, *, trusted: bool, fenced: bool) -> None:
+        self.text = text
+        self.start = start
+        self.trusted = trusted
+        self.fenced = fenced
+        first = re.match(r"\w+", text[start : start + 6])
+        self.first_word = first[0] if first else ""
+        self.inline = text.endswith("`", 0, start) and not text.endswith("```", 0, start)
+        self.select_expected = self.first_word.upper() == "WITH"
+        self.depth = 0
+        self.has_from = False
+        self.opening: list[str] = []  # the first pieces after SELECT: they tell a query from a sentence
+        self.ends = [start + len(self.first_word)] * 2  # where the last two significant tokens end
+        self.previous = self.first_word.upper()
+        self.previous_kind = "keyword"
+
+    @property
+    def credible(self) -> bool:
+        """True for a statement that stands where one is expected, or shouts like one."""
+        return self.trusted or (self.has_from and self.first_word.isupper())
+
+    def read(self) -> Cut:
+        """Read to the end of the statement, to the first sign of prose, or to the end of the text."""
+        for token in self._significant_tokens():
+            cut = self._hard_end(token) or self._soft_end(token) or self._prose(token)
+            if cut:
+                return cut
+            self._advance(token)
+        return self._cut(self.ends[-1], len(self.text), firm=False)
+
+    def _significant_tokens(self) -> Iterator[Token]:
+        for token in scan(self.text, self.ends[-1]):
+            if token.kind not in ("space", "comment"):
+                yield token
+
+    def _cut(self, end: int, resume: int, *, firm: bool, prose: bool = False) -> Cut:
+        return Cut(end, prose, firm and not prose, resume, self.has_from)
+
+    def _sentence(self, resume: int) -> Cut:
+        return self._cut(self.start, resume, firm=False, prose=True)
+
+    def _hard_end(self, token: Token) -> Cut | None:
+        """End at what can never be part of a statement: `;`, a fence, `###`, a closing bracket too many."""
+        text, start = self.text, token.start
+        character = text[start]
+        fence = token.kind == "fence"
+        if self.inline and character == "`":
+            fence = False
+        elif not (
+            fence
+            or character == ";"
+            or (character == ")" and self.depth == 0)
+            or (character == "#" and (text.startswith("###", start) or (self.depth == 0 and self._on_new_line(token))))
+        ):
+            return None
+        if not self.opening and not self.trusted:
+            return self._sentence(start)
+        if fence and not self.fenced and not self.credible:
+            return self._sentence(start)  # this fence opens the block with the real statement
+        return self._cut(self.ends[-1], start, firm=True)
+
+    def _soft_end(self, token: Token) -> Cut | None:
+        """End before a second statement or before prose on a new line."""
+        if self.depth:
+            return None
+        piece = self.text[token.start : token.end]
+        complete = token.end < len(self.text)
+        if token.kind == "word" and piece.upper() == "SELECT" and self._is_second_select():
+            louder = piece.isupper() and not self.first_word.isupper() and not self._on_new_line(token)
+            if louder or not self.opening:
+                return self._sentence(token.start)
+            return self._cut(self.ends[-1], token.start, firm=complete)
+        return self._prose_line(token, piece, complete)
+
+    def _is_second_select(self) -> bool:
+        if self.select_expected and self.previous == ")":
+            self.select_expected = False
+            return False
+        return self.previous not in _BEFORE_SELECT
+
+    def _prose_line(self, token: Token, piece: str, complete: bool) -> Cut | None:
+        gap = self.text[self.ends[-1] : token.start]
+        if not self._ends_expression() or ("\n" not in gap and not gap.startswith(". ")):
+            return None
+        blank_line = _BLANK_LINE.search(gap) is not None
+        cut = self._cut(self.ends[-1], token.start, firm=complete)
+        if token.kind == "symbol":
+            return cut if blank_line and piece in "-*>" else None  # a list or a quotation
+        if token.kind not in ("word", "number") or self._continues(piece, after_blank_line=blank_line):
+            return None
+        if blank_line:
+            return cut
+        following = _NEXT_WORD.match(self.text, token.end)
+        if not following or (following[1] and self._continues(following[1], after_blank_line=False)):
+            return None
+        return cut._replace(firm=following.end() < len(self.text))
+
+    def _continues(self, word: str, *, after_blank_line: bool) -> bool:
+        upper = word.upper()
+        if upper not in _CONTINUATION:
+            return False
+        is_sentence = (
+            after_blank_line and upper in _SENTENCE_STARTERS and word.istitle() and not self.first_word.istitle()
+        )
+        return not is_sentence
+
+    def _ends_expression(self) -> bool:
+        return self.previous_kind in ("word", "number", "string", "quoted") or self.previous in _VALUE_WORDS | {")"}
+
+    def _on_new_line(self, token: Token) -> bool:
+        return "\n" in self.text[self.ends[-1] : token.start]
+
+    def _prose(self, token: Token) -> Cut | None:
+        """Notice that the candidate is a sentence."""
+        text = self.text
+        if text[token.start] == ":" and text[token.end : token.end + 1].isspace():
+            if not self.credible:
+                return self._sentence(token.end)
+            if self.previous_kind == "word":
+                return self._cut(self.ends[-2], token.end, firm=True)
+        if self.trusted or len(self.opening) > 2:
+            return None
+        return self._sentence(token.start) if self._is_sentence_opening(token) else None
+
+    def _is_sentence_opening(self, token: Token) -> bool:
+        piece = self.text[token.start : token.end]
+        word = token.kind == "word" and piece.upper() not in _CONTINUATION
+        if not self.opening:
+            return piece in ",.:!?" or piece.upper() in _CONTINUATION
+        bare = [part for part in self.opening if part.isidentifier() and part.upper() not in _OPENING_WORDS]
+        if len(bare) < len(self.opening):
+            return False
+        if len(self.opening) == 1:
+            return token.kind == "string" or (word and bare[0].lower() in _DETERMINERS)
+        return bare[1].upper() not in _CONTINUATION and piece.upper() != "FROM" and piece != ","
+
+    def _advance(self, token: Token) -> None:
+        piece = self.text[token.start : token.end]
+        end = token.end
+        if piece == "(":
+            self.depth += 1
+        elif piece == ")":
+            self.depth -= 1
+        if token.kind in ("string", "quoted") and not is_closed(piece):
+            # A quote that is never closed is no literal: a heading below it is not swallowed.
+            broken = _BROKEN_END.search(piece)
+            end = token.start + len((piece[: broken.start()] if broken else piece).rstrip())
+        upper = piece.upper()
+        if token.kind == "word" and upper == "FROM" and self.depth == 0:
+            self.has_from = True
+        if len(self.opening) < 3 and upper not in ("DISTINCT", "ALL"):
+            self.opening.append(piece)
+        if piece == ".":
+            return  # a full stop belongs to the statement only when something follows it
+        keyword = token.kind == "word" and (upper in _CONTINUATION | _OPENING_WORDS | _VALUE_WORDS or upper == "SELECT")
+        self.ends = [self.ends[-1], end]
+        self.previous_kind = "keyword" if keyword else token.kind
+        self.previous = upper
