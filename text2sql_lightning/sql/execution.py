@@ -1,0 +1,151 @@
+"""A query against a database, read-only and with a deadline: rows, or the class of its error.
+
+A query here was written by a model and is treated as hostile. Covered, and each tested: writes, PRAGMA, ATTACH,
+extensions and several statements are refused; no file appears or changes; a query that takes too long is interrupted,
+LIKE patterns that blow up included; results, values and statements have a largest size; text that is not UTF-8, NUL
+characters and deep nesting do no harm. Not covered: the memory that one query takes before its deadline.
+"""
+
+import re
+import sqlite3
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Literal, TypeAlias
+
+from text2sql_lightning.sql.connection import connect
+from text2sql_lightning.sql.patterns import guard_patterns, has_many_wildcards
+from text2sql_lightning.sql.tokens import keywords, tokenize
+
+Value: TypeAlias = int | float | str | bytes | None
+Row: TypeAlias = tuple[Value, ...]
+ErrorClass: TypeAlias = Literal[
+    "empty", "syntax", "unknown_table", "unknown_column", "ambiguous_column", "unknown_function",
+    "timeout", "refused", "too_large", "other",
+]  # fmt: skip
+
+MAX_ROWS: Final = 200_000
+MAX_BYTES: Final = 64_000_000
+
+_STEPS_BETWEEN_LOOKS: Final = 500
+_OTHER_STATEMENTS: Final = keywords(
+    """ALTER ANALYZE ATTACH BEGIN COMMIT CREATE DELETE DETACH DROP END EXPLAIN INSERT PRAGMA REINDEX RELEASE REPLACE
+    ROLLBACK SAVEPOINT UPDATE VACUUM"""
+)
+_MESSAGES: Final[tuple[tuple[str, ErrorClass], ...]] = (
+    (r"interrupted", "timeout"),
+    (r"no such table", "unknown_table"),
+    (r"no such column|has no column|cannot join using column", "unknown_column"),
+    (r"ambiguous column", "ambiguous_column"),
+    (r"no such function|wrong number of arguments to function", "unknown_function"),
+    (r"not authorized|prohibited|readonly|one statement at a time", "refused"),
+    (
+        r"too big|too large|too long|too many|too complex|too deep|stack overflow|out of memory|user-defined function",
+        "too_large",
+    ),
+    (r"syntax error|incomplete input|unrecognized token|null character|misuse of|near \"", "syntax"),
+)
+
+
+@dataclass(frozen=True)
+class Execution:
+    """What came of a query.
+
+    Attributes:
+        rows: The rows; empty after an error.
+        columns: Names of the result's columns; empty after an error.
+        error: The error's class, None when the query ran to its end.
+        seconds: Wall time that the query took.
+    """
+
+    rows: Sequence[Row]
+    columns: tuple[str, ...]
+    error: ErrorClass | None
+    seconds: float
+
+
+def execute(
+    database: Path | bytes,
+    sql: str,
+    *,
+    timeout_s: float = 5.0,
+    max_rows: int = MAX_ROWS,
+    max_bytes: int = MAX_BYTES,
+) -> Execution:
+    """Run one query on a database that it can only read.
+
+    Args:
+        database: A SQLite file, or a serialized database (`sqlite3.Connection.serialize`).
+        sql: One SELECT statement; a semicolon and comments may follow it.
+        timeout_s: Seconds after which the query is interrupted.
+        max_rows: More rows than this are the error `too_large`.
+        max_bytes: More bytes of values than this, 8 for a number, are the error `too_large`.
+
+    Raises:
+        DataError: When the database is missing or is none; nothing that stands in `sql` raises.
+    """
+    with connect(database) as connection:
+        return run_query(connection, sql, timeout_s=timeout_s, max_rows=max_rows, max_bytes=max_bytes)
+
+
+def run_query(
+    connection: sqlite3.Connection,
+    sql: str,
+    *,
+    timeout_s: float = 5.0,
+    max_rows: int = MAX_ROWS,
+    max_bytes: int = MAX_BYTES,
+) -> Execution:
+    """Run one query on a connection of `connect`; like `execute`, for several queries on the same database."""
+    start = time.perf_counter()
+    refusal = _refusal(sql)
+    if refusal is not None:
+        return Execution((), (), refusal, 0.0)
+    deadline = start + timeout_s
+    connection.set_progress_handler(lambda: time.perf_counter() > deadline, _STEPS_BETWEEN_LOOKS)
+    if has_many_wildcards(sql):
+        guard_patterns(connection)
+    error: ErrorClass | None
+    try:
+        cursor = connection.execute(sql)
+        rows, error = _fetch(cursor, deadline, max_rows, max_bytes)
+    except (sqlite3.Error, ValueError, OverflowError, MemoryError) as failure:
+        error = _classify(failure)
+    seconds = time.perf_counter() - start
+    if error is not None:
+        return Execution((), (), error, seconds)
+    return Execution(rows, tuple(description[0] for description in cursor.description or ()), None, seconds)
+
+
+def _refusal(sql: str) -> ErrorClass | None:
+    first = next((token for token in tokenize(sql) if token.text != ";"), None)
+    if first is None:
+        return "empty"
+    return "refused" if first.is_word(*_OTHER_STATEMENTS) else None
+
+
+def _fetch(
+    cursor: sqlite3.Cursor, deadline: float, max_rows: int, max_bytes: int
+) -> tuple[list[Row], ErrorClass | None]:
+    rows: list[Row] = []
+    size, batch = 0, 64
+    while chunk := cursor.fetchmany(batch):
+        rows += chunk
+        size += sum(len(value) if isinstance(value, str | bytes) else 8 for row in chunk for value in row)
+        if len(rows) > max_rows or size > max_bytes:
+            return [], "too_large"
+        if time.perf_counter() > deadline:
+            return [], "timeout"
+        # Long values come in small batches, so that one batch cannot be much larger than what is allowed.
+        batch = max(1, min(4096, len(rows) * max_bytes // (size * 16 or 1)))
+    return rows, None
+
+
+def _classify(failure: Exception) -> ErrorClass:
+    if isinstance(failure, UnicodeError):
+        return "syntax"
+    if isinstance(failure, MemoryError | OverflowError):
+        return "too_large"
+    message = str(failure).lower()
+    return next((name for pattern, name in _MESSAGES if re.search(pattern, message)), "other")

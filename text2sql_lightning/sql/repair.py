@@ -1,0 +1,123 @@
+"""Repairs of SQL text that leave no doubt about what was meant; everything else is left as it is."""
+
+import sqlite3
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+from text2sql_lightning.sql.ddl import read_tables
+from text2sql_lightning.sql.tables import Column, Table
+from text2sql_lightning.sql.tokens import RESERVED, Token, keywords, quote_name, tokenize
+
+# Reserved words that never stand in a SELECT statement as keywords, so that there they can only be names.
+_NEVER_IN_SELECT: Final = keywords(
+    """ADD ALTER AUTOINCREMENT CHECK COMMIT CONSTRAINT CREATE DEFAULT DEFERRABLE DELETE DROP FOREIGN INDEX INSERT INTO
+    NOTHING PRIMARY RAISE REFERENCES RETURNING TABLE TO TRANSACTION UNIQUE UPDATE"""
+)
+
+
+@dataclass(frozen=True)
+class DdlRepair:
+    """CREATE TABLE text that was made to run.
+
+    Attributes:
+        text: The statements, separated by `; `; the text as given when nothing had to be done or nothing helped.
+        repairs: What was done, e.g. "merged table singer", "quoted column order"; empty for no repair.
+    """
+
+    text: str
+    repairs: tuple[str, ...]
+
+
+def ddl_error(text: str) -> str | None:
+    """Return SQLite's message when the statements do not run, None when they do."""
+    connection = sqlite3.connect(":memory:")
+    try:
+        connection.executescript(text)
+    except (sqlite3.Error, ValueError, MemoryError) as error:  # ValueError: a NUL or a lone surrogate in the text
+        return str(error) or type(error).__name__
+    finally:
+        connection.close()
+    return None
+
+
+def repair_ddl(text: str) -> DdlRepair:
+    """Make CREATE TABLE text run in SQLite where it is certain what was meant.
+
+    A table that is created twice is merged into one with all the columns; a column that is declared twice in a table
+    is kept once (names that differ in letter case alone are the same name); reserved words and names that are no
+    words are quoted. ` | ` between statements becomes `; `.
+    """
+    if ddl_error(text) is None:
+        return DdlRepair(text, ())
+    tables, repairs = merge_tables(read_tables(text))
+    repairs += [f"quoted table {table.name}" for table in tables if _needs_quotes(table.name)]
+    repairs += [f"quoted column {c.name}" for table in tables for c in table.columns if _needs_quotes(c.name)]
+    repaired = "; ".join(table.to_ddl() for table in tables)
+    if not tables or ddl_error(repaired) is not None:
+        return DdlRepair(text, ())
+    return DdlRepair(repaired, tuple(repairs) or ("separated statements",))
+
+
+def repair_query(sql: str, context: str) -> str:
+    """Quote the context's columns and tables whose names are reserved words, where a query uses them unquoted.
+
+    Only words that cannot be keywords at their place are touched: `group` and `order` in front of anything but BY,
+    and words such as `index` that no SELECT statement has as a keyword.
+    """
+    tables = read_tables(context)
+    reserved = {
+        name.upper() for t in tables for name in (t.name, *(c.name for c in t.columns)) if name.upper() in RESERVED
+    }
+    if not reserved:
+        return sql
+    tokens = tokenize(sql)
+    places = [i for i, token in enumerate(tokens) if token.is_word(*reserved) and _is_name(tokens, i)]
+    for i in reversed(places):
+        token = tokens[i]
+        sql = f'{sql[: token.start]}"{token.text}"{sql[token.end :]}'
+    return sql
+
+
+def merge_tables(tables: Iterable[Table]) -> tuple[list[Table], list[str]]:
+    """Return each table once, with the columns of all its declarations, and what was done to get there."""
+    merged: dict[str, Table] = {}
+    repairs: list[str] = []
+    for declared in tables:
+        table, dropped = _once(declared)
+        repairs += [f"dropped repeated column {name}" for name in dropped]
+        key = table.name.lower()
+        if key in merged:
+            first = merged[key]
+            columns = _once(replace(first, columns=first.columns + table.columns))[0].columns
+            keys = tuple(dict.fromkeys(first.foreign_keys + table.foreign_keys))
+            table = Table(first.name, columns, keys)
+            repairs.append(f"merged table {first.name}")
+        merged[key] = table
+    return list(merged.values()), repairs
+
+
+def _once(table: Table) -> tuple[Table, list[str]]:
+    """Return the table with each column once, and the names that were dropped."""
+    columns: dict[str, Column] = {}
+    dropped: list[str] = []
+    for column in table.columns:
+        key = column.name.lower()
+        known = columns.setdefault(key, column)
+        if known is not column:
+            dropped.append(column.name)
+            # VARCHAR is what the data says when it does not know; any other type was seen in use.
+            if known.type.upper() == "VARCHAR" and column.type:
+                columns[key] = replace(known, type=column.type)
+    return replace(table, columns=tuple(columns.values())), dropped
+
+
+def _needs_quotes(name: str) -> bool:
+    return quote_name(name) != name
+
+
+def _is_name(tokens: Sequence[Token], at: int) -> bool:
+    word = tokens[at].text.upper()
+    if word in ("GROUP", "ORDER"):
+        return at + 1 == len(tokens) or not tokens[at + 1].is_word("BY")
+    return word in _NEVER_IN_SELECT
