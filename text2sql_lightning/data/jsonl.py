@@ -1,0 +1,146 @@
+"""JSON lines files, plain or gzip: read with errors that name the line, written in one step."""
+
+import gzip
+import json
+import tempfile
+import zlib
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from text2sql_lightning.errors import DataError
+
+
+def read_objects(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Read the JSON objects of a file, one a line; empty lines are skipped.
+
+    Args:
+        path: A .jsonl file, or a gzip-compressed one whose name ends in .gz.
+
+    Yields:
+        The line's number, from 1, and the object on it.
+
+    Raises:
+        DataError: The file is missing or unreadable, or a line is not a JSON object in UTF-8; names file and line.
+    """
+    for number, line in _read_lines(path):
+        if line.strip():
+            yield number, _parse(line, path, number)
+
+
+def write_objects(path: Path, objects: Iterable[Mapping[str, Any]]) -> None:
+    """Write one JSON object a line; a reader sees the old file or the whole new one, never a part.
+
+    Equal objects give equal bytes, compressed (name ends in .gz) or not.
+
+    Args:
+        path: The file to write. Its folder is made if need be.
+        objects: What to write, in this order.
+    """
+    text = "".join(json.dumps(dict(entry), ensure_ascii=False, allow_nan=False) + "\n" for entry in objects)
+    write_bytes(path, gzip.compress(text.encode(), mtime=0) if path.suffix == ".gz" else text.encode())
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file by putting a finished one in its place.
+
+    Args:
+        path: The file to write. Its folder is made if need be.
+        content: The whole content.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
+        temporary = Path(file.name)
+        try:
+            file.write(content)
+            file.close()
+            temporary.chmod(0o644)  # temporary files are made readable to their owner alone
+            temporary.replace(path)
+        except BaseException:
+            with suppress(OSError):
+                temporary.unlink()
+            raise
+
+
+def _read_lines(path: Path) -> Iterator[tuple[int, bytes]]:
+    try:
+        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+            yield from enumerate(file, start=1)
+    except FileNotFoundError as error:
+        raise DataError(f"{path}: no such file") from error
+    except IsADirectoryError as error:
+        raise DataError(f"{path} is a folder; give a .jsonl or .jsonl.gz file") from error
+    except (EOFError, zlib.error) as error:
+        raise DataError(f"{path} is damaged or incomplete gzip data ({error}); copy or download it again") from error
+    except gzip.BadGzipFile as error:
+        raise DataError(f"{path} is not gzip data ({error}); rename it if it is not compressed") from error
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror or error}") from error
+
+
+def _parse(line: bytes, path: Path, number: int) -> dict[str, Any]:
+    place = f"{path}, line {number}"
+    try:
+        text = line.decode("utf-8-sig" if number == 1 else "utf-8")
+        entry = json.loads(text, parse_constant=_refuse_constant)
+    except UnicodeDecodeError as error:
+        raise DataError(f"{place} is not UTF-8 (byte {error.start}): save the file as UTF-8") from error
+    except json.JSONDecodeError as error:
+        raise DataError(f"{place} is not JSON ({error.msg}, column {error.colno}): one object a line") from error
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"{place} is not usable JSON ({error})") from error
+    if not isinstance(entry, dict):
+        raise DataError(f"{place} holds a JSON {json_type(entry)}: one object {{...}} a line is expected")
+    return entry
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is no JSON number")
+
+
+def json_type(value: object) -> str:
+    """Name a value's type in JSON's words, for messages.
+
+    Args:
+        value: Anything that `json.loads` returns.
+
+    Returns:
+        object, array, string, boolean, number or null.
+    """
+    if value is None:
+        return "null"
+    names = {dict: "object", list: "array", str: "string", bool: "boolean"}
+    return names.get(type(value), "number")
+
+
+def text_field(entry: Mapping[str, Any], field: str, place: str) -> str:
+    """Take a text out of an object.
+
+    Args:
+        entry: The object.
+        field: The key.
+        place: File and line, for the message.
+
+    Returns:
+        The text.
+
+    Raises:
+        DataError: The key is missing, or its value is not a text that can be written as UTF-8.
+    """
+    if field not in entry:
+        raise DataError(f"{place}, field {field}: missing; the line has {', '.join(entry) or 'no fields'}")
+    value = entry[field]
+    if not isinstance(value, str):
+        raise DataError(f"{place}, field {field}: expected a string, got {json_type(value)}")
+    if not _is_unicode(value):
+        raise DataError(f"{place}, field {field}: half of a surrogate pair, which is no character; remove it")
+    return value
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -1,0 +1,136 @@
+"""Where raw rows come from: a local file, the sample inside the package, or the Hugging Face Hub."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from importlib.resources import as_file, files
+from pathlib import Path
+from typing import Any, Final
+
+from text2sql_lightning.data.jsonl import read_objects, text_field
+from text2sql_lightning.errors import DataError
+
+HUB_NAME: Final = "b-mc2/sql-create-context"
+EMBEDDED_SOURCE: Final = "text2sql_lightning/sample"
+_LOCAL_HINT: Final = "or give local rows with --input_jsonl FILE"
+
+
+@dataclass(frozen=True)
+class RawRow:
+    """A row as it was found.
+
+    Attributes:
+        question: The question in words.
+        context: The schema as CREATE TABLE text.
+        answer: The SQL.
+        index: The row's position in its source, from 0.
+        source: The source's name.
+    """
+
+    question: str
+    context: str
+    answer: str
+    index: int
+    source: str
+
+
+def read_rows(path: str | Path) -> list[RawRow]:
+    """Read rows from a file.
+
+    Args:
+        path: A .jsonl or .jsonl.gz file with `question`, `context` and `answer` on every line.
+
+    Returns:
+        The rows in the order of the file, at least one. Their source is the file's name without its folder.
+
+    Raises:
+        DataError: The file is missing, unreadable or empty, or a field is missing or not text; names line and field.
+    """
+    path = Path(path)
+    return _to_rows(((f"{path}, line {line}", obj) for line, obj in read_objects(path)), path.name, str(path))
+
+
+def embedded_rows() -> list[RawRow]:
+    """Read the sample that is part of the package; needs no network.
+
+    Returns:
+        The rows of the sample.
+
+    Raises:
+        DataError: The package was installed without its sample.
+    """
+    resource = files("text2sql_lightning") / "sample" / "rows.jsonl.gz"
+    if not resource.is_file():
+        raise DataError("this installation has no embedded sample (sample/rows.jsonl.gz): reinstall the package")
+    with as_file(resource) as path:
+        objects = list(read_objects(path))
+    places = ((f"embedded sample, line {line}", obj) for line, obj in objects)
+    return _to_rows(places, EMBEDDED_SOURCE, "embedded sample")
+
+
+def hub_rows(name: str = HUB_NAME) -> list[RawRow]:
+    """Load the training split of a data set from the Hugging Face Hub, or from its cache on this machine.
+
+    Args:
+        name: The data set, `owner/name`.
+
+    Returns:
+        The rows in the order of the data set.
+
+    Raises:
+        DataError: The hub cannot be reached, knows no such data set, or wants a licence accepted; or the data set
+            has other columns than question, context and answer.
+    """
+    import datasets
+
+    try:
+        loaded: Iterable[Mapping[str, Any]] = datasets.load_dataset(name, split="train")
+    except (OSError, ValueError, RuntimeError) as error:
+        raise DataError(_explain(name, error)) from error
+    return _to_rows(((f"{name}, row {index}", obj) for index, obj in enumerate(loaded)), name, name)
+
+
+def _to_rows(objects: Iterable[tuple[str, Mapping[str, Any]]], source: str, origin: str) -> list[RawRow]:
+    rows = [
+        RawRow(
+            question=text_field(obj, "question", place),
+            context=text_field(obj, "context", place),
+            answer=text_field(obj, "answer", place),
+            index=index,
+            source=source,
+        )
+        for index, (place, obj) in enumerate(objects)
+    ]
+    if not rows:
+        raise DataError(f"{origin} holds no rows; expected lines with question, context and answer")
+    return rows
+
+
+def _explain(name: str, error: BaseException) -> str:
+    """Say in one line why a data set could not be loaded."""
+    causes = list(_chain(error))
+    kinds = {type(cause).__name__ for cause in causes}
+    words = " ".join(str(cause) for cause in causes)
+    if "gated" in words or "GatedRepoError" in kinds:
+        return (
+            f"the data set {name} is gated: accept its licence on https://huggingface.co/datasets/{name} and set "
+            f"HF_TOKEN to your access token, {_LOCAL_HINT}"
+        )
+    # Before "unknown": without a network the cache's miss looks like a missing data set as well.
+    if "OfflineModeIsEnabled" in words or "Couldn't reach" in words or "ConnectionError" in kinds:
+        return (
+            f"the data set {name} is not on this machine and the hub cannot be reached: connect (and unset "
+            f"HF_HUB_OFFLINE), {_LOCAL_HINT}"
+        )
+    if "DatasetNotFoundError" in kinds:
+        return (
+            f"the hub knows no data set {name} (a private one needs HF_TOKEN): check the spelling owner/name, "
+            f"{_LOCAL_HINT}"
+        )
+    first_line = (str(error).strip() or type(error).__name__).splitlines()[0]
+    return f"the data set {name} cannot be loaded ({first_line}); try again, {_LOCAL_HINT}"
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
