@@ -1,0 +1,126 @@
+"""ExecutionAccuracy: generate SQL for evaluation records, execute it, and log how much of it is right."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch.distributed
+from lightning.pytorch import Callback
+
+from text2sql_lightning.atomic import write_json_lines
+from text2sql_lightning.constants import PREDICTIONS_FILE
+from text2sql_lightning.evaluation.exact_match import normalized_exact_match
+from text2sql_lightning.evaluation.execution_accuracy import score_many
+from text2sql_lightning.text.prompts import build_prompt, split_input
+
+
+@dataclass(frozen=True)
+class ScoredPrediction:
+    """One record with its answer and verdicts, as `predictions.jsonl` keeps it."""
+
+    position: int
+    row: dict[str, Any]
+
+
+class ExecutionAccuracy(Callback):
+    """Scores generated SQL by executing it on databases made from each record's CREATE TABLE text.
+
+    Logs `execution_accuracy` (exact text comparison), `execution_accuracy_case_blind` and `exact_match` under `val/` or
+    `test/`, over the records whose gold SQL runs. During `fit` a fixed subset of the validation records is scored, by
+    `validate` and `test` all of them; those two also write `predictions.jsonl`.
+
+    Args:
+        output_dir: The run's output folder.
+        fit_examples: Records scored at each validation of a fit, taken evenly. 0 scores none.
+        max_examples: Records scored by `validate` and `test`; null for all.
+        timeout_s: Seconds that one query may take.
+    """
+
+    def __init__(
+        self, output_dir: str, fit_examples: int = 64, max_examples: int | None = None, timeout_s: float = 5.0
+    ) -> None:
+        self.output_dir = Path(output_dir)
+        self.fit_examples = fit_examples
+        self.max_examples = max_examples
+        self.timeout_s = timeout_s
+
+    def on_validation_epoch_end(self, trainer: Any, pl_module: Any) -> None:
+        """Score the validation records."""
+        if not trainer.sanity_checking:
+            self._score(trainer, pl_module, "val")
+
+    def on_test_epoch_end(self, trainer: Any, pl_module: Any) -> None:
+        """Score the test records."""
+        self._score(trainer, pl_module, "test")
+
+    def _score(self, trainer: Any, module: Any, split: str) -> None:
+        fitting = trainer.state.fn == "fit"
+        limit = self.fit_examples if fitting else self.max_examples
+        records = evenly(trainer.datamodule.records(split), limit)
+        if not records:
+            return
+        own = range(trainer.global_rank, len(records), trainer.world_size)
+        scored = self._score_records(module, [(index, records[index]) for index in own], not fitting)
+        scored = gather(scored, trainer.world_size)
+        for name, value in summary(scored).items():
+            module.log(f"{split}/{name}", value, prog_bar=name == "execution_accuracy", rank_zero_only=True)
+        if not fitting and trainer.is_global_zero:
+            folder = self.output_dir / trainer.state.fn
+            write_json_lines(folder / PREDICTIONS_FILE, [prediction.row for prediction in scored])
+
+    def _score_records(self, module: Any, records: list[tuple[int, Any]], progress: bool) -> list[ScoredPrediction]:
+        prompts = [build_prompt(record.instruction, record.input) for _, record in records]
+        answers = module.generate(prompts, progress=progress)
+        parts = [split_input(record.input) for _, record in records]
+        items = [
+            (context, record.output, answer.sql)
+            for (context, _), (_, record), answer in zip(parts, records, answers, strict=True)
+        ]
+        verdicts = score_many(items, seed=0, timeout_s=self.timeout_s, workers=1, progress=progress)
+        return [
+            ScoredPrediction(
+                index,
+                {
+                    "id": record.id,
+                    "question": question,
+                    "gold": record.output,
+                    "predicted": answer.sql,
+                    "raw": answer.raw,
+                    "num_tokens": answer.num_tokens,
+                    "exec": verdict.exec,
+                    "exec_case_blind": verdict.exec_case_blind,
+                    "exact": normalized_exact_match(record.output, answer.sql),
+                    "gold_runs": verdict.gold_runs,
+                    "error": verdict.error,
+                },
+            )
+            for (index, record), (_, question), answer, verdict in zip(records, parts, answers, verdicts, strict=True)
+        ]
+
+
+def evenly(records: list[Any], limit: int | None) -> list[Any]:
+    """Take at most `limit` records, spread over the whole list: the same ones each time."""
+    if limit is None or limit >= len(records):
+        return records
+    return [records[index * len(records) // limit] for index in range(limit)]
+
+
+def gather(scored: list[ScoredPrediction], world_size: int) -> list[ScoredPrediction]:
+    """Collect the predictions of all ranks, in the order of the records."""
+    if world_size > 1:
+        parts: list[Any] = [None] * world_size
+        torch.distributed.all_gather_object(parts, scored)
+        scored = [prediction for part in parts for prediction in part]
+    return sorted(scored, key=lambda prediction: prediction.position)
+
+
+def summary(scored: list[ScoredPrediction]) -> dict[str, float]:
+    """Give the share of right answers among the records whose gold SQL runs."""
+    rows = [prediction.row for prediction in scored if prediction.row["gold_runs"]]
+    count = max(1, len(rows))
+    return {
+        "execution_accuracy": sum(row["exec"] for row in rows) / count,
+        "execution_accuracy_case_blind": sum(row["exec_case_blind"] for row in rows) / count,
+        "exact_match": sum(row["exact"] for row in rows) / count,
+        "num_scored": float(len(rows)),
+    }

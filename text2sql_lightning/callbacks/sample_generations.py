@@ -1,0 +1,42 @@
+"""SampleGenerations: the SQL for a few fixed questions, at every validation of a fit."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from lightning.pytorch import Callback
+
+from text2sql_lightning.constants import SAMPLES_FILE
+from text2sql_lightning.text.prompts import build_prompt, split_input
+
+
+class SampleGenerations(Callback):
+    """Appends to `samples.jsonl` what the model answers to the same prompts as training goes on.
+
+    Args:
+        output_dir: The run's output folder.
+        num_samples: Prompts, taken evenly from the validation records. 0 switches the callback off.
+    """
+
+    def __init__(self, output_dir: str, num_samples: int = 4) -> None:
+        self.path = Path(output_dir) / SAMPLES_FILE
+        self.num_samples = num_samples
+
+    def on_validation_epoch_end(self, trainer: Any, pl_module: Any) -> None:
+        """Generate on rank 0; the prompts are few."""
+        if trainer.state.fn != "fit" or trainer.sanity_checking or not self.num_samples or not trainer.is_global_zero:
+            return
+        records = trainer.datamodule.records("val")
+        records = records[:: max(1, len(records) // self.num_samples)][: self.num_samples]
+        answers = pl_module.generate([build_prompt(record.instruction, record.input) for record in records])
+        with self.path.open("a", encoding="utf-8") as file:
+            for record, answer in zip(records, answers, strict=True):
+                row = {
+                    "step": trainer.global_step,
+                    "id": record.id,
+                    "question": split_input(record.input)[1],
+                    "gold": record.output,
+                    "predicted": answer.sql,
+                }
+                file.write(json.dumps(row, ensure_ascii=False) + "\n")
+

@@ -1,0 +1,199 @@
+"""Text2SQLCLI: `text2sql fit | validate | test | predict`, where data and model meet."""
+
+import os
+import sys
+from pathlib import Path
+from typing import Any, Final
+
+from lightning.pytorch import Trainer
+from lightning.pytorch.callbacks import ModelCheckpoint
+from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
+
+from text2sql_lightning import output_folder
+from text2sql_lightning.callbacks.adapter_checkpoint import AdapterCheckpoint
+from text2sql_lightning.callbacks.execution_accuracy import ExecutionAccuracy
+from text2sql_lightning.callbacks.metrics_json import MetricsJson
+from text2sql_lightning.callbacks.prediction_writer import PredictionWriter
+from text2sql_lightning.callbacks.run_metadata import RunMetadata
+from text2sql_lightning.callbacks.sample_generations import SampleGenerations
+from text2sql_lightning.constants import CHECKPOINTS_DIR, CONFIG_FILE
+from text2sql_lightning.data.datamodule import Text2SQLDataModule
+from text2sql_lightning.inference.artifacts import agree_with_adapter, agree_with_checkpoint
+from text2sql_lightning.modeling.support import Hardware, choose_precision
+from text2sql_lightning.module import Text2SQLModule
+
+TRAINER_DEFAULTS: Final[dict[str, Any]] = {
+    "max_steps": 500,
+    "max_epochs": -1,
+    "accumulate_grad_batches": 8,
+    "log_every_n_steps": 10,
+    "num_sanity_val_steps": 0,
+    "use_distributed_sampler": False,  # the data module's batch sampler shards, without padding duplicates
+    "devices": 1,
+}
+
+
+class OneLineParser(LightningArgumentParser):
+    """A parser whose errors are one line on stderr and exit code 2, without the usage."""
+
+    def error(self, message: str, ex: Exception | None = None) -> Any:
+        """Print what is wrong and exit."""
+        text = " ".join(line.strip() for line in str(message).strip().splitlines())
+        sys.stderr.write(f"error: {text} (see --help)\n")
+        sys.exit(2)
+
+
+class Text2SQLCLI(LightningCLI):
+    """LightningCLI with the project's links, forced callbacks and output folder."""
+
+    def init_parser(self, **kwargs: Any) -> LightningArgumentParser:
+        """Make a parser with short errors."""
+        kwargs.setdefault("dump_header", ["text2sql_lightning"])
+        parser = OneLineParser(**kwargs)
+        parser.add_argument("-c", "--config", action="config", help="Path to a configuration file in yaml format.")
+        return parser
+
+    def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        """Add the output folder, the callbacks that each run has, and the links between data and model."""
+        parser.add_argument("--output_dir", type=str, default="outputs/run", help="Folder of all that the run writes.")
+        parser.add_argument("--overwrite", type=bool, default=False, help="Delete a run that is already there.")
+        parser.add_lightning_class_args(ModelCheckpoint, "checkpoint")
+        parser.set_defaults(
+            {
+                "checkpoint.filename": "best",
+                "checkpoint.monitor": "val/loss",
+                "checkpoint.save_last": True,
+                "checkpoint.auto_insert_metric_name": False,
+                "checkpoint.enable_version_counter": False,
+            }
+        )
+        parser.add_lightning_class_args(ExecutionAccuracy, "execution_accuracy")
+        parser.add_lightning_class_args(SampleGenerations, "sample_generations")
+        parser.link_arguments("output_dir", "checkpoint.dirpath", compute_fn=_checkpoints_folder)
+        parser.link_arguments("output_dir", "execution_accuracy.output_dir")
+        parser.link_arguments("output_dir", "sample_generations.output_dir")
+        parser.link_arguments("output_dir", "trainer.default_root_dir")
+        parser.link_arguments("model.base_model", "data.tokenizer")
+        parser.link_arguments("data.max_seq_length", "model.max_seq_length")
+        parser.link_arguments("seed_everything", "model.seed", compute_fn=int)
+        parser.link_arguments("seed_everything", "data.seed", compute_fn=int)
+
+    def _parse_ckpt_path(self) -> None:
+        """Hold the flags against the checkpoint, instead of letting it silently win over them."""
+        config = self.config[self.subcommand]
+        given = self._given()
+        folder = Path(config.output_dir)
+        if config.ckpt_path:
+            config.ckpt_path = output_folder.resolve_checkpoint(config.ckpt_path, folder / CHECKPOINTS_DIR)
+            agree_with_checkpoint(config.model, given, Path(config.ckpt_path))
+        elif config.model.adapter_path:
+            agree_with_adapter(config.model, given, Path(config.model.adapter_path))
+        elif self.subcommand != "fit" and "lora" not in given:
+            config.model.lora = None  # nothing trained was named: the bare base model is scored
+
+    def _given(self) -> dict[str, Any]:
+        """Give the model settings that the user wrote, on the command line or in a config file."""
+        parsed = self.parser.parse_args(self._args, defaults=False)
+        model = parsed.get(self.subcommand, {}).get("model")
+        return model.as_dict() if model is not None else {}
+
+    def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:
+        """Remember the arguments, to tell a given value from a default."""
+        self._args = args if args is not None else sys.argv[1:]
+        super().parse_arguments(parser, args)
+
+    def before_instantiate_classes(self) -> None:
+        """Claim the output folder and fill in what depends on the machine."""
+        config = self.config[self.subcommand]
+        if config.trainer.precision is None:
+            cpu = config.trainer.accelerator == "cpu"
+            config.trainer.precision = choose_precision(Hardware(None) if cpu else Hardware.here())
+        folder = Path(config.output_dir)
+        if self.subcommand == "fit":
+            output_folder.claim(folder, resume=config.ckpt_path is not None, overwrite=config.overwrite)
+        self.outputs = folder if self.subcommand == "fit" else folder / self.subcommand
+        self.outputs.mkdir(parents=True, exist_ok=True)
+        configure_loggers(config, folder)
+
+    def instantiate_trainer(self, **kwargs: Any) -> Trainer:
+        """Add the callbacks that take no settings."""
+        config = self.config[self.subcommand]
+        plain = plain_config(self._parser(self.subcommand), config)
+        mode = "train" if self.subcommand == "fit" else self.subcommand
+        command = ["text2sql", *map(str, self._args)] if isinstance(self._args, list) else ["text2sql"]
+        self.run_metadata = RunMetadata(str(self.outputs), mode, plain, command)
+        callbacks = [self.run_metadata, MetricsJson(str(self.outputs)), PredictionWriter(str(self.outputs))]
+        if self.subcommand == "fit":
+            callbacks.append(AdapterCheckpoint(config.output_dir))
+        self.trainer_defaults = {**TRAINER_DEFAULTS, "callbacks": callbacks}
+        return super().instantiate_trainer(**kwargs)
+
+    def _run_subcommand(self, subcommand: str) -> None:
+        if self.trainer.is_global_zero:
+            self._save_config()
+            self.run_metadata.begin()
+        try:
+            super()._run_subcommand(subcommand)
+        except BaseException as error:
+            if self.trainer.is_global_zero:
+                self.run_metadata.fail(error)
+            raise
+        if self.trainer.is_global_zero:
+            self.run_metadata.finish("completed")
+
+    def _save_config(self) -> None:
+        parser = self._parser(self.subcommand)
+        config = self.config[self.subcommand].clone()
+        config.ckpt_path, config.overwrite = None, False  # repeating the run neither resumes nor deletes
+        path = self.outputs / CONFIG_FILE
+        parser.save(config, path, skip_none=False, skip_validation=True, overwrite=True, multifile=False)
+
+    def _prepare_subcommand_kwargs(self, subcommand: str) -> dict[str, Any]:
+        kwargs = super()._prepare_subcommand_kwargs(subcommand)
+        kwargs["weights_only"] = True  # a checkpoint of a stranger must not run code
+        if subcommand == "predict":
+            kwargs["return_predictions"] = False
+        return kwargs
+
+
+def _checkpoints_folder(output_dir: str) -> str:
+    return str(Path(output_dir) / CHECKPOINTS_DIR)
+
+
+def plain_config(parser: LightningArgumentParser, config: Any) -> dict[str, Any]:
+    """Give the configuration as plain values that JSON and loggers can hold."""
+    import yaml
+
+    plain: dict[str, Any] = yaml.safe_load(parser.dump(config, skip_none=False, skip_validation=True))
+    return plain
+
+
+def configure_loggers(config: Any, folder: Path) -> None:
+    """Let loggers write into the output folder, and W&B work without a key."""
+    loggers = config.trainer.logger if isinstance(config.trainer.logger, list) else [config.trainer.logger]
+    for logger in loggers:
+        path = getattr(logger, "class_path", "")
+        if not path or "init_args" not in logger:
+            continue
+        if logger.init_args.get("save_dir") in (None, "."):
+            logger.init_args.save_dir = str(folder)
+        if path.endswith("WandbLogger") and not os.environ.get("WANDB_MODE") and not _has_wandb_key():
+            os.environ["WANDB_MODE"] = "offline"
+
+
+def _has_wandb_key() -> bool:
+    netrc = Path(os.environ.get("NETRC", "~/.netrc")).expanduser()
+    return bool(os.environ.get("WANDB_API_KEY")) or (netrc.is_file() and "wandb" in netrc.read_text(errors="ignore"))
+
+
+def run(args: ArgsType = None) -> None:
+    """Parse the arguments and run the command."""
+    Text2SQLCLI(
+        Text2SQLModule,
+        Text2SQLDataModule,
+        args=args,
+        save_config_callback=None,
+        seed_everything_default=42,
+        trainer_defaults=dict(TRAINER_DEFAULTS),
+        auto_configure_optimizers=False,
+    )

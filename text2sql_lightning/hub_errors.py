@@ -1,0 +1,72 @@
+"""Loading from the Hugging Face Hub or a folder: what went wrong, in one line, each cause told apart."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from text2sql_lightning.errors import ModelError, Text2SQLError
+
+_GATED = ("GatedRepoError",)
+_UNKNOWN = ("RepositoryNotFoundError", "RevisionNotFoundError", "HFValidationError")
+_UNREACHABLE = ("LocalEntryNotFoundError", "OfflineModeIsEnabled", "ConnectionError", "ConnectError", "ConnectTimeout",
+                "ReadTimeout", "Timeout", "MaxRetryError", "gaierror")  # fmt: skip
+
+
+@contextmanager
+def readable_hub_errors(name: str, setting: str) -> Iterator[None]:
+    """Turn what transformers and the hub client raise into a ModelError of one line.
+
+    Args:
+        name: The hub name or folder that is being loaded.
+        setting: The configuration key that it came from.
+
+    Raises:
+        ModelError: Says whether the folder is missing or incomplete, the repository unknown, gated or unreachable.
+    """
+    check_local_folder(name, setting)
+    try:
+        yield
+    except (OSError, ValueError, ImportError) as error:
+        if isinstance(error, Text2SQLError):
+            raise
+        raise ModelError(explain(name, setting, error)) from error
+
+
+def check_local_folder(name: str, setting: str) -> None:
+    """Refuse a path that does not exist, before it is taken for a hub name.
+
+    Raises:
+        ModelError: `name` is written as a path and there is no such folder.
+    """
+    path = Path(name)
+    if not path.is_dir() and (name.startswith((".", "/", "~", "checkpoints/")) or name.count("/") > 1):
+        raise ModelError(
+            f"{setting} {name}: there is no such folder; give an existing folder or a hub name owner/model"
+        )
+
+
+def explain(name: str, setting: str, error: BaseException) -> str:
+    """Say in one line why `name` could not be loaded."""
+    kinds = {type(link).__name__ for link in _chain(error)}
+    if Path(name).is_dir():
+        return f"{setting} {name}: the folder cannot be loaded ({_first_line(error)}); it needs config.json, weights and a tokenizer"
+    if kinds & set(_GATED):
+        return (
+            f"{setting} {name} is gated: accept its licence on https://huggingface.co/{name} and set HF_TOKEN to your "
+            "access token"
+        )
+    if kinds & set(_UNREACHABLE):
+        return f"{setting} {name} is not on this machine and the hub cannot be reached: give a local folder, or connect"
+    if kinds & set(_UNKNOWN):
+        return f"{setting} {name}: the hub knows no such model (a private one needs HF_TOKEN): check the spelling owner/model"
+    return f"{setting} {name} cannot be loaded: {_first_line(error)}"
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -1,0 +1,116 @@
+"""What a checkpoint or an adapter folder says about itself, held against the settings of a command."""
+
+import json
+from pathlib import Path
+from typing import Any, Final
+
+from text2sql_lightning.constants import PROMPT_FILE
+from text2sql_lightning.errors import ConfigError, ModelError
+from text2sql_lightning.text.prompts import PROMPT_FORMAT_VERSION, prompt_sha256
+
+_LORA_KEYS: Final = {
+    "r": "r",
+    "lora_alpha": "alpha",
+    "lora_dropout": "dropout",
+    "use_rslora": "use_rslora",
+    "use_dora": "use_dora",
+    "target_modules": "target_modules",
+}
+
+
+def agree_with_checkpoint(model: Any, given: dict[str, Any], path: Path) -> None:
+    """Take what was not given from a checkpoint, and refuse what was given and disagrees.
+
+    Args:
+        model: The model settings of the command; changed in place.
+        given: The model settings that the user wrote.
+        path: The `.ckpt` file.
+
+    Raises:
+        ModelError: The file is no checkpoint of this project, or of another prompt.
+        ConfigError: A given setting disagrees; names both values.
+    """
+    import torch
+
+    try:
+        saved = torch.load(path, map_location="cpu", weights_only=True, mmap=True)["text2sql"]
+    except Exception as error:  # a damaged file raises almost anything
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise ModelError(f"--ckpt_path {path} is damaged or no checkpoint of text2sql_lightning ({reason})") from error
+    _check_prompt(saved["prompt_sha256"], path)
+    _agree(model, given, saved, path)
+
+
+def agree_with_adapter(model: Any, given: dict[str, Any], folder: Path) -> None:
+    """Take what was not given from an adapter folder, and refuse what was given and disagrees.
+
+    Raises:
+        ModelError: The folder is no adapter folder, or of another prompt.
+        ConfigError: A given setting disagrees; names both values.
+    """
+    config = read_json(folder / "adapter_config.json", "model.adapter_path")
+    lora = {own: config[theirs] for theirs, own in _LORA_KEYS.items() if config.get(theirs) is not None}
+    if not isinstance(lora.get("target_modules"), str):
+        lora["target_modules"] = sorted(lora["target_modules"])
+    saved = {"base_model": config["base_model_name_or_path"], "lora": lora}
+    if (folder / PROMPT_FILE).exists():
+        prompt = read_json(folder / PROMPT_FILE, "model.adapter_path")
+        if prompt.get("format_version") != PROMPT_FORMAT_VERSION:
+            raise ModelError(
+                f"{folder / PROMPT_FILE} has format_version {prompt.get('format_version')}, this version reads "
+                f"{PROMPT_FORMAT_VERSION}: use the version of text2sql_lightning that wrote it"
+            )
+        _check_prompt(str(prompt.get("sha256")), folder)
+    _agree(model, given, saved, folder)
+
+
+def read_json(path: Path, setting: str) -> dict[str, Any]:
+    """Read a JSON object of an output folder.
+
+    Raises:
+        ModelError: The file is missing or unreadable; names it.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise ModelError(f"{setting} {path.parent}: there is no file {path.name}; give the folder adapters/ of a run") from error
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{setting}: {path} cannot be read ({error})") from error
+    if not isinstance(content, dict):
+        raise ModelError(f"{setting}: {path} holds no JSON object")
+    return content
+
+
+def _check_prompt(saved: str, path: Path) -> None:
+    if saved != prompt_sha256():
+        raise ModelError(
+            f"{path} was trained with another prompt (SHA-256 {saved[:12]}, this version has {prompt_sha256()[:12]}): "
+            "use the version of text2sql_lightning that wrote it, or train again"
+        )
+
+
+def _agree(model: Any, given: dict[str, Any], saved: dict[str, Any], path: Path) -> None:
+    for key in ("base_model", "quantization"):
+        if key in saved:
+            if key in given and not _same_base(str(given[key]), str(saved[key])):
+                raise ConfigError(f"model.{key} {given[key]} disagrees with {saved[key]} of {path}: leave it out, or name it")
+            if key not in given:
+                model[key] = saved[key]
+    if saved.get("lora") is None:
+        return
+    given_lora = given.get("lora") or {}
+    for key, value in saved["lora"].items():
+        if key in given_lora and _plain(given_lora[key]) != _plain(value):
+            raise ConfigError(f"model.lora.{key} {given_lora[key]} disagrees with {value} of {path}: leave it out")
+        model["lora"][key] = value
+
+
+def _same_base(given: str, saved: str) -> bool:
+    if given == saved:
+        return True
+    paths = Path(given), Path(saved)
+    return all(path.exists() for path in paths) and paths[0].resolve() == paths[1].resolve()
+
+
+def _plain(value: Any) -> Any:
+    return sorted(value) if isinstance(value, (list, tuple, set)) else value

@@ -1,0 +1,42 @@
+"""The two halves of a causal language model: the decoder that gives hidden states, and the output head."""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from text2sql_lightning.errors import ModelError
+
+
+def base_of(model: Any) -> Any:
+    """Give the causal language model inside a `PeftModel`; any other model as it is."""
+    return model.get_base_model() if hasattr(model, "peft_config") else model
+
+
+def decoder_of(model: Any) -> torch.nn.Module:
+    """Give the part that turns token ids into hidden states.
+
+    Raises:
+        ModelError: The architecture does not separate it from the output head.
+    """
+    base = base_of(model)
+    decoder = base.get_decoder() if hasattr(base, "get_decoder") else None
+    if not isinstance(decoder, torch.nn.Module) or decoder is base:
+        raise ModelError(f"model.base_model: {type(base).__name__} is no decoder with an output head; use a causal model")
+    return decoder
+
+
+def project(model: Any, hidden: Tensor) -> Tensor:
+    """Give logits (positions, vocabulary) of hidden states (positions, width), as the architecture defines them."""
+    base = base_of(model)
+    head = base.get_output_embeddings()
+    weight = head.weight
+    logits: Tensor = head(hidden.to(weight.dtype) if weight.is_floating_point() else hidden)
+    config = base.config
+    if scale := getattr(config, "logit_scale", None):  # Cohere
+        logits = logits * scale
+    if scaling := getattr(config, "logits_scaling", None):  # Granite
+        logits = logits / scaling
+    if cap := getattr(config, "final_logit_softcapping", None):  # Gemma 2
+        logits = torch.tanh(logits / cap) * cap
+    return logits

@@ -1,0 +1,62 @@
+"""Optimizers and learning-rate schedules by name."""
+
+import math
+from collections.abc import Callable, Iterable
+
+import torch
+from torch.optim import AdamW, Optimizer
+from torch.optim.lr_scheduler import LambdaLR
+
+from text2sql_lightning.errors import ConfigError
+from text2sql_lightning.modeling.settings import OptimizerName, ScheduleName
+
+
+def build_optimizer(
+    parameters: Iterable[torch.nn.Parameter], name: OptimizerName, learning_rate: float, weight_decay: float
+) -> Optimizer:
+    """Make the optimizer over the trainable parameters.
+
+    Args:
+        parameters: The trainable parameters, float32.
+        name: `adamw`, `paged_adamw_8bit` (bitsandbytes, CUDA only), or `auto`: the paged one on CUDA, else `adamw`.
+        learning_rate: Peak learning rate.
+        weight_decay: Decoupled weight decay.
+
+    Raises:
+        ConfigError: The paged optimizer was asked for where there is no CUDA device.
+    """
+    trainable = list(parameters)
+    on_cuda = bool(trainable) and trainable[0].is_cuda
+    if name == "paged_adamw_8bit" and not on_cuda:
+        raise ConfigError(
+            "model.optimizer paged_adamw_8bit needs a CUDA device and there is none here: use adamw or auto"
+        )
+    if name == "adamw" or not on_cuda:
+        return AdamW(trainable, lr=learning_rate, weight_decay=weight_decay)
+    from bitsandbytes.optim import PagedAdamW8bit
+
+    optimizer: Optimizer = PagedAdamW8bit(trainable, lr=learning_rate, weight_decay=weight_decay)
+    return optimizer
+
+
+def learning_rate_factor(name: ScheduleName, warmup_steps: int, total_steps: int) -> Callable[[int], float]:
+    """Give the factor on the peak learning rate at each optimizer step, counted from 0.
+
+    The first step already learns: with 50 warm-up steps step 0 has 1/50 of the peak. `linear` and `cosine` reach 0
+    one step after the last.
+    """
+
+    def factor(step: int) -> float:
+        if step < warmup_steps:
+            return (step + 1) / warmup_steps
+        if name == "constant":
+            return 1.0
+        done = min(1.0, (step - warmup_steps) / max(1, total_steps - warmup_steps))
+        return 1.0 - done if name == "linear" else 0.5 * (1.0 + math.cos(math.pi * done))
+
+    return factor
+
+
+def build_schedule(optimizer: Optimizer, name: ScheduleName, warmup_steps: int, total_steps: int) -> LambdaLR:
+    """Warm up linearly over `warmup_steps` optimizer steps, then stay, or fall until `total_steps`."""
+    return LambdaLR(optimizer, learning_rate_factor(name, warmup_steps, total_steps))

@@ -1,0 +1,81 @@
+"""What runs with what: backend, quantization and precision, decided before anything is loaded."""
+
+import importlib.util
+import sys
+from dataclasses import dataclass
+from typing import Literal
+
+from text2sql_lightning.errors import ConfigError
+from text2sql_lightning.modeling.settings import Backend, LoraSettings, Quantization
+
+Precision = Literal["bf16-mixed", "16-mixed", "32-true"]
+ConcreteBackend = Literal["unsloth", "transformers"]
+
+
+@dataclass(frozen=True)
+class Hardware:
+    """What the choice depends on.
+
+    Args:
+        cuda_capability: Compute capability of the first GPU, or None without one.
+    """
+
+    cuda_capability: tuple[int, int] | None
+
+    @classmethod
+    def here(cls) -> "Hardware":
+        """Look at this machine."""
+        import torch
+
+        return cls(torch.cuda.get_device_capability(0) if torch.cuda.is_available() else None)
+
+
+def is_installed(package: str) -> bool:
+    """Say whether a package can be imported, without importing it."""
+    return importlib.util.find_spec(package) is not None
+
+
+def choose_precision(hardware: Hardware) -> Precision:
+    """Mixed bfloat16 where the GPU has it, else mixed float16, float32 on a CPU.
+
+    Decided by compute capability: `torch.cuda.is_bf16_supported()` also says yes to emulation, which is slow.
+    """
+    if hardware.cuda_capability is None:
+        return "32-true"
+    return "bf16-mixed" if hardware.cuda_capability >= (8, 0) else "16-mixed"
+
+
+def choose_backend(backend: Backend, hardware: Hardware) -> ConcreteBackend:
+    """Resolve `auto`: Unsloth where it is installed and there is a GPU, else transformers."""
+    if backend != "auto":
+        return backend
+    return "unsloth" if hardware.cuda_capability is not None and is_installed("unsloth") else "transformers"
+
+
+def check_support(backend: ConcreteBackend, quantization: Quantization, lora: LoraSettings, hardware: Hardware) -> None:
+    """Refuse what cannot run, before a weight is downloaded.
+
+    Raises:
+        ConfigError: A package is missing, or the backend cannot do what is asked; names the nearest choice that can.
+    """
+    if backend == "unsloth" and not is_installed("unsloth"):
+        raise ConfigError(
+            "model.backend unsloth needs the package unsloth, which is not installed: "
+            "pip install 'text2sql_lightning[unsloth]', or use --model.backend transformers"
+        )
+    if backend == "transformers" and "unsloth" in sys.modules:
+        raise ConfigError(
+            "model.backend transformers was asked for, but unsloth is already imported in this process and has "
+            "replaced parts of transformers: start a new process"
+        )
+    if quantization != "none" and not is_installed("bitsandbytes"):
+        raise ConfigError(
+            f"model.quantization {quantization} needs the package bitsandbytes, which is not installed: "
+            "pip install bitsandbytes, or use --model.quantization none"
+        )
+    if backend == "unsloth" and quantization == "int8" and hardware.cuda_capability is None:
+        raise ConfigError("model.quantization int8 with model.backend unsloth needs a GPU: use nf4 or none")
+    if backend == "unsloth" and lora.use_dora:
+        raise ConfigError(
+            "model.lora.use_dora is not available with model.backend unsloth: use --model.backend transformers"
+        )

@@ -1,0 +1,269 @@
+"""Text2SQLModule: the loss, its logging, the optimizer and the trainable-only checkpoint."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Final
+
+import torch
+from lightning.pytorch import LightningModule
+from torch import Tensor
+from torchmetrics import MeanMetric
+
+from text2sql_lightning.constants import DEFAULT_BASE_MODEL
+from text2sql_lightning.errors import ModelError, RunError
+from text2sql_lightning.inference.generation import Generation, generate_sql
+from text2sql_lightning.modeling.backends import LoadRequest, get_backend
+from text2sql_lightning.modeling.decoder import decoder_of, project
+from text2sql_lightning.modeling.loss import CompletionLoss, completion_loss
+from text2sql_lightning.modeling.optim import build_optimizer, build_schedule
+from text2sql_lightning.modeling.settings import (
+    Backend,
+    GenerationSettings,
+    LoraSettings,
+    OptimizerName,
+    Quantization,
+    ScheduleName,
+)
+from text2sql_lightning.modeling.support import Hardware, check_support, choose_backend
+from text2sql_lightning.text.prompts import build_prompt, prompt_sha256, split_input
+from text2sql_lightning.tokenizer import load_tokenizer
+
+LOSS_UNIT: Final = 64.0
+"""A micro-batch hands the sum of its token losses divided by this constant to `backward`: near 1, so that float16
+gradients neither vanish nor overflow. The division by the real number of target tokens follows at the step."""
+
+_DTYPES: Final = {"bf16": torch.bfloat16, "16": torch.float16, "32": torch.float32, "64": torch.float64}
+
+
+class Text2SQLModule(LightningModule):
+    """A causal language model with LoRA adapters, trained on the completion tokens alone.
+
+    Args:
+        base_model: Hub name or local folder of the base model.
+        adapter_path: A saved adapter: `fit` goes on training it, the other commands score it.
+        backend: How the base model is loaded: `unsloth`, `transformers`, or `auto`: Unsloth where it is installed and
+            there is a GPU.
+        quantization: How the base weights are kept: 4-bit `nf4`, `int8`, or `none`.
+        lora: The adapter; null for the bare base model.
+        learning_rate: Peak learning rate.
+        warmup_steps: Optimizer steps over which the learning rate rises.
+        weight_decay: Decoupled weight decay of the adapter weights.
+        optimizer: `adamw`, `paged_adamw_8bit` (CUDA), or `auto`: the paged one on CUDA.
+        schedule: The learning rate after the warm-up: `constant`, or down to 0 as `linear` or `cosine`.
+        gradient_checkpointing: Recompute activations in the backward pass: less memory, about a third more time.
+        generation: How SQL is generated for validation and prediction.
+        max_seq_length: Longest sequence in tokens; follows `data.max_seq_length`.
+        seed: Seeds the adapter's initial weights; follows `seed_everything`.
+    """
+
+    # The checkpoint holds the trainable weights only; on_load_checkpoint checks that it holds all of them.
+    strict_loading = False
+
+    def __init__(
+        self,
+        base_model: str = DEFAULT_BASE_MODEL,
+        adapter_path: str | None = None,
+        backend: Backend = "auto",
+        quantization: Quantization = "nf4",
+        lora: LoraSettings | None = LoraSettings(),  # noqa: B008  (the parser shows its fields as the defaults)
+        learning_rate: float = 2e-4,
+        warmup_steps: int = 50,
+        weight_decay: float = 0.0,
+        optimizer: OptimizerName = "auto",
+        schedule: ScheduleName = "constant",
+        gradient_checkpointing: bool = True,
+        generation: GenerationSettings = GenerationSettings(),  # noqa: B008
+        max_seq_length: int = 2048,
+        seed: int = 42,
+    ) -> None:
+        super().__init__()
+        self.base_model = base_model
+        self.adapter_path = adapter_path
+        self.backend = backend
+        self.quantization = quantization
+        self.lora = lora
+        self.learning_rate = learning_rate
+        self.warmup_steps = warmup_steps
+        self.weight_decay = weight_decay
+        self.optimizer_name = optimizer
+        self.schedule = schedule
+        self.gradient_checkpointing = gradient_checkpointing
+        self.generation = generation
+        self.max_seq_length = max_seq_length
+        self.seed = seed
+        self.model: Any = None
+        self.tokenizer: Any = None
+        self.tokens_seen = 0
+        self.target_tokens_seen = 0
+        self._step_sums: list[CompletionLoss] = []
+        self._val_loss = MeanMetric()
+        self._val_accuracy = MeanMetric()
+
+    def configure_model(self) -> None:
+        """Load the tokenizer and the model on this rank's device. Called again, it does nothing."""
+        if self.model is not None:
+            return
+        hardware = Hardware.here()
+        name = choose_backend(self.backend, hardware)
+        check_support(name, self.quantization, self.lora, hardware)
+        self._backend = get_backend(name)
+        self.backend_name = name
+        self.tokenizer = load_tokenizer(self.base_model)
+        fitting = self._trainer is None or self.trainer.state.fn == "fit"
+        self.model = self._backend.load(
+            LoadRequest(
+                base_model=self.base_model,
+                quantization=self.quantization,
+                lora=self.lora,
+                adapter_path=Path(self.adapter_path) if self.adapter_path else None,
+                trainable=fitting,
+                compute_dtype=self._compute_dtype(),
+                device=self.trainer.strategy.root_device if self._trainer else self.device,
+                gradient_checkpointing=self.gradient_checkpointing and fitting,
+                max_seq_length=self.max_seq_length,
+                seed=self.seed,
+            )
+        )
+
+    def _compute_dtype(self) -> torch.dtype:
+        precision = str(self.trainer.precision) if self._trainer else "32-true"
+        return _DTYPES[precision.split("-")[0]]
+
+    def completion_loss(self, batch: dict[str, Any]) -> CompletionLoss:
+        """Sum the loss over the target tokens of a right-padded batch.
+
+        Padding needs no attention mask here: under a causal mask no target position sees what stands to its right.
+        """
+        hidden = decoder_of(self.model)(input_ids=batch["input_ids"], use_cache=False).last_hidden_state
+        return completion_loss(hidden, batch["labels"], lambda states: project(self.model, states))
+
+    def on_train_epoch_start(self) -> None:
+        """Put the model into training mode, also after a validation that generated."""
+        self._backend.for_training(self.model)
+
+    def training_step(self, batch: dict[str, Any], batch_idx: int) -> Tensor:
+        """Give the loss of a micro-batch in units that `on_before_optimizer_step` turns into a mean over tokens."""
+        sums = self.completion_loss(batch)
+        self._step_sums.append(CompletionLoss(sums.loss_sum.detach(), sums.num_targets, sums.num_correct))
+        self.tokens_seen += int(batch["attention_mask"].sum())
+        return sums.loss_sum * (self.trainer.accumulate_grad_batches / LOSS_UNIT)
+
+    def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
+        """Divide the gradients by the target tokens of the whole step: all its micro-batches on all ranks.
+
+        Lightning averages the losses of micro-batches and DDP those of ranks, which gives a token of a short answer
+        more weight than one of a long answer.
+
+        Raises:
+            RunError: The loss is not finite. The weights are still those of the step before.
+        """
+        local = torch.stack([torch.stack([part.double() for part in sums]) for sums in self._step_sums]).sum(0)
+        self._step_sums.clear()
+        loss_sum, targets, correct = self.trainer.strategy.reduce(local, reduce_op="sum").tolist()
+        loss = loss_sum / targets
+        if not torch.isfinite(torch.tensor(loss)):
+            raise RunError(
+                f"the loss is {loss} at step {self.global_step}: the last checkpoint is kept; lower "
+                "model.learning_rate, raise model.warmup_steps, or set trainer.gradient_clip_val"
+            )
+        scale = LOSS_UNIT * self.trainer.world_size / targets
+        gradients = [p.grad for p in self.parameters() if p.grad is not None]
+        torch._foreach_mul_(gradients, scale)
+        self.target_tokens_seen += int(targets)
+        self.log("train/loss", loss, prog_bar=True)
+        self.log("train/token_accuracy", correct / targets)
+        self.log("train/target_tokens", targets)
+        self.log("train/gradient_norm", torch.nn.utils.get_total_norm(gradients))
+        self.log("train/learning_rate", optimizer.param_groups[0]["lr"])
+
+    def on_validation_model_eval(self) -> None:
+        """Put the model into inference mode."""
+        self._backend.for_inference(self.model)
+        super().on_validation_model_eval()
+
+    def on_validation_model_train(self) -> None:
+        """Put the model back into training mode."""
+        super().on_validation_model_train()
+        self._backend.for_training(self.model)
+
+    def validation_step(self, batch: dict[str, Any], batch_idx: int) -> None:
+        """Add a batch to the loss and the token accuracy."""
+        self._evaluation_step(batch, "val")
+
+    def test_step(self, batch: dict[str, Any], batch_idx: int) -> None:
+        """Add a batch to the loss and the token accuracy."""
+        self._evaluation_step(batch, "test")
+
+    def _evaluation_step(self, batch: dict[str, Any], stage: str) -> None:
+        sums = self.completion_loss(batch)
+        self._val_loss.update(sums.loss_sum / sums.num_targets, weight=sums.num_targets)
+        self._val_accuracy.update(sums.num_correct / sums.num_targets, weight=sums.num_targets)
+        self.log(f"{stage}/loss", self._val_loss, on_epoch=True, prog_bar=True, batch_size=len(batch["ids"]))
+        self.log(f"{stage}/token_accuracy", self._val_accuracy, on_epoch=True, batch_size=len(batch["ids"]))
+
+    def predict_step(self, batch: list[Any], batch_idx: int) -> list[dict[str, Any]]:
+        """Answer the records of a batch."""
+        answers = self.generate([build_prompt(record.instruction, record.input) for record in batch])
+        return [
+            {
+                "id": record.id,
+                "question": split_input(record.input)[1],
+                "gold": record.output,
+                "predicted": answer.sql,
+                "raw": answer.raw,
+                "num_tokens": answer.num_tokens,
+            }
+            for record, answer in zip(batch, answers, strict=True)
+        ]
+
+    def generate(self, prompts: list[str], progress: bool = False) -> list[Generation]:
+        """Answer prompts with SQL, greedily."""
+        self._backend.for_inference(self.model)
+        return generate_sql(self.model, self.tokenizer, prompts, self.generation, progress)
+
+    def configure_optimizers(self) -> Any:
+        """Give the optimizer over the trainable weights, and its schedule, stepped after each optimizer step."""
+        trainable = [parameter for parameter in self.parameters() if parameter.requires_grad]
+        if not trainable:
+            raise ModelError("model.lora null: there is no weight to train; leave model.lora out to train an adapter")
+        optimizer = build_optimizer(trainable, self.optimizer_name, self.learning_rate, self.weight_decay)
+        total = int(self.trainer.estimated_stepping_batches)
+        schedule = build_schedule(optimizer, self.schedule, self.warmup_steps, total)
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def identity(self) -> dict[str, Any]:
+        """Describe what a checkpoint of this module belongs to, in plain values."""
+        return {
+            "base_model": self.base_model,
+            "quantization": self.quantization,
+            "lora": asdict(self.lora) if self.lora else None,
+            "prompt_sha256": prompt_sha256(),
+        }
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Keep the trainable weights alone, and say what they belong to."""
+        trainable = {name for name, parameter in self.named_parameters() if parameter.requires_grad}
+        state = checkpoint["state_dict"]
+        checkpoint["state_dict"] = {name: tensor for name, tensor in state.items() if name in trainable}
+        checkpoint["text2sql"] = {
+            **self.identity(),
+            "tokens_seen": self.tokens_seen,
+            "target_tokens_seen": self.target_tokens_seen,
+        }
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Take the counters over, and check that the checkpoint fits.
+
+        Raises:
+            ModelError: The checkpoint holds other adapter weights than this model has.
+        """
+        saved = checkpoint.get("text2sql", {})
+        self.tokens_seen = saved.get("tokens_seen", 0)
+        self.target_tokens_seen = saved.get("target_tokens_seen", 0)
+        own = {name for name, _ in self.named_parameters() if "lora_" in name}
+        if own != set(checkpoint["state_dict"]):
+            raise ModelError(
+                f"ckpt_path: the checkpoint holds {len(checkpoint['state_dict'])} adapter weights of "
+                f"{saved.get('base_model', 'an unknown base model')}, this model has {len(own)}: give the base model "
+                "and the model.lora settings that it was trained with"
+            )
