@@ -38,7 +38,7 @@ def connect(database: Path | bytes) -> Iterator[sqlite3.Connection]:
     """
     connection = _open_bytes(database) if isinstance(database, bytes) else _open_file(database)
     try:
-        _restrict(connection)
+        restrict(connection)
         yield connection
     finally:
         connection.close()
@@ -72,7 +72,7 @@ def _open_file(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def _restrict(connection: sqlite3.Connection) -> None:
+def restrict(connection: sqlite3.Connection) -> None:
     for limit, value in _LIMITS.items():
         connection.setlimit(limit, value)
     if hasattr(connection, "setconfig"):  # Python 3.12; some builds of SQLite refuse "text" in double quotes

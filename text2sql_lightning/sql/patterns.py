@@ -26,12 +26,13 @@ def has_many_wildcards(sql: str) -> bool:
 
 def guard_patterns(connection: sqlite3.Connection) -> None:
     """Replace a connection's `like` and `glob` by ones whose time is bounded."""
-    connection.create_function("like", 2, _like, deterministic=True)
-    connection.create_function("like", 3, _like, deterministic=True)
+    connection.create_function("like", 2, like, deterministic=True)
+    connection.create_function("like", 3, like, deterministic=True)
     connection.create_function("glob", 2, _glob, deterministic=True)
 
 
-def _like(pattern: _Value, text: _Value, escape: _Value = "") -> int | None:
+def like(pattern: _Value, text: _Value, escape: _Value = "") -> int | None:
+    """Answer LIKE as SQLite does: 1, 0, or None where NULL is involved."""
     if pattern is None or text is None or escape is None:
         return None
     if isinstance(pattern, bytes) or isinstance(text, bytes):

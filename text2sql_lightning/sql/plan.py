@@ -1,0 +1,287 @@
+"""What a filling has to contain for a query, worked out once; then as many row sets as are asked for."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from random import Random
+from typing import Final
+
+from text2sql_lightning.errors import DataError
+from text2sql_lightning.sql.execution import Row, Value
+from text2sql_lightning.sql.repair import ddl_error, repair_ddl
+from text2sql_lightning.sql.schema import Schema, Table
+from text2sql_lightning.sql.tokens import tokenize
+from text2sql_lightning.sql.usage import Condition, Literal, Place, Usage, read_usage
+from text2sql_lightning.sql.values import Pool, PoolSpec, is_numeric_text, near_misses
+
+_NUMERIC_TYPES: Final = ("INT", "REAL", "NUM", "DEC", "FLOA", "DOUB")
+_NULL_SHARE: Final = 0.04
+_MAX_WITNESSES: Final = 8
+
+_Spot = tuple[str, str]  # a table's and a column's name in lower case
+
+
+class _Groups:
+    """Things that belong together, joined pair by pair."""
+
+    def __init__(self) -> None:
+        self._above: dict[object, object] = {}
+
+    def root(self, thing: object) -> object:
+        while (above := self._above.get(thing, thing)) != thing:
+            thing = above
+        return thing
+
+    def join(self, one: object, other: object) -> None:
+        self._above[self.root(one)] = self.root(other)
+
+
+@dataclass
+class FillingPlan:
+    """The tables of a record, the way its gold query uses them, and the kinds of values that they need.
+
+    Attributes:
+        schema: The tables.
+        declarations: For each table its name and its columns as (name, type) for a filling's CREATE TABLE. A column
+            that gold calculates with or compares with numbers is NUMERIC: the data says VARCHAR for nearly all of
+            them, and SQLite would compare `9` and `1993.0` letter by letter.
+        usage: How gold uses the columns.
+    """
+
+    schema: Schema
+    declarations: tuple[tuple[str, tuple[tuple[str, str], ...]], ...]
+    usage: Usage
+    _specs: dict[object, PoolSpec]
+    _pools: _Groups
+    _links: _Groups
+    _by_link: dict[object, list[Condition]] = field(default_factory=dict)
+
+    def rows(self, rng: Random, *, unique_keys: bool) -> tuple[tuple[Row, ...], ...]:
+        """Return rows for each table.
+
+        Args:
+            rng: Where chance comes from.
+            unique_keys: Whether a table's own id (`id`, `singer_id` in `singer`) stands in one row only.
+        """
+        return _Filler(self, rng).fill(unique_keys=unique_keys)
+
+    def spec_of(self, spot: _Spot) -> object:
+        """Return the name of the pool that a column takes its values from."""
+        return self._pools.root(spot)
+
+    def link_of(self, place: Place) -> object:
+        """Return the name of the set of places that hold one value together with this one."""
+        return self._links.root(place)
+
+    def pools(self, rng: Random) -> dict[object, Pool]:
+        """Draw the values of one filling."""
+        return {name: spec.draw(rng) for name, spec in self._specs.items()}
+
+    def conditions_on(self, place: Place) -> Sequence[Condition]:
+        """Return the comparisons with literals that a value at this place has to stand."""
+        return self._by_link.get(self.link_of(place), ())
+
+
+def plan_filling(context: str, gold: str) -> FillingPlan:
+    """Work out what a filling has to contain.
+
+    Raises:
+        DataError: When the context has no table or does not run, not even after repair.
+    """
+    text = repair_ddl(context).text
+    schema = Schema.from_ddl(text)
+    failure = ddl_error(text)
+    if failure is not None:
+        raise DataError(f"the CREATE TABLE text does not run ({failure}): {context[:120]!r}")
+    usage = read_usage(gold, schema)
+    pools, links = _group(schema, usage)
+    members: dict[object, list[_Spot]] = {}
+    for table in schema.tables:
+        for column in table.columns:
+            spot = (table.name.lower(), column.name.lower())
+            members.setdefault(pools.root(spot), []).append(spot)
+    numbers, specs = _specs(schema, usage, pools, members, gold)
+    by_link: dict[object, list[Condition]] = {}
+    for condition in usage.conditions:
+        by_link.setdefault(links.root(condition.place), []).append(condition)
+    declarations = tuple((table.name, _declare(table, pools, numbers)) for table in schema.tables)
+    return FillingPlan(schema, declarations, usage, specs, pools, links, by_link)
+
+
+def _spot(usage: Usage, place: Place) -> _Spot:
+    return usage.instances[place.scope, place.alias], place.column
+
+
+def _group(schema: Schema, usage: Usage) -> tuple[_Groups, _Groups]:
+    """Join the columns that share values (compared, foreign keys, same name), and the places that share one value."""
+    pools, links = _Groups(), _Groups()
+    by_name: dict[str, _Spot] = {}
+    for table in schema.tables:
+        for column in table.columns:
+            spot = (table.name.lower(), column.name.lower())
+            pools.join(spot, by_name.setdefault(spot[1], spot))
+        for key in table.foreign_keys:
+            other = schema.table(key.ref_table)
+            target = key.ref_column or next((c.name for c in other.columns if c.primary_key), "") if other else ""
+            if other and other.column(target):
+                pools.join((table.name.lower(), key.column.lower()), (other.name.lower(), target.lower()))
+    for one, two in usage.links + usage.kin:
+        pools.join(_spot(usage, one), _spot(usage, two))
+    for one, two in usage.links:
+        links.join(one, two)
+    return pools, links
+
+
+def _specs(
+    schema: Schema, usage: Usage, pools: _Groups, members: dict[object, list[_Spot]], gold: str
+) -> tuple[set[object], dict[object, PoolSpec]]:
+    """Return the pools that are declared NUMERIC, and what every pool's values must be like."""
+    conditions: dict[object, list[Condition]] = {}
+    for condition in usage.conditions:
+        conditions.setdefault(pools.root(_spot(usage, condition.place)), []).append(condition)
+    if not usage.instances:  # a query that only SQLite understands: any literal may belong anywhere
+        conditions = {name: _loose_conditions(gold) for name in members}
+    numbers = {pools.root(_spot(usage, place)) for place in usage.numeric}
+    numbers |= {pools.root(spot) for spot in _declared_numbers(schema)}
+    repeated = {pools.root(_spot(usage, place)) for place in [*usage.groups, *(p for pair in usage.links for p in pair)]}
+    specs = {}
+    for name, spots in members.items():
+        compared = conditions.get(name, [])
+        texts = [value for c in compared for value in c.values if isinstance(value, str)]
+        numeric = name in numbers or (bool(texts) and all(is_numeric_text(text) for text in texts))
+        named_id = not texts and all(column.endswith("id") for _, column in spots)
+        narrow = name in repeated or (len(spots) > 1 and spots[0][1].endswith("id"))
+        specs[name] = PoolSpec(numeric or named_id, narrow, tuple(compared))
+    return numbers, specs
+
+
+def _declared_numbers(schema: Schema) -> Iterable[_Spot]:
+    for table in schema.tables:
+        for column in table.columns:
+            if any(kind in column.type.upper() for kind in _NUMERIC_TYPES):
+                yield table.name.lower(), column.name.lower()
+
+
+def _loose_conditions(gold: str) -> list[Condition]:
+    place = Place(0, "", "")
+    values = [token.value for token in tokenize(gold) if token.kind in ("string", "quoted", "number")]
+    return [Condition(place, "=", (value,)) for value in values[:4]]
+
+
+def _declare(table: Table, pools: _Groups, numbers: set[object]) -> tuple[tuple[str, str], ...]:
+    declared = []
+    for column in table.columns:
+        textual = not column.type or "CHAR" in column.type.upper() or "TEXT" in column.type.upper()
+        is_number = pools.root((table.name.lower(), column.name.lower())) in numbers
+        declared.append((column.name, "NUMERIC" if is_number and textual else column.type))
+    return tuple(declared)
+
+
+class _Filler:
+    """The rows of one filling while they are made."""
+
+    def __init__(self, plan: FillingPlan, rng: Random) -> None:
+        self._plan, self._rng = plan, rng
+        self._pools = plan.pools(rng)
+        self._tables = {table.name.lower(): table for table in plan.schema.tables}
+        self._rows: dict[str, list[Row]] = {name: [] for name in self._tables}
+        self._good: dict[Place, list[Literal]] = {}
+
+    def fill(self, *, unique_keys: bool) -> tuple[tuple[Row, ...], ...]:
+        for size in self._group_sizes():
+            self._add_witness(size)
+        for name in self._tables:
+            for _ in range(self._rng.randint(4, 9)):
+                self._rows[name].append(self._row(name, {}))
+        return tuple(self._finish(table, unique_keys=unique_keys) for table in self._tables.values())
+
+    def _group_sizes(self) -> list[int]:
+        """Return how many rows each witness gets: groups of different sizes, on both sides of each count asked for."""
+        usage, rng = self._plan.usage, self._rng
+        witnesses = min(max(3, usage.limit + 2), _MAX_WITNESSES)
+        if not usage.groups:
+            return [1] * witnesses
+        sizes = [1, 2, 3, 4, 5][: max(3, 5 - len(self._tables) // 2)]
+        sizes += [size for count in usage.counts if count < 12 for size in (count - 1, count, count + 1) if size > 0]
+        rng.shuffle(sizes)
+        return sizes[:_MAX_WITNESSES]
+
+    def _add_witness(self, size: int) -> None:
+        """Add rows that the query selects: for every table in it one, with equal values where it joins."""
+        usage, plan = self._plan.usage, self._plan
+        fixed: dict[object, Value] = {}
+        for number in range(size):
+            values = dict(fixed)
+            for (scope, alias), table in usage.instances.items():
+                self._rows[table].append(self._row(table, self._chosen(scope, alias, table, values)))
+            if number == 0:
+                links = {plan.link_of(place) for place in usage.groups}
+                fixed = {link: value for link, value in values.items() if link in links}
+                self._add_misses(values)
+
+    def _chosen(self, scope: int, alias: str, table: str, values: dict[object, Value]) -> dict[str, Value]:
+        """Return the values that matter of one table's row, drawing those that are not settled yet."""
+        chosen: dict[str, Value] = {}
+        for column in self._tables[table].columns:
+            place = Place(scope, alias, column.name.lower())
+            link = self._plan.link_of(place)
+            if link not in values:
+                values[link] = self._rng.choice(self._good_values(place))
+            chosen[place.column] = values[link]
+        return chosen
+
+    def _good_values(self, place: Place) -> Sequence[Value]:
+        if place not in self._good:
+            conditions = self._plan.conditions_on(place)
+            if any(c.operator == "is" and not c.negated for c in conditions):
+                return [None]
+            pool = self._pool(self._plan.usage.instances[place.scope, place.alias], place.column)
+            self._good[place] = pool.fulfilling(conditions)
+        return self._good[place]
+
+    def _add_misses(self, values: dict[object, Value]) -> None:
+        """Add copies of a witness's rows that miss it by one condition, the way a slightly wrong query would."""
+        usage, rng = self._plan.usage, self._rng
+        conditions = usage.conditions
+        for condition in rng.sample(conditions, min(4, len(conditions))):
+            scope, alias, column = condition.place
+            table = usage.instances[scope, alias]
+            row = self._chosen(scope, alias, table, dict(values))
+            near = near_misses(condition, rng) or list(self._pool(table, column).others)
+            missing = [value for value in near if not condition.holds(value)]
+            if missing:
+                self._rows[table].append(self._row(table, {**row, column: rng.choice(missing)}))
+
+    def _row(self, table: str, chosen: dict[str, Value]) -> Row:
+        return tuple(
+            chosen[name] if (name := column.name.lower()) in chosen else self._any(table, name, column.not_null)
+            for column in self._tables[table].columns
+        )
+
+    def _any(self, table: str, column: str, not_null: bool) -> Value:
+        if not not_null and self._rng.random() < _NULL_SHARE:
+            return None
+        return self._pool(table, column).random(self._rng)
+
+    def _pool(self, table: str, column: str) -> Pool:
+        return self._pools[self._plan.spec_of((table, column))]
+
+    def _finish(self, table: Table, *, unique_keys: bool) -> tuple[Row, ...]:
+        rows = self._rows[table.name.lower()]
+        keys = [i for i, column in enumerate(table.columns) if column.primary_key]
+        if not keys and unique_keys and len(self._tables) > 1:
+            keys = [i for i, column in enumerate(table.columns) if _is_own_id(column.name, table.name)][:1]
+        if keys:
+            once: dict[Row, Row] = {}
+            for row in rows:
+                key = tuple(row[i] for i in keys)
+                if None not in key:
+                    once.setdefault(key, row)
+            rows = list(once.values())
+        self._rng.shuffle(rows)
+        return tuple(rows)
+
+
+def _is_own_id(column: str, table: str) -> bool:
+    """Whether a column is its table's own id by name: `id`, or `singer_id` in `singer` or `singers`."""
+    column, table = column.lower().replace("_", ""), table.lower().replace("_", "")
+    return column == "id" or (column.endswith("id") and column[:-2] in (table, table.removesuffix("s")))
