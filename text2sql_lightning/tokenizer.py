@@ -1,6 +1,6 @@
 """The one tokenizer policy: which tokens end, begin and pad a sequence, and how text becomes ids.
 
-Training, generation and saved adapters all load their tokenizer here, so that the same text has the same ids everywhere:
+Training, generation and saved adapters all load their tokenizer here, so the same text has the same ids everywhere:
 
 * **EOS** must exist. It is never added by the tokenizer; the encoder of examples appends it to completions.
 * **Pad** is an existing token other than EOS. No token is ever added, so embeddings are never resized.

@@ -1,0 +1,167 @@
+"""Records become token ids: a prompt, then the completion that the model has to learn.
+
+The boundary is a length, not a search: the first `prompt_length` ids are exactly what generation starts from, and
+everything behind them is a target. A completion is never encoded on its own, because `SELECT` at the start of a text
+and `SELECT` after a newline can be different tokens; it is what follows ids(prompt) in ids(prompt + SQL).
+"""
+
+import logging
+from array import array
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from text2sql_lightning.errors import DataError
+from text2sql_lightning.text.prompts import build_prompt
+from text2sql_lightning.tokenizer import encode_prompt, encode_texts
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+    from text2sql_lightning.data.records import Record
+
+__all__ = ["EncodedExample", "EncodedSplit", "encode_example", "encode_prompt", "encode_records"]
+
+logger = logging.getLogger(__name__)
+
+TOO_LONG: Final = "too_long"
+NO_BOUNDARY: Final = "no_token_boundary"
+
+_CHUNK = 1000
+_ANCHORS = (":", ")", "x", "\n")
+
+
+@dataclass(frozen=True)
+class EncodedExample:
+    """One record as token ids.
+
+    Attributes:
+        id: The record's id.
+        input_ids: Prompt, completion and EOS, in one 32-bit integer array.
+        prompt_length: How many of the ids belong to the prompt; the rest are targets, at least one.
+    """
+
+    id: str
+    input_ids: "array[int]"
+    prompt_length: int
+
+    @property
+    def num_target_tokens(self) -> int:
+        """Completion tokens, EOS included."""
+        return len(self.input_ids) - self.prompt_length
+
+
+@dataclass(frozen=True)
+class EncodedSplit:
+    """The examples of a split, and how many records did not become one.
+
+    Attributes:
+        examples: In the order of the records.
+        dropped: Number of records left out, by reason.
+        separated: Records whose prompt and completion would have shared a token and were encoded apart.
+    """
+
+    examples: list[EncodedExample]
+    dropped: dict[str, int]
+    separated: int = 0
+
+
+def encode_example(
+    tokenizer: "PreTrainedTokenizerBase", record: "Record", max_seq_length: int
+) -> EncodedExample | None:
+    """Encode one record.
+
+    Args:
+        tokenizer: A tokenizer from `load_tokenizer`.
+        record: A record with an output.
+        max_seq_length: The most tokens that prompt, completion and EOS may have together.
+
+    Returns:
+        The example, or None where the record is left out: it is never cut.
+
+    Raises:
+        DataError: The record has no output.
+    """
+    return _encode_chunk(tokenizer, [record], max_seq_length, Counter())[0]
+
+
+def encode_records(
+    tokenizer: "PreTrainedTokenizerBase", records: Sequence["Record"], max_seq_length: int, *, name: str = "records"
+) -> EncodedSplit:
+    """Encode the records of a split, with a progress bar where that takes more than two seconds.
+
+    Args:
+        tokenizer: A tokenizer from `load_tokenizer`.
+        records: Records with an output.
+        max_seq_length: The most tokens that prompt, completion and EOS may have together; longer ones are left out.
+        name: What the records are, for messages: a file or a split.
+
+    Raises:
+        DataError: A record has no output, or no record is left.
+    """
+    from tqdm import tqdm
+
+    counts: Counter[str] = Counter()
+    examples: list[EncodedExample] = []
+    with tqdm(total=len(records), desc=f"encode {name}", unit="record", delay=2.0, leave=False) as progress:
+        for start in range(0, len(records), _CHUNK):
+            chunk = records[start : start + _CHUNK]
+            examples += [example for example in _encode_chunk(tokenizer, chunk, max_seq_length, counts) if example]
+            progress.update(len(chunk))
+    separated = counts.pop("separated", 0)
+    dropped = dict(sorted(counts.items()))
+    if not examples:
+        raise DataError(_nothing_left(name, len(records), dropped, max_seq_length))
+    if dropped:
+        logger.warning(
+            "%s: %d of %d records left out: %s (max_seq_length %d)",
+            name, len(records) - len(examples), len(records), dropped, max_seq_length,
+        )  # fmt: skip
+    return EncodedSplit(examples, dropped, separated)
+
+
+def _nothing_left(name: str, total: int, dropped: dict[str, int], max_seq_length: int) -> str:
+    if not total:
+        return f"{name}: there are no records; an empty file cannot be trained on or scored"
+    return f"{name}: none of the {total} records is left ({dropped}); data.max_seq_length is {max_seq_length}, raise it"
+
+
+def _encode_chunk(
+    tokenizer: "PreTrainedTokenizerBase", records: Sequence["Record"], max_seq_length: int, counts: Counter[str]
+) -> list[EncodedExample | None]:
+    prompts = [build_prompt(record.instruction, record.input) for record in records]
+    completions = [_completion(record) for record in records]
+    prompt_ids = encode_texts(tokenizer, prompts)
+    full_ids = encode_texts(tokenizer, [prompt + sql for prompt, sql in zip(prompts, completions, strict=True)])
+    examples: list[EncodedExample | None] = []
+    for record, head, full, completion in zip(records, prompt_ids, full_ids, completions, strict=True):
+        tail: list[int] | None = full[len(head) :]
+        if full[: len(head)] != head:
+            tail = _continuation(tokenizer, completion)
+            counts["separated" if tail else NO_BOUNDARY] += 1
+        if not tail:
+            examples.append(None)
+        elif len(head) + len(tail) + 1 > max_seq_length:
+            counts[TOO_LONG] += 1
+            examples.append(None)
+        else:
+            ids = array("i", [*head, *tail, tokenizer.eos_token_id])
+            examples.append(EncodedExample(record.id, ids, len(head)))
+    return examples
+
+
+def _completion(record: "Record") -> str:
+    if not record.output:
+        raise DataError(f"record {record.id} has no output; training and scoring need the SQL of every record")
+    return record.output
+
+
+def _continuation(tokenizer: "PreTrainedTokenizerBase", completion: str) -> list[int] | None:
+    """Encode a completion as it looks behind other text, where its first token would merge with the prompt's last."""
+    heads = encode_texts(tokenizer, _ANCHORS)
+    fulls = encode_texts(tokenizer, [anchor + completion for anchor in _ANCHORS])
+    for head, full in zip(heads, fulls, strict=True):
+        if full[: len(head)] == head and len(full) > len(head):
+            return full[len(head) :]
+    return None
