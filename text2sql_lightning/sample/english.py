@@ -1,0 +1,89 @@
+"""The little English grammar that questions need: plurals, articles, lists, and ways to ask."""
+
+from collections.abc import Sequence
+from random import Random
+from typing import Final
+
+_PLURALS: Final = {
+    "person": "people",
+    "man": "men",
+    "woman": "women",
+    "child": "children",
+    "series": "series",
+    "species": "species",
+    "staff": "staff",
+    "shelf": "shelves",
+    "wife": "wives",
+    "fish": "fish",
+    "aircraft": "aircraft",
+    "piece of art": "pieces of art",
+}
+_SILENT: Final = ("hour", "honour", "honor", "heir")
+_CONSONANT: Final = ("uni", "use", "usu", "eur", "one", "u.")
+
+
+def plural(phrase: str) -> str:
+    """The plural of a noun phrase; the head is the word before " of ", or else the last word."""
+    if " of " in phrase:
+        head, rest = phrase.split(" of ", 1)
+        return f"{plural(head)} of {rest}"
+    first, _, last = phrase.rpartition(" ")
+    return f"{first} {_plural_word(last)}".strip()
+
+
+def _plural_word(word: str) -> str:
+    for single, many in _PLURALS.items():
+        if word.endswith(single):
+            return word.removesuffix(single) + many
+    if word.endswith("y") and word[-2:-1] not in "aeiou":
+        return word[:-1] + "ies"
+    if word.endswith(("s", "x", "z", "ch", "sh")):
+        return word + "es"
+    return word + "s"
+
+
+def article(phrase: str) -> str:
+    """The phrase behind "a" or "an"."""
+    lower = phrase.lower()
+    vowel = lower[0] in "aeiou" and not lower.startswith(_CONSONANT)
+    return f"{'an' if vowel or lower.startswith(_SILENT) else 'a'} {phrase}"
+
+
+def listing(items: Sequence[str], last: str = "and") -> str:
+    """`a`, `a and b` or `a, b and c`."""
+    if len(items) == 1:
+        return items[0]
+    return f"{', '.join(items[:-1])} {last} {items[-1]}"
+
+
+_ORDERS: Final = (
+    "List {}.",
+    "Show {}.",
+    "Show me {}.",
+    "Give me {}.",
+    "Give {}.",
+    "Find {}.",
+    "Return {}.",
+    "Display {}.",
+    "Get {}.",
+    "Tell me {}.",
+    "Please list {}.",
+    "Please show {}.",
+    "I need {}.",
+    "I want to see {}.",
+    "I would like to know {}.",
+    "Can you list {}?",
+    "Can you show me {}?",
+    "Could you give me {}?",
+)
+
+
+def request(rng: Random, wanted: str, *, many: bool) -> str:
+    """A sentence that asks for `wanted`, a noun phrase with its article, in one of about twenty ways."""
+    asked = f"What {'are' if many else 'is'} {{}}?"
+    return rng.choice((*_ORDERS, *(asked,) * 6)).format(wanted)
+
+
+def sentence(text: str) -> str:
+    """The text with a capital letter at its start."""
+    return text[0].upper() + text[1:]
