@@ -73,6 +73,7 @@ def _open_file(path: Path) -> sqlite3.Connection:
 
 
 def restrict(connection: sqlite3.Connection) -> None:
+    """Let a connection read and do nothing else, within limits on the sizes of values and statements."""
     for limit, value in _LIMITS.items():
         connection.setlimit(limit, value)
     if hasattr(connection, "setconfig"):  # Python 3.12; some builds of SQLite refuse "text" in double quotes

@@ -5,10 +5,12 @@ They are made on tokens, not on a parse tree: some microseconds each, and any te
 
 from collections.abc import Iterator, Sequence
 from random import Random
-from typing import Final
+from typing import Final, TypeAlias
 
 from text2sql_lightning.sql.schema import Schema
 from text2sql_lightning.sql.tokens import Token, quote_name, tokenize
+
+_Edit: TypeAlias = tuple[int, int, str]
 
 _SWAPS: Final = {
     ">": (">=", "<"), ">=": (">",), "<": ("<=", ">"), "<=": ("<",), "<>": ("=",), "!=": ("=",),
@@ -17,6 +19,8 @@ _SWAPS: Final = {
     "UNION": ("INTERSECT",), "INTERSECT": ("UNION",), "EXCEPT": ("UNION", "INTERSECT"),
 }  # fmt: skip
 _OPERATORS: Final = frozenset({"=", "==", ">", ">=", "<", "<=", "<>", "!="})
+_AGGREGATES: Final = frozenset({"DISTINCT", "COUNT", "SUM", "AVG", "MIN", "MAX"})
+_UNIQUE: Final = frozenset({"UNION", "INTERSECT", "EXCEPT", "GROUP", "LIMIT"})
 _BEHIND_COLUMN: Final = frozenset({",", ")", "FROM"} | _OPERATORS)
 
 
@@ -24,10 +28,11 @@ def make_mutants(sql: str, schema: Schema, rng: Random, limit: int) -> list[str]
     """Return up to `limit` different mutants of a query; some of them may not run."""
     tokens = tokenize(sql)
     columns = _other_columns(schema)
-    edits = list(dict.fromkeys(_edits(tokens, columns, rng)))
+    edits = list(dict.fromkeys(_edits(tokens, columns, rng))) if tokens else []
     if len(edits) > limit:
         edits = rng.sample(edits, limit)
-    return [sql[:start] + replacement + sql[end:] for start, end, replacement in edits]
+    mutants = (sql[:start] + replacement + sql[end:] for start, end, replacement in edits)
+    return [mutant for mutant in mutants if mutant != sql]
 
 
 def _other_columns(schema: Schema) -> dict[str, list[str]]:
@@ -40,39 +45,60 @@ def _other_columns(schema: Schema) -> dict[str, list[str]]:
     return others
 
 
-def _edits(tokens: Sequence[Token], columns: dict[str, list[str]], rng: Random) -> Iterator[tuple[int, int, str]]:
+def _edits(tokens: Sequence[Token], columns: dict[str, list[str]], rng: Random) -> Iterator[_Edit]:
+    """Yield the places to change, as (start, end, replacement)."""
+    if not _AGGREGATES & _words(tokens[1:2]) and not _UNIQUE & _words(tokens):
+        yield tokens[0].end, tokens[0].end, " DISTINCT"
     in_between = False
     for at, token in enumerate(tokens):
-        word = token.text.upper() if token.kind == "word" else token.text
-        previous = tokens[at - 1].text.upper() if at else ""
-        following = tokens[at + 1].text.upper() if at + 1 < len(tokens) else ""
-        in_between = in_between or word == "BETWEEN"
-        if word == "AND" and in_between:
+        in_between = in_between or token.is_word("BETWEEN")
+        if token.is_word("AND") and in_between:
             in_between = False
-        elif token.kind in ("word", "symbol") and word in _SWAPS:
-            for swap in _SWAPS[word]:
-                yield token.start, token.end, swap
-        elif word == "=" and _is_literal(tokens, at + 1, columns):
+        else:
+            yield from _word_edits(tokens, at)
+        yield from _operand_edits(tokens, at, columns)
+        yield from _column_edits(tokens, at, columns, rng)
+
+
+def _word_edits(tokens: Sequence[Token], at: int) -> Iterator[_Edit]:
+    """Change a keyword or an operator."""
+    token, previous = tokens[at], tokens[max(at - 1, 0)]
+    for swap in _SWAPS.get(token.text.upper(), ()) if token.kind in ("word", "symbol") else ():
+        yield token.start, token.end, swap
+    if token.is_word("COUNT"):
+        yield from _count_edits(tokens, at)
+    elif token.is_word("JOIN") and not previous.is_word("LEFT", "OUTER", "INNER", "CROSS", "NATURAL"):
+        yield token.start, token.end, "LEFT JOIN"
+    elif token.is_word("BY") and previous.is_word("ORDER"):
+        yield from _order_edits(tokens, at)
+
+
+def _operand_edits(tokens: Sequence[Token], at: int, columns: dict[str, list[str]]) -> Iterator[_Edit]:
+    """Change a literal, or drop the comparison with it."""
+    token = tokens[at]
+    if token.kind == "number":
+        yield token.start, token.end, _bumped(token.text, 1)
+        yield token.start, token.end, _bumped(token.text, -1)
+    elif _is_literal(tokens, at, columns):
+        yield token.start, token.end, token.text[0] + token.text[1:-1].swapcase() + token.text[-1]
+    elif token.text in _OPERATORS and _is_literal(tokens, at + 1, columns):
+        if token.text == "=":
             yield token.start, token.end, "<>"
-        elif word == "COUNT" and following == "(":
-            yield from _count_edits(tokens, at)
-        elif word == "SELECT" and following != "DISTINCT":
-            yield token.end, token.end, " DISTINCT"
-        elif word == "JOIN" and previous not in ("LEFT", "OUTER", "INNER", "CROSS", "NATURAL"):
-            yield token.start, token.end, "LEFT JOIN"
-        elif word == "BY" and previous == "ORDER":
-            yield from _order_edits(tokens, at)
-        elif token.kind == "number":
-            yield token.start, token.end, _bumped(token.text, 1)
-            yield token.start, token.end, _bumped(token.text, -1)
-        elif _is_literal(tokens, at, columns):
-            yield token.start, token.end, token.text[0] + token.text[1:-1].swapcase() + token.text[-1]
-        elif following in _BEHIND_COLUMN and token.value.lower() in columns:
-            others = columns[token.value.lower()]
-            for other in rng.sample(others, min(2, len(others))):
-                yield token.start, token.end, other
-        if word in _OPERATORS and _is_literal(tokens, at + 1, columns):
-            yield _start_of_operand(tokens, at), tokens[at + 1].end, "1 = 1"
+        yield _start_of_operand(tokens, at), tokens[at + 1].end, "1 = 1"
+
+
+def _column_edits(tokens: Sequence[Token], at: int, columns: dict[str, list[str]], rng: Random) -> Iterator[_Edit]:
+    """Put other columns of the table in a column's place."""
+    token = tokens[at]
+    following = tokens[at + 1].text.upper() if at + 1 < len(tokens) else ""
+    others = columns.get(token.value.lower(), []) if token.kind in ("word", "quoted", "name") else []
+    if others and following in _BEHIND_COLUMN:
+        for other in rng.sample(others, min(2, len(others))):
+            yield token.start, token.end, other
+
+
+def _words(tokens: Sequence[Token]) -> set[str]:
+    return {token.text.upper() for token in tokens if token.kind == "word"}
 
 
 def _is_literal(tokens: Sequence[Token], at: int, columns: dict[str, list[str]]) -> bool:
@@ -98,14 +124,14 @@ def _start_of_operand(tokens: Sequence[Token], operator: int) -> int:
     return tokens[max(at, 0)].start
 
 
-def _count_edits(tokens: Sequence[Token], at: int) -> Iterator[tuple[int, int, str]]:
+def _count_edits(tokens: Sequence[Token], at: int) -> Iterator[_Edit]:
     inside = tokens[at + 2] if at + 2 < len(tokens) else None
     if inside is not None and inside.kind in ("word", "quoted") and not inside.is_word("DISTINCT"):
         yield inside.start, inside.start, "DISTINCT "
         yield tokens[at].start, tokens[at].end, "MAX"
 
 
-def _order_edits(tokens: Sequence[Token], at: int) -> Iterator[tuple[int, int, str]]:
+def _order_edits(tokens: Sequence[Token], at: int) -> Iterator[_Edit]:
     """Turn round an order that is not said to be DESC: put DESC behind the last word of its first part."""
     depth = 0
     for index in range(at + 1, len(tokens) + 1):

@@ -1,7 +1,7 @@
 """What a filling has to contain for a query, worked out once; then as many row sets as are asked for."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from random import Random
 from typing import Final
 
@@ -15,6 +15,7 @@ from text2sql_lightning.sql.values import Pool, PoolSpec, is_numeric_text, near_
 
 _NUMERIC_TYPES: Final = ("INT", "REAL", "NUM", "DEC", "FLOA", "DOUB")
 _NULL_SHARE: Final = 0.04
+_TWICE_SHARE: Final = 0.2
 _MAX_WITNESSES: Final = 8
 
 _Spot = tuple[str, str]  # a table's and a column's name in lower case
@@ -45,6 +46,7 @@ class FillingPlan:
             that gold calculates with or compares with numbers is NUMERIC: the data says VARCHAR for nearly all of
             them, and SQLite would compare `9` and `1993.0` letter by letter.
         usage: How gold uses the columns.
+        settled: The sets of places (`link_of`) whose value matters for whether a row comes out.
     """
 
     schema: Schema
@@ -53,7 +55,8 @@ class FillingPlan:
     _specs: dict[object, PoolSpec]
     _pools: _Groups
     _links: _Groups
-    _by_link: dict[object, list[Condition]] = field(default_factory=dict)
+    _by_link: dict[object, list[Condition]]
+    settled: frozenset[object]
 
     def rows(self, rng: Random, *, unique_keys: bool) -> tuple[tuple[Row, ...], ...]:
         """Return rows for each table.
@@ -104,7 +107,9 @@ def plan_filling(context: str, gold: str) -> FillingPlan:
     for condition in usage.conditions:
         by_link.setdefault(links.root(condition.place), []).append(condition)
     declarations = tuple((table.name, _declare(table, pools, numbers)) for table in schema.tables)
-    return FillingPlan(schema, declarations, usage, specs, pools, links, by_link)
+    settled = frozenset(by_link) | {links.root(place) for pair in usage.links for place in pair}
+    settled |= {links.root(place) for place in usage.groups}
+    return FillingPlan(schema, declarations, usage, specs, pools, links, by_link, settled)
 
 
 def _spot(usage: Usage, place: Place) -> _Spot:
@@ -142,7 +147,9 @@ def _specs(
         conditions = {name: _loose_conditions(gold) for name in members}
     numbers = {pools.root(_spot(usage, place)) for place in usage.numeric}
     numbers |= {pools.root(spot) for spot in _declared_numbers(schema)}
-    repeated = {pools.root(_spot(usage, place)) for place in [*usage.groups, *(p for pair in usage.links for p in pair)]}
+    repeated = {
+        pools.root(_spot(usage, place)) for place in [*usage.groups, *(p for pair in usage.links for p in pair)]
+    }
     specs = {}
     for name, spots in members.items():
         compared = conditions.get(name, [])
@@ -212,7 +219,8 @@ class _Filler:
         for number in range(size):
             values = dict(fixed)
             for (scope, alias), table in usage.instances.items():
-                self._rows[table].append(self._row(table, self._chosen(scope, alias, table, values)))
+                row = self._row(table, self._chosen(scope, alias, table, values))
+                self._rows[table] += [row] * (2 if self._rng.random() < _TWICE_SHARE else 1)
             if number == 0:
                 links = {plan.link_of(place) for place in usage.groups}
                 fixed = {link: value for link, value in values.items() if link in links}
@@ -225,7 +233,9 @@ class _Filler:
             place = Place(scope, alias, column.name.lower())
             link = self._plan.link_of(place)
             if link not in values:
-                values[link] = self._rng.choice(self._good_values(place))
+                bare = not column.not_null and link not in self._plan.settled
+                is_null = bare and self._rng.random() < _NULL_SHARE
+                values[link] = None if is_null else self._rng.choice(self._good_values(place))
             chosen[place.column] = values[link]
         return chosen
 
@@ -245,9 +255,13 @@ class _Filler:
         for condition in rng.sample(conditions, min(4, len(conditions))):
             scope, alias, column = condition.place
             table = usage.instances[scope, alias]
-            row = self._chosen(scope, alias, table, dict(values))
-            near = near_misses(condition, rng) or list(self._pool(table, column).others)
+            # Only what is joined or compared stays: a new MAX must be able to come from the row that should not count.
+            kept = {link: value for link, value in values.items() if link in self._plan.settled}
+            row = self._chosen(scope, alias, table, kept)
+            near = [*near_misses(condition, rng), *self._pool(table, column).others[:1]]
             missing = [value for value in near if not condition.holds(value)]
+            if condition.operator in ("<", ">") and rng.random() < 0.5:
+                missing = [condition.values[0]]  # the bound itself, which only <= and >= would let in
             if missing:
                 self._rows[table].append(self._row(table, {**row, column: rng.choice(missing)}))
 

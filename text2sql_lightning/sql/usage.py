@@ -12,7 +12,7 @@ from text2sql_lightning.sql.schema import Schema
 
 Literal: TypeAlias = int | float | str
 
-_COMPARISONS: Final[dict[type[exp.Expression], str]] = {
+_COMPARISONS: Final[dict[type[exp.Expr], str]] = {
     exp.EQ: "=", exp.NEQ: "<>", exp.GT: ">", exp.GTE: ">=", exp.LT: "<", exp.LTE: "<=",
     exp.Like: "like", exp.ILike: "like", exp.Glob: "glob", exp.Between: "between", exp.In: "in", exp.Is: "is",
 }  # fmt: skip
@@ -30,7 +30,7 @@ class Place(NamedTuple):
 
 @dataclass(frozen=True)
 class Condition:
-    """A column compared with literals: `=`, `<>`, `<`, `<=`, `>`, `>=`, `like`, `glob`, `between`, `in` or `is` (NULL)."""
+    """A column compared with literals: by =, <>, <, <=, >, >=, like, glob, between, in, or `is` for IS NULL."""
 
     place: Place
     operator: str
@@ -102,7 +102,7 @@ def _compare(value: Literal, operator: str, literal: Literal) -> bool:
     }[operator]  # fmt: skip
 
 
-def _own(expression: exp.Expression) -> Iterator[exp.Expression]:
+def _own(expression: exp.Expr) -> Iterator[exp.Expr]:
     """Yield an expression's parts without those of the queries inside it; such a query itself is yielded."""
     stack = [expression]
     while stack:
@@ -113,7 +113,7 @@ def _own(expression: exp.Expression) -> Iterator[exp.Expression]:
 
 
 class _Reader:
-    def __init__(self, tree: exp.Expression, schema: Schema) -> None:
+    def __init__(self, tree: exp.Expr, schema: Schema) -> None:
         self.usage = Usage()
         self._tree = tree
         self._selects = list(tree.find_all(exp.Select))
@@ -157,7 +157,7 @@ class _Reader:
         if limit and isinstance(limit.expression, exp.Literal) and limit.expression.is_int:
             self.usage.limit = max(self.usage.limit, int(limit.expression.this))
 
-    def _read_comparison(self, number: int, part: exp.Expression, kind: str) -> None:
+    def _read_comparison(self, number: int, part: exp.Expr, kind: str) -> None:
         left = part.this
         others = [part.args[name] for name in ("expression", "low", "high") if part.args.get(name) is not None]
         others += part.args.get("expressions") or []
@@ -192,20 +192,20 @@ class _Reader:
         if any(not isinstance(value, str) for value in condition.values):
             self.usage.numeric.add(condition.place)
 
-    def _relate(self, number: int, place: Place, others: list[exp.Expression], *, equal: bool) -> None:
+    def _relate(self, number: int, place: Place, others: list[exp.Expr], *, equal: bool) -> None:
         for other in others:
             for partner in self._places(number, other):
                 plain = isinstance(other.unnest(), exp.Column)
                 (self.usage.links if equal and plain else self.usage.kin).append((place, partner))
 
-    def _is_negated(self, part: exp.Expression) -> bool:
+    def _is_negated(self, part: exp.Expr) -> bool:
         negated, parent = False, part.parent
         while parent is not None and not isinstance(parent, exp.Select | exp.Where | exp.Join | exp.Having):
             negated ^= isinstance(parent, exp.Not)
             parent = parent.parent
         return negated
 
-    def _literal(self, number: int, part: exp.Expression) -> Literal | None:
+    def _literal(self, number: int, part: exp.Expr) -> Literal | None:
         """Return a literal's value; text in double quotes is a literal where no column has that name."""
         part = part.unnest()
         if isinstance(part, exp.Neg):
@@ -217,7 +217,7 @@ class _Reader:
             return part.name if self._place(number, part) is None else None
         return None
 
-    def _places(self, number: int, part: exp.Expression) -> list[Place]:
+    def _places(self, number: int, part: exp.Expr) -> list[Place]:
         columns = [column for column in _own(part) if isinstance(column, exp.Column)]
         return [place for column in columns if (place := self._place(number, column))]
 
@@ -243,7 +243,7 @@ class _Reader:
                 return next(iter(self._places(number, projection)), None)
         return None
 
-    def _projections(self, query: exp.Expression) -> list[Place | None]:
+    def _projections(self, query: exp.Expr) -> list[Place | None]:
         select = query if isinstance(query, exp.Select) else query.find(exp.Select)
         if select is None:
             return []

@@ -6,11 +6,14 @@ from dataclasses import dataclass
 from random import Random
 from typing import Final
 
+from text2sql_lightning.sql.tokens import keywords
 from text2sql_lightning.sql.usage import Condition, Literal
 
-_WORDS: Final = tuple(
-    """Amber Birch Cedar Delta Ember Fjord Grove Harbor Iris Juniper Kestrel Lagoon Maple Nectar Onyx Prairie Quartz
-    Raven Sierra Tundra Umber Violet Willow Xenon Yarrow Zephyr Basalt Coral Dune Falcon Granite Heron""".split()
+_WORDS: Final = sorted(
+    keywords(
+        """Amber Birch Cedar Delta Ember Fjord Grove Harbor Iris Juniper Kestrel Lagoon Maple Nectar Onyx Prairie Quartz
+        Raven Sierra Tundra Umber Violet Willow Xenon Yarrow Zephyr Basalt Coral Dune Falcon Granite Heron"""
+    )
 )
 _NUMBER: Final = re.compile(r"-?(?:0|[1-9]\d{0,14})(?:\.\d+)?")
 _DIGITS: Final = re.compile(r"\d+")
@@ -45,12 +48,12 @@ class PoolSpec:
         return Pool(_once(wanted), _once(near), _once(others))
 
     def _others(self, known: Sequence[Literal], rng: Random) -> list[Literal]:
-        size = 7 if self.narrow else 24
+        size = 9 if self.narrow else 24
         if not self.numeric:
             return list(rng.sample(_WORDS, size))
         numbers = [value for value in known if not isinstance(value, str)]
         if not numbers:
-            return list(rng.sample(range(1, 10 if self.narrow else 200), size))
+            return list(rng.sample(range(1, 12 if self.narrow else 200), size))
         low, high = int(min(numbers)), int(max(numbers))
         spread = max(20, (high - low) // 2)
         return list(rng.sample(range(low - spread if low < 0 else max(0, low - spread), high + spread + 5), size))
@@ -85,7 +88,8 @@ def near_misses(condition: Condition, rng: Random) -> list[Literal]:
     for literal in condition.values:
         if condition.operator in ("like", "glob"):
             bare = str(literal).strip("%*_?")
-            near += [bare.swapcase() + "s", bare[:-1] or "x", f"{rng.choice(_WORDS)} {bare}", f"{bare} {rng.choice(_WORDS)}"]
+            word = rng.choice(_WORDS)
+            near += [bare.swapcase() + "s", bare[:-1] or "x", f"{word} {bare}", f"{bare} {word}"]
         elif isinstance(literal, str):
             near += near_text(literal, rng)
         elif isinstance(literal, int):
@@ -101,7 +105,7 @@ def near_text(text: str, rng: Random) -> list[Literal]:
     """Return texts that are nearly this one: other letter case, another number in it, one word more."""
     if _NUMBER.fullmatch(text):
         value = float(text)
-        number: Literal = int(value) if value.is_integer() and "." not in text else value
+        number = int(value) if value.is_integer() and "." not in text else value
         return [str(number - 1), str(number + 1), str(number + rng.randint(2, 9))]
     near: list[Literal] = [text.swapcase() if rng.random() < 0.5 else text.title()]
     digits = list(_DIGITS.finditer(text))

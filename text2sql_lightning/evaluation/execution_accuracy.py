@@ -1,0 +1,186 @@
+"""Execution accuracy: does the predicted query return what the gold query returns, on databases made for the record?"""
+
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from multiprocessing import get_context
+from typing import Final
+
+from tqdm import tqdm
+
+from text2sql_lightning.errors import DataError
+from text2sql_lightning.evaluation.result_match import same_rows
+from text2sql_lightning.sql.execution import Execution, Row, execute
+from text2sql_lightning.sql.filling import Filling, make_fillings
+from text2sql_lightning.sql.tokens import is_top_level_ordered, tokenize
+
+_log = logging.getLogger(__name__)
+
+_CHUNK: Final = 16
+_Item = tuple[str, str, str]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The judgement on one prediction.
+
+    Attributes:
+        exec: Whether the results agree on every filling, text compared exactly.
+        exec_case_blind: Whether they agree when letter case is ignored: in the results, and wherever the queries
+            compare columns with text. Always true where `exec` is.
+        error: Class of the prediction's error (`sql.execution`), "crashed" when it took the process down, None when
+            it ran.
+        gold_runs: Whether the gold query runs on its own tables; where it does not, the record says nothing about
+            the prediction and belongs in no denominator.
+    """
+
+    exec: bool
+    exec_case_blind: bool
+    error: str | None
+    gold_runs: bool
+
+
+def execution_match(gold: Execution, predicted: Execution, *, ordered: bool, case_blind: bool = False) -> bool:
+    """Compare two results by the official rules (`result_match.same_rows`); an error matches nothing.
+
+    Args:
+        gold: What the gold query gave.
+        predicted: What the predicted query gave.
+        ordered: Whether the order of rows counts: where gold has an ORDER BY outside every bracket.
+        case_blind: Compare text ignoring letter case.
+    """
+    if gold.error is not None or predicted.error is not None:
+        return False
+    if case_blind:
+        return same_rows(_folded(gold.rows), _folded(predicted.rows), ordered=ordered)
+    return same_rows(gold.rows, predicted.rows, ordered=ordered)
+
+
+def score(context: str, gold: str, predicted: str, *, seed: int = 0, timeout_s: float = 5.0) -> Verdict:
+    """Judge a prediction on databases made from the record's own CREATE TABLE text.
+
+    For the case-blind verdict both queries run again on the same fillings with every column declared COLLATE NOCASE,
+    so that `genre = "rock"` finds Rock, GROUP BY and DISTINCT see one value where there were two, and LOWER(genre) =
+    "rock" is no fault; then text in the results is compared ignoring case. NOCASE knows only the letters of ASCII: a
+    literal with others takes gold's spelling first where the two differ in case alone.
+
+    Args:
+        context: CREATE TABLE text.
+        gold: The query that is right.
+        predicted: The query to judge; anything that a model may have written.
+        seed: Seed of the fillings.
+        timeout_s: Seconds that each query may take on each filling.
+    """
+    try:
+        fillings = make_fillings(context, gold, seed=seed)
+    except DataError as error:
+        _log.debug("left out: %s", error)
+        return Verdict(False, False, None, gold_runs=False)
+    ordered = is_top_level_ordered(gold)
+    exact, error_class, gold_runs = _agree(fillings, gold, predicted, ordered, timeout_s, case_blind=False)
+    if exact or not gold_runs or error_class is not None:
+        return Verdict(exact, exact, error_class, gold_runs)
+    respelled = _respell(predicted, gold)
+    case_blind, _, _ = _agree(fillings, gold, respelled, ordered, timeout_s, case_blind=True)
+    return Verdict(False, case_blind, None, gold_runs=True)
+
+
+def score_many(
+    items: Sequence[_Item], *, seed: int = 0, timeout_s: float = 5.0, workers: int = 1, progress: bool = False
+) -> list[Verdict]:
+    """Judge many predictions; the verdicts do not depend on the number of workers.
+
+    Args:
+        items: (context, gold, predicted) of each record.
+        seed: Seed of the fillings.
+        timeout_s: Seconds that each query may take on each filling.
+        workers: Processes; 1 works in this one, where a query that crashes SQLite would take it down.
+        progress: Show a progress bar.
+
+    Returns:
+        A verdict for each item, in their order.
+    """
+    chunks = [items[at : at + _CHUNK] for at in range(0, len(items), _CHUNK)]
+    verdicts: list[Verdict] = []
+    with tqdm(total=len(items), desc="scoring", disable=not progress, unit="query") as bar:
+        for part in _score_chunks(chunks, seed, timeout_s, min(workers, len(chunks))):
+            verdicts += part
+            bar.update(len(part))
+    return verdicts
+
+
+def _agree(
+    fillings: Iterable[Filling], gold: str, predicted: str, ordered: bool, timeout_s: float, *, case_blind: bool
+) -> tuple[bool, str | None, bool]:
+    """Return whether the results agree on every filling, the prediction's error, and whether gold ran."""
+    for filling in fillings:
+        database = filling.to_database(case_blind=case_blind)
+        right = execute(database, gold, timeout_s=timeout_s)
+        if right.error is not None:
+            return False, None, False
+        answer = execute(database, predicted, timeout_s=timeout_s)
+        if not execution_match(right, answer, ordered=ordered, case_blind=case_blind):
+            return False, answer.error, True
+    return True, None, True
+
+
+def _folded(rows: Iterable[Row]) -> list[Row]:
+    return [tuple(value.casefold() if isinstance(value, str) else value for value in row) for row in rows]
+
+
+def _respell(predicted: str, gold: str) -> str:
+    """Give literals with letters beyond ASCII gold's spelling, where the two differ in letter case alone."""
+    spellings = {
+        t.value.casefold(): t for t in tokenize(gold) if t.kind in ("string", "quoted") and not t.text.isascii()
+    }
+    for token in reversed(tokenize(predicted) if spellings else []):
+        known = spellings.get(token.value.casefold())
+        if known is not None and token.kind in ("string", "quoted"):
+            predicted = predicted[: token.start] + known.text + predicted[token.end :]
+    return predicted
+
+
+def _score_chunk(chunk: Sequence[_Item], seed: int, timeout_s: float) -> list[Verdict]:
+    return [score(context, gold, predicted, seed=seed, timeout_s=timeout_s) for context, gold, predicted in chunk]
+
+
+def _score_chunks(
+    chunks: Sequence[Sequence[_Item]], seed: int, timeout_s: float, workers: int
+) -> Iterable[list[Verdict]]:
+    if workers <= 1:
+        yield from (_score_chunk(chunk, seed, timeout_s) for chunk in chunks)
+        return
+    pool = _new_pool(workers)
+    try:
+        pending = [pool.submit(_score_chunk, chunk, seed, timeout_s) for chunk in chunks]
+        for chunk, future in zip(chunks, pending, strict=True):
+            try:
+                yield future.result()
+            except BrokenProcessPool:
+                # A process died; which query it was is not known, so from here on each chunk is on its own.
+                yield _score_carefully(chunk, lambda part: _in_own_process(part, seed, timeout_s))
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _score_carefully(chunk: Sequence[_Item], judge: Callable[[Sequence[_Item]], list[Verdict]]) -> list[Verdict]:
+    """Judge a chunk in a process of its own; when that dies, its halves, down to the one query that kills it."""
+    try:
+        return judge(chunk)
+    except BrokenProcessPool:
+        if len(chunk) == 1:
+            return [Verdict(False, False, "crashed", gold_runs=True)]
+        middle = len(chunk) // 2
+        return _score_carefully(chunk[:middle], judge) + _score_carefully(chunk[middle:], judge)
+
+
+def _in_own_process(chunk: Sequence[_Item], seed: int, timeout_s: float) -> list[Verdict]:
+    with _new_pool(1) as pool:
+        return pool.submit(_score_chunk, chunk, seed, timeout_s).result()
+
+
+def _new_pool(workers: int) -> ProcessPoolExecutor:
+    # Not fork: the caller may have threads and a CUDA context.
+    return ProcessPoolExecutor(workers, mp_context=get_context("spawn"))
