@@ -1,0 +1,205 @@
+"""The data of a run: files of records in, batches out."""
+
+import hashlib
+import random
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+import torch
+from lightning.pytorch import LightningDataModule
+from torch.utils.data import DataLoader
+
+from text2sql_lightning.constants import DEFAULT_BASE_MODEL
+from text2sql_lightning.data.batching import LengthBucketBatchSampler, ResumableLoader
+from text2sql_lightning.data.collate import collate
+from text2sql_lightning.data.encoding import EncodedSplit, encode_records
+from text2sql_lightning.data.records import Record, read_records
+from text2sql_lightning.errors import ConfigError, DataError
+from text2sql_lightning.tokenizer import load_tokenizer
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+Split = Literal["train", "val", "test", "predict"]
+
+_STAGE_SPLITS: Final[dict[str | None, tuple[Split, ...]]] = {
+    "fit": ("train", "val"),
+    "validate": ("val",),
+    "test": ("test",),
+    "predict": ("predict",),
+    None: ("train", "val", "test", "predict"),
+}
+
+
+class Text2SQLDataModule(LightningDataModule):
+    """Reads records (Alpaca JSONL), encodes them with the base model's tokenizer and batches them by length.
+
+    Args:
+        train_path: Records to train on (.jsonl or .jsonl.gz).
+        val_path: Records to validate on while training, and for `validate`.
+        test_path: Records for `test`.
+        predict_path: Records for `predict`; their `output` is optional.
+        tokenizer: Folder or hub name whose tokenizer encodes the records; linked to model.base_model.
+        max_seq_length: Longest example in tokens, EOS included. Longer records are left out and counted, never cut.
+        batch_size: Training examples per batch and process.
+        eval_batch_size: Examples per batch and process in validation, test and prediction; batch_size where not given.
+        num_workers: Processes that prepare batches; 0 prepares them in the main process. The batches are the same.
+        seed: Decides the order of training examples and which ones max_train_examples and max_val_examples take.
+        max_train_examples: Train on a random sample of this many records; all of them where not given.
+        max_val_examples: Validate on a random sample of this many records; all of them where not given.
+    """
+
+    # With fewer examples than processes some process has nothing to evaluate; that is no error.
+    allow_zero_length_dataloader_with_multiple_devices = True
+
+    def __init__(
+        self,
+        train_path: str | None = None,
+        val_path: str | None = None,
+        test_path: str | None = None,
+        predict_path: str | None = None,
+        tokenizer: str = DEFAULT_BASE_MODEL,
+        max_seq_length: int = 2048,
+        batch_size: int = 1,
+        eval_batch_size: int | None = None,
+        num_workers: int = 0,
+        seed: int = 42,
+        max_train_examples: int | None = None,
+        max_val_examples: int | None = None,
+    ) -> None:
+        super().__init__()
+        self.paths: dict[Split, str | None] = {
+            "train": train_path, "val": val_path, "test": test_path, "predict": predict_path,
+        }  # fmt: skip
+        self.tokenizer_name = tokenizer
+        self.max_seq_length = max_seq_length
+        self.batch_size = batch_size
+        self.eval_batch_size = batch_size if eval_batch_size is None else eval_batch_size
+        self.num_workers = num_workers
+        self.seed = seed
+        self.max_examples: dict[Split, int | None] = {"train": max_train_examples, "val": max_val_examples}
+        self._check_settings()
+        self._tokenizer: PreTrainedTokenizerBase | None = None
+        self._records: dict[Split, list[Record]] = {}
+        self._encoded: dict[Split, EncodedSplit] = {}
+        self._sha256: dict[Split, str] = {}
+
+    def _check_settings(self) -> None:
+        at_least = {"max_seq_length": 2, "batch_size": 1, "eval_batch_size": 1, "num_workers": 0}
+        for name, least in at_least.items():
+            if getattr(self, name) < least:
+                raise ConfigError(f"data.{name} is {getattr(self, name)}; it must be at least {least}")
+        for split, number in self.max_examples.items():
+            if number is not None and number < 1:
+                raise ConfigError(f"data.max_{split}_examples is {number}; it must be at least 1, or null for all")
+
+    def setup(self, stage: str | None = None) -> None:
+        """Read and encode what a stage needs; what has been read already is kept."""
+        for split in _STAGE_SPLITS[stage]:
+            if self.paths[split] is None or split in self._records:
+                continue
+            records = self._read(split)
+            if split != "predict":
+                self._encoded[split] = encode_records(
+                    self.tokenizer, records, self.max_seq_length, name=str(self.paths[split])
+                )
+            self._records[split] = records
+
+    def train_dataloader(self) -> "DataLoader[Any]":
+        """Shuffled batches of similar length; resumes where a checkpoint was written."""
+        return self._make_dataloader("train")
+
+    def val_dataloader(self) -> "DataLoader[Any]":
+        """Batches of similar length, each example once over all processes."""
+        return self._make_dataloader("val")
+
+    def test_dataloader(self) -> "DataLoader[Any]":
+        """Batches of similar length, each example once over all processes."""
+        return self._make_dataloader("test")
+
+    def predict_dataloader(self) -> "DataLoader[Any]":
+        """Lists of records in the order of the file; each process has its own stretch of them."""
+        return self._make_dataloader("predict")
+
+    def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
+        """Move tensors; lists of records have none (and frozen dataclasses are refused by Lightning's own mover)."""
+        if isinstance(batch, list):
+            return batch
+        return super().transfer_batch_to_device(batch, device, dataloader_idx)
+
+    @property
+    def tokenizer(self) -> "PreTrainedTokenizerBase":
+        """The tokenizer, loaded when first asked for."""
+        if self._tokenizer is None:
+            self._tokenizer = load_tokenizer(self.tokenizer_name)
+        return self._tokenizer
+
+    def records(self, split: Split) -> list[Record]:
+        """The records of a split that has been set up, in order, those too long to be encoded included."""
+        self._require(split)
+        return self._records[split]
+
+    def num_examples(self, split: Split) -> int:
+        """How many examples a split gives: its records without the dropped ones."""
+        self._require(split)
+        return len(self._encoded[split].examples) if split in self._encoded else len(self._records[split])
+
+    def dropped(self, split: Split) -> dict[str, int]:
+        """How many records of a split were left out, by reason; empty when none."""
+        self._require(split)
+        return dict(self._encoded[split].dropped) if split in self._encoded else {}
+
+    def file_sha256(self, split: Split) -> str | None:
+        """SHA-256 of a split's file as it was when it was read; None for a split that has not been set up."""
+        return self._sha256.get(split)
+
+    def _read(self, split: Split) -> list[Record]:
+        path = Path(str(self.paths[split]))
+        records = read_records(path, require_output=split != "predict")
+        with path.open("rb") as file:
+            self._sha256[split] = hashlib.file_digest(file, "sha256").hexdigest()
+        limit = self.max_examples.get(split)
+        if limit is None or limit >= len(records):
+            return records
+        chosen = random.Random(f"examples-{split}-{self.seed}").sample(range(len(records)), limit)
+        return [records[index] for index in sorted(chosen)]
+
+    def _require(self, split: Split) -> None:
+        if self.paths[split] is None:
+            hint = ", or set trainer.limit_val_batches to 0 to train without validation" if split == "val" else ""
+            raise DataError(f"data.{split}_path is not set; give a .jsonl file of records{hint}")
+        if split not in self._records:
+            raise DataError(f"the {split} records have not been read yet; call setup() first")
+
+    def _make_dataloader(self, split: Split) -> "DataLoader[Any]":
+        self._require(split)
+        rank, world_size = self._place()
+        if split == "predict":
+            return self._record_loader(_stretch(self._records[split], rank, world_size))
+        examples = self._encoded[split].examples
+        trains = split == "train"
+        overfits = bool(getattr(self.trainer, "overfit_batches", 0))
+        sampler = LengthBucketBatchSampler(
+            [len(example.input_ids) for example in examples],
+            self.batch_size if trains else self.eval_batch_size,
+            seed=self.seed,
+            shuffle=trains and not overfits,
+            world_size=world_size,
+            rank=rank,
+        )
+        pad = partial(collate, pad_token_id=self.tokenizer.pad_token_id)
+        pin = torch.cuda.is_available()
+        return ResumableLoader(examples, sampler, collate_fn=pad, num_workers=self.num_workers, pin_memory=pin)
+
+    def _record_loader(self, records: Sequence[Record]) -> "DataLoader[Any]":
+        return DataLoader(records, batch_size=self.eval_batch_size, collate_fn=list)  # type: ignore[arg-type]
+
+    def _place(self) -> tuple[int, int]:
+        return (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
+
+
+def _stretch(records: Sequence[Record], rank: int, world_size: int) -> Sequence[Record]:
+    """The part of the records that a process predicts: stretches in order of rank, equal to within one record."""
+    return records[len(records) * rank // world_size : len(records) * (rank + 1) // world_size]
