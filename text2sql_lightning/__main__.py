@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 
 from text2sql_lightning.commands.exit_codes import run_command
-from text2sql_lightning.unsloth_first import wants_unsloth
+from text2sql_lightning.given_settings import wants_unsloth
 from text2sql_lightning.version import __version__
 
 

@@ -18,9 +18,11 @@ from text2sql_lightning.callbacks.run_metadata import RunMetadata
 from text2sql_lightning.callbacks.sample_generations import SampleGenerations
 from text2sql_lightning.constants import CHECKPOINTS_DIR, CONFIG_FILE
 from text2sql_lightning.data.datamodule import Text2SQLDataModule
+from text2sql_lightning.given_settings import given_model_settings
 from text2sql_lightning.inference.artifacts import agree_with_adapter, agree_with_checkpoint
 from text2sql_lightning.modeling.support import Hardware, choose_precision
 from text2sql_lightning.module import Text2SQLModule
+from text2sql_lightning.run_meta import RunMeta
 
 TRAINER_DEFAULTS: Final[dict[str, Any]] = {
     "max_steps": 500,
@@ -45,13 +47,6 @@ class OneLineParser(LightningArgumentParser):
 
 class Text2SQLCLI(LightningCLI):
     """LightningCLI with the project's links, forced callbacks and output folder."""
-
-    def init_parser(self, **kwargs: Any) -> LightningArgumentParser:
-        """Make a parser with short errors."""
-        kwargs.setdefault("dump_header", ["text2sql_lightning"])
-        parser = OneLineParser(**kwargs)
-        parser.add_argument("-c", "--config", action="config", help="Path to a configuration file in yaml format.")
-        return parser
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         """Add the output folder, the callbacks that each run has, and the links between data and model."""
@@ -80,26 +75,21 @@ class Text2SQLCLI(LightningCLI):
 
     def _parse_ckpt_path(self) -> None:
         """Hold the flags against the checkpoint, instead of letting it silently win over them."""
-        config = self.config[self.subcommand]
-        given = self._given()
+        subcommand = self.config.subcommand
+        config = self.config[subcommand]
+        given = given_model_settings(self._args)
         folder = Path(config.output_dir)
         if config.ckpt_path:
             config.ckpt_path = output_folder.resolve_checkpoint(config.ckpt_path, folder / CHECKPOINTS_DIR)
             agree_with_checkpoint(config.model, given, Path(config.ckpt_path))
         elif config.model.adapter_path:
             agree_with_adapter(config.model, given, Path(config.model.adapter_path))
-        elif self.subcommand != "fit" and "lora" not in given:
+        elif subcommand != "fit" and "lora" not in given:
             config.model.lora = None  # nothing trained was named: the bare base model is scored
-
-    def _given(self) -> dict[str, Any]:
-        """Give the model settings that the user wrote, on the command line or in a config file."""
-        parsed = self.parser.parse_args(self._args, defaults=False)
-        model = parsed.get(self.subcommand, {}).get("model")
-        return model.as_dict() if model is not None else {}
 
     def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:
         """Remember the arguments, to tell a given value from a default."""
-        self._args = args if args is not None else sys.argv[1:]
+        self._args = [str(argument) for argument in args] if isinstance(args, list) else sys.argv[1:]
         super().parse_arguments(parser, args)
 
     def before_instantiate_classes(self) -> None:
@@ -109,20 +99,23 @@ class Text2SQLCLI(LightningCLI):
             cpu = config.trainer.accelerator == "cpu"
             config.trainer.precision = choose_precision(Hardware(None) if cpu else Hardware.here())
         folder = Path(config.output_dir)
-        if self.subcommand == "fit":
-            output_folder.claim(folder, resume=config.ckpt_path is not None, overwrite=config.overwrite)
         self.outputs = folder if self.subcommand == "fit" else folder / self.subcommand
-        self.outputs.mkdir(parents=True, exist_ok=True)
+        self._claim(config)
         configure_loggers(config, folder)
+
+    def _claim(self, config: Any) -> None:
+        if self.subcommand == "fit":
+            resume = config.ckpt_path is not None
+            output_folder.claim(self.outputs, resume=resume, overwrite=config.overwrite)
+        self.outputs.mkdir(parents=True, exist_ok=True)
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         """Add the callbacks that take no settings."""
         config = self.config[self.subcommand]
         plain = plain_config(self._parser(self.subcommand), config)
         mode = "train" if self.subcommand == "fit" else self.subcommand
-        command = ["text2sql", *map(str, self._args)] if isinstance(self._args, list) else ["text2sql"]
-        self.run_metadata = RunMetadata(str(self.outputs), mode, plain, command)
-        callbacks = [self.run_metadata, MetricsJson(str(self.outputs)), PredictionWriter(str(self.outputs))]
+        self.run_meta = RunMeta(self.outputs, mode, plain, ["text2sql", *self._args])
+        callbacks = [RunMetadata(self.run_meta), MetricsJson(str(self.outputs)), PredictionWriter(str(self.outputs))]
         if self.subcommand == "fit":
             callbacks.append(AdapterCheckpoint(config.output_dir))
         self.trainer_defaults = {**TRAINER_DEFAULTS, "callbacks": callbacks}
@@ -131,15 +124,15 @@ class Text2SQLCLI(LightningCLI):
     def _run_subcommand(self, subcommand: str) -> None:
         if self.trainer.is_global_zero:
             self._save_config()
-            self.run_metadata.begin()
+            self.run_meta.begin()
         try:
             super()._run_subcommand(subcommand)
         except BaseException as error:
             if self.trainer.is_global_zero:
-                self.run_metadata.fail(error)
+                self.run_meta.fail(error)
             raise
         if self.trainer.is_global_zero:
-            self.run_metadata.finish("completed")
+            self.run_meta.finish("completed")
 
     def _save_config(self) -> None:
         parser = self._parser(self.subcommand)
@@ -186,14 +179,26 @@ def _has_wandb_key() -> bool:
     return bool(os.environ.get("WANDB_API_KEY")) or (netrc.is_file() and "wandb" in netrc.read_text(errors="ignore"))
 
 
-def run(args: ArgsType = None) -> None:
+class RehearsalCLI(Text2SQLCLI):
+    """Parses and instantiates everything, then stops: nothing is loaded, run or written."""
+
+    def _claim(self, config: Any) -> None:
+        pass
+
+    def _run_subcommand(self, subcommand: str) -> None:
+        pass
+
+
+def run(args: ArgsType = None, cli_class: type[Text2SQLCLI] = Text2SQLCLI) -> Text2SQLCLI:
     """Parse the arguments and run the command."""
-    Text2SQLCLI(
+    return cli_class(
         Text2SQLModule,
         Text2SQLDataModule,
         args=args,
+        parser_class=OneLineParser,
         save_config_callback=None,
         seed_everything_default=42,
         trainer_defaults=dict(TRAINER_DEFAULTS),
         auto_configure_optimizers=False,
+        load_from_checkpoint_support=False,  # checkpoints describe themselves, see Text2SQLModule.identity
     )

@@ -1,12 +1,12 @@
 """What `run_meta.json` says about code and machine."""
 
+import os
 import platform
 import subprocess
+import sys
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Final
-
-import torch
 
 _PACKAGES: Final = (
     "text2sql_lightning", "torch", "lightning", "transformers", "peft", "bitsandbytes", "unsloth", "datasets", "sqlglot",
@@ -25,9 +25,12 @@ def package_versions() -> dict[str, str | None]:
 
 
 def hardware() -> dict[str, Any]:
-    """Describe the machine."""
-    gpus = [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
-    return {"platform": platform.platform(), "threads": torch.get_num_threads(), "gpus": gpus}
+    """Describe the machine; torch's part only where torch is imported anyway."""
+    found: dict[str, Any] = {"platform": platform.platform(), "cpus": os.cpu_count()}
+    if (torch := sys.modules.get("torch")) is not None:
+        found["threads"] = torch.get_num_threads()
+        found["gpus"] = [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
+    return found
 
 
 def git_state() -> dict[str, Any]:
@@ -47,7 +50,8 @@ def _git(*arguments: str) -> str:
 
 def peak_memory_bytes() -> int:
     """Give the peak of GPU memory, or of this process's memory where there is no GPU."""
-    if torch.cuda.is_available():
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_available():
         return int(torch.cuda.max_memory_allocated())
     try:
         import resource

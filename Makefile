@@ -1,0 +1,47 @@
+# Every target works on a fresh machine: Python 3.11 or 3.12 with venv and pip, git, make.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+OUT ?= outputs/quickstart
+UNSLOTH := unsloth==2026.10.9 unsloth_zoo==2026.10.9
+export HF_HUB_DISABLE_TELEMETRY := 1
+.PHONY: setup quickstart test test-slow test-gpu lint format docs sample clean
+
+setup: $(VENV)/.setup-stamp  ## create .venv with everything that the project and its tests need
+
+$(VENV)/.setup-stamp: pyproject.toml constraints.txt Makefile
+	$(PYTHON) -c "import sys; sys.exit(sys.version_info[:2] not in ((3, 11), (3, 12)) and 'error: Python %d.%d was found, 3.11 or 3.12 is needed: make setup PYTHON=python3.11' % sys.version_info[:2])"
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev,unsloth-cpu]'
+	$(BIN)/python -m pip install --quiet --no-deps $(UNSLOTH)
+	touch $@
+
+quickstart: setup  ## the main job: base against tuned accuracy on an embedded model; ROWS=file.jsonl[.gz] OUT=dir
+	$(BIN)/python scripts/quickstart.py --out $(OUT) $(if $(ROWS),--rows $(ROWS))
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: setup
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+test: lint  ## lint, types, tiers unit and integration
+	$(BIN)/python -m pytest -m "unit or integration" tests
+
+test-slow: setup  ## the full "must hold" runs
+	$(BIN)/python -m pytest -m slow tests
+
+test-gpu: setup  ## needs a CUDA device
+	$(BIN)/python -m pytest -m gpu tests/gpu
+
+docs: setup  ## write docs/configuration.md from the code
+	$(BIN)/python scripts/write_configuration_docs.py
+
+sample: setup  ## make the embedded sample again: the same bytes
+	$(BIN)/python -m text2sql_lightning.sample --out data/sample/rows.jsonl.gz --seed 42
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache

@@ -1,0 +1,84 @@
+"""The model settings that a user wrote, read off the arguments before anything heavy is imported.
+
+Two decisions need them: whether Unsloth has to be imported (before transformers, which `import lightning` imports), and
+which settings have to agree with a checkpoint, where the parser cannot tell a given value from a default.
+"""
+
+import importlib.util
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+
+def given_model_settings(arguments: Sequence[str]) -> dict[str, Any]:
+    """Collect `model` from config files and flags, nested as in a config; later arguments win, as for the parser."""
+    model: dict[str, Any] = {}
+    for flag, value in _pairs(arguments):
+        if flag in ("--config", "-c"):
+            path = Path(value)
+            _merge(model, _part(_load(path).get("model"), path.parent))
+        elif flag == "--model":
+            _merge(model, _part(value, Path()))
+        elif flag.startswith("--model."):
+            nested: Any = _scalar(value)
+            for key in reversed(flag.removeprefix("--model.").split(".")):
+                nested = {key: nested}
+            _merge(model, nested)
+    return model
+
+
+def wants_unsloth(arguments: Sequence[str]) -> bool:
+    """Say whether Unsloth is asked for, or is what `auto` chooses here."""
+    backend = given_model_settings(arguments).get("backend") or "auto"
+    if backend != "auto":
+        return bool(backend == "unsloth")
+    only_prints = not arguments or any(word in ("-h", "--help", "--print_config") for word in arguments)
+    return not only_prints and importlib.util.find_spec("unsloth") is not None and _has_cuda()
+
+
+def _pairs(arguments: Sequence[str]) -> list[tuple[str, str]]:
+    pairs = []
+    for index, argument in enumerate(arguments):
+        flag, equals, value = argument.partition("=")
+        if flag.startswith("-"):
+            following = arguments[index + 1] if index + 1 < len(arguments) else ""
+            pairs.append((flag, value if equals else following))
+    return pairs
+
+
+def _part(value: Any, folder: Path) -> dict[str, Any]:
+    """Give a part of a config: written in place, or in a file of its own, relative to the config."""
+    if isinstance(value, str) and value.endswith((".yaml", ".yml")):
+        return _load(folder / value)
+    return value if isinstance(value, dict) else {}
+
+
+def _load(path: Path) -> dict[str, Any]:
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, yaml.YAMLError):
+        return {}  # the parser reports it better
+    return content if isinstance(content, dict) else {}
+
+
+def _scalar(value: str) -> Any:
+    try:
+        return yaml.safe_load(value)
+    except yaml.YAMLError:
+        return value
+
+
+def _merge(into: dict[str, Any], more: dict[str, Any]) -> None:
+    for key, value in more.items():
+        if isinstance(value, dict) and isinstance(into.get(key), dict):
+            _merge(into[key], value)
+        else:
+            into[key] = value
+
+
+def _has_cuda() -> bool:
+    import torch
+
+    return torch.cuda.is_available()
