@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from text2sql_lightning.atomic import write_json
-from text2sql_lightning.commands.exit_codes import run_command
+from text2sql_lightning.commands.exit_codes import OneLineParser, run_command
 from text2sql_lightning.constants import DEFAULT_BASE_MODEL, METRICS_FILE
 from text2sql_lightning.data.records import Record, read_records
 from text2sql_lightning.output_folder import claim
@@ -20,7 +20,7 @@ NUM_SAMPLES = 2
 
 def build_parser() -> argparse.ArgumentParser:
     """Declare the flags."""
-    parser = argparse.ArgumentParser(
+    parser = OneLineParser(
         prog="train_qlora.py", description="Fine-tune a model to write SQL with QLoRA; the same run as `text2sql fit`."
     )
     add = parser.add_argument

@@ -46,9 +46,10 @@ class Text2SQLDataModule(LightningDataModule):
         batch_size: Training examples per batch and process.
         eval_batch_size: Examples per batch and process in validation, test and prediction; batch_size where not given.
         num_workers: Processes that prepare batches; 0 prepares them in the main process. The batches are the same.
-        seed: Decides the order of training examples and which ones max_train_examples and max_val_examples take.
+        seed: Decides the order of training examples and which ones the max_..._examples take.
         max_train_examples: Train on a random sample of this many records; all of them where not given.
         max_val_examples: Validate on a random sample of this many records; all of them where not given.
+        max_test_examples: Test on a random sample of this many records; all of them where not given.
     """
 
     # With fewer examples than processes some process has nothing to evaluate; that is no error.
@@ -68,6 +69,7 @@ class Text2SQLDataModule(LightningDataModule):
         seed: int = 42,
         max_train_examples: int | None = None,
         max_val_examples: int | None = None,
+        max_test_examples: int | None = None,
     ) -> None:
         super().__init__()
         self.paths: dict[Split, str | None] = {
@@ -79,7 +81,9 @@ class Text2SQLDataModule(LightningDataModule):
         self.eval_batch_size = batch_size if eval_batch_size is None else eval_batch_size
         self.num_workers = num_workers
         self.seed = seed
-        self.max_examples: dict[Split, int | None] = {"train": max_train_examples, "val": max_val_examples}
+        self.max_examples: dict[Split, int | None] = {
+            "train": max_train_examples, "val": max_val_examples, "test": max_test_examples,
+        }  # fmt: skip
         self._check_settings()
         self._tokenizer: PreTrainedTokenizerBase | None = None
         self._records: dict[Split, list[Record]] = {}

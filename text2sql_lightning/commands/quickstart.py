@@ -1,0 +1,184 @@
+"""The main job, end to end: base model, dataset, base score, fine-tuning, tuned score."""
+
+import json
+import shlex
+import subprocess
+import sys
+import time
+from argparse import ArgumentDefaultsHelpFormatter, Namespace
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from text2sql_lightning.atomic import write_json
+from text2sql_lightning.commands.exit_codes import OneLineParser, run_command
+from text2sql_lightning.constants import ADAPTERS_DIR, EMBEDDED_BASE_MODEL, PREDICTIONS_FILE
+from text2sql_lightning.data.records import read_records
+from text2sql_lightning.errors import RunError
+from text2sql_lightning.evaluation.execution_accuracy import Verdict
+from text2sql_lightning.evaluation.report import RULES, summarize
+
+CONFIG: Final = "configs/experiment/quickstart_cpu.yaml"
+TEST_RATIO: Final = 0.25
+VAL_RATIO: Final = 0.05
+_HARDNESS: Final = ("easy", "medium", "hard", "extra")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; see `--help`."""
+    args = _parser().parse_args(argv)
+    return run_command(lambda: _run(args))
+
+
+def _parser() -> OneLineParser:
+    parser = OneLineParser(prog="quickstart", description=__doc__, formatter_class=ArgumentDefaultsHelpFormatter)
+    add = parser.add_argument
+    add("--out", type=Path, default=Path("outputs/quickstart"), help="folder of all outputs; an older run is replaced")
+    add("--rows", type=Path, metavar="FILE[.gz]", help="question / context / answer rows instead of the embedded sample")
+    add("--seed", type=int, default=42, help="decides the split, the sample and the training")
+    add("--train_examples", type=int, default=960, help="records trained on, once each")
+    add("--test_examples", type=int, default=200, help="records of unseen schemas that are scored")
+    return parser
+
+
+def _run(args: Namespace) -> int:
+    stages = Stages()
+    data, base, tuned = args.out / "data", args.out / "base", args.out / "run"
+    with stages.timed("fetch the base model"):
+        from text2sql_lightning.modeling.bundled import ensure_embedded_model
+
+        ensure_embedded_model(Path(EMBEDDED_BASE_MODEL))
+    rows = args.rows or _embedded_rows_file(args.out)
+    stages.command(
+        "build the dataset",
+        [sys.executable, "scripts/build_dataset.py", "--input_jsonl", str(rows), "--out_dir", str(data), "--overwrite",
+         "--val_ratio", str(VAL_RATIO), "--test_ratio", str(TEST_RATIO), "--seed", str(args.seed)],
+    )  # fmt: skip
+    shared = [
+        "--config", CONFIG, "--seed_everything", str(args.seed),
+        "--data.train_path", str(data / "train.jsonl"), "--data.val_path", str(data / "val.jsonl"),
+        "--data.test_path", str(data / "test.jsonl"), "--data.max_test_examples", str(args.test_examples),
+    ]  # fmt: skip
+    stages.text2sql("score the base model", ["test", *shared, "--output_dir", str(base)])
+    fit = ["fit", *shared, "--data.max_train_examples", str(args.train_examples), "--overwrite", "true"]
+    stages.text2sql("fine-tune", [*fit, "--output_dir", str(tuned)])
+    adapters = ["--model.adapter_path", str(tuned / ADAPTERS_DIR)]
+    stages.text2sql(
+        "validate", ["validate", *shared, *adapters, "--output_dir", str(tuned), "--data.max_val_examples", "32"]
+    )
+    stages.text2sql("score the tuned model", ["test", *shared, *adapters, "--output_dir", str(tuned)])
+    scores = {"base": score(base / "test", data / "test.jsonl"), "tuned": score(tuned / "test", data / "test.jsonl")}
+    write_json(args.out / "quickstart.json", summary(scores, stages.seconds))
+    _print_table(scores, stages.seconds, args.out)
+    return 0
+
+
+class Stages:
+    """Runs the stages one after another, says which command each one is, and keeps their times."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+
+    def timed(self, name: str) -> "_Timer":
+        """Announce a stage and time it."""
+        print(f"\n== {name} ==", flush=True)
+        return _Timer(self.seconds, name)
+
+    def text2sql(self, name: str, arguments: list[str]) -> None:
+        """Run a `text2sql` command."""
+        self.command(name, [sys.executable, "-m", "text2sql_lightning", *arguments], shown=["text2sql", *arguments])
+
+    def command(self, name: str, command: list[str], shown: list[str] | None = None) -> None:
+        """Run a command in a process of its own, as a user would.
+
+        Raises:
+            RunError: The command failed; it has said why.
+        """
+        with self.timed(name):
+            print("$ " + shlex.join(shown or ["python", *command[1:]]), flush=True)
+            code = subprocess.run(command, check=False).returncode
+        if code == 130:
+            raise KeyboardInterrupt
+        if code:
+            raise RunError(f"the stage '{name}' ended with exit code {code}: see the lines above")
+
+
+class _Timer:
+    def __init__(self, seconds: dict[str, float], name: str) -> None:
+        self._seconds, self._name = seconds, name
+
+    def __enter__(self) -> None:
+        self._start = time.monotonic()
+
+    def __exit__(self, *_: object) -> None:
+        self._seconds[self._name] = round(time.monotonic() - self._start, 1)
+
+
+def _embedded_rows_file(out: Path) -> Path:
+    """Put the rows of the package where `--input_jsonl` can read them."""
+    from importlib.resources import files
+
+    path = out / "embedded_rows.jsonl.gz"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes((files("text2sql_lightning.sample") / "rows.jsonl.gz").read_bytes())
+    return path
+
+
+def score(folder: Path, test_path: Path) -> dict[str, Any]:
+    """Summarize the predictions of a `test` command by hardness, with an interval that resamples schemas."""
+    lines = (folder / PREDICTIONS_FILE).read_text(encoding="utf-8").splitlines()
+    predictions = [json.loads(line) for line in lines]
+    records = {record.id: record for record in read_records(test_path)}
+    metas = [records[row["id"]].meta for row in predictions]
+    verdicts = [
+        Verdict(exec=row["exec"], exec_case_blind=row["exec_case_blind"], error=row["error"], gold_runs=row["gold_runs"])
+        for row in predictions
+    ]
+    return summarize(
+        verdicts,
+        [meta["hardness"] for meta in metas],
+        [meta["schema_group"] for meta in metas],
+        [row["exact"] for row in predictions],
+    )
+
+
+def summary(scores: dict[str, dict[str, Any]], seconds: dict[str, float]) -> dict[str, Any]:
+    """Give the content of `quickstart.json`."""
+    return {
+        "n": scores["tuned"]["n"],
+        "schemas": scores["tuned"]["schemas"],
+        **scores,
+        "rules": RULES,
+        "seconds": {**seconds, "total": round(sum(seconds.values()), 1)},
+    }
+
+
+def _print_table(scores: dict[str, dict[str, Any]], seconds: dict[str, float], out: Path) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    tuned = scores["tuned"]
+    table = Table(title=f"{tuned['n']} test records of {tuned['schemas']} schemas that training never saw")
+    table.add_column("")
+    for name in scores:
+        table.add_column(name, justify="right")
+    for label, key in (
+        ("execution accuracy", "execution_accuracy"),
+        ("  ignoring letter case of text", "execution_accuracy_case_blind"),
+        ("exact match", "exact_match"),
+    ):
+        table.add_row(label, *(f"{part[key]:.3f}" for part in scores.values()))
+        if key == "execution_accuracy":
+            low_high = ("{:.3f} - {:.3f}".format(*part["interval_95"]) for part in scores.values())
+            table.add_row("  95 % interval over schemas", *low_high)
+    for label in _HARDNESS:
+        if label in tuned["by_hardness"]:
+            parts = (part["by_hardness"][label]["execution_accuracy"] for part in scores.values())
+            table.add_row(f"  {label} ({tuned['by_hardness'][label]['n']})", *(f"{part:.3f}" for part in parts))
+    table.add_row("gold that does not run, left out", *(str(part["gold_invalid"]) for part in scores.values()))
+    console = Console()
+    console.print()
+    console.print(table)
+    total = sum(seconds.values())
+    console.print(f"{total / 60:.1f} minutes: " + ", ".join(f"{name} {took:.0f} s" for name, took in seconds.items()))
+    console.print(f"adapter {out / 'run' / ADAPTERS_DIR}, figures {out / 'quickstart.json'}", soft_wrap=True)
