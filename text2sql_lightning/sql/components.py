@@ -98,7 +98,7 @@ def _count_ors(root: exp.Expr) -> int:
 
 
 def _bare(condition: exp.Expr) -> exp.Expr:
-    while isinstance(condition, exp.Not | exp.Paren):
+    while isinstance(condition, exp.Not | exp.Paren | exp.Escape):
         condition = condition.this
     return condition
 
@@ -136,7 +136,7 @@ def _count_others(select: exp.Select) -> int:
     grouped = group.expressions if group else []
     # The script asks a condition for its aggregate by looking at its first field, which holds NOT.
     filters = [*conditions, *(_conditions(having.this) if having else ())]
-    negations = sum(isinstance(condition, exp.Not) for condition in filters)
+    negations = sum(isinstance(part, exp.Not) or bool(part.args.get("negate")) for part in filters)
     aggregates = sum(_has_aggregate(part) for part in [*select.expressions, *grouped]) + negations
     aggregates += sum(_count_aggregates(part) for part in (order.expressions if order else []))
     return (aggregates > 1) + (len(select.expressions) > 1) + (len(conditions) > 1) + (len(grouped) > 1)

@@ -47,6 +47,7 @@ class FillingPlan:
             them, and SQLite would compare `9` and `1993.0` letter by letter.
         usage: How gold uses the columns.
         settled: The sets of places (`link_of`) whose value matters for whether a row comes out.
+        sorted: The columns in ORDER BY; no NULLs there, for right queries differ in where they put them.
     """
 
     schema: Schema
@@ -57,6 +58,7 @@ class FillingPlan:
     _links: _Groups
     _by_link: dict[object, list[Condition]]
     settled: frozenset[object]
+    sorted: frozenset[_Spot]
 
     def rows(self, rng: Random, *, unique_keys: bool) -> tuple[tuple[Row, ...], ...]:
         """Return rows for each table.
@@ -109,7 +111,8 @@ def plan_filling(context: str, gold: str) -> FillingPlan:
     declarations = tuple((table.name, _declare(table, pools, numbers)) for table in schema.tables)
     settled = frozenset(by_link) | {links.root(place) for pair in usage.links for place in pair}
     settled |= {links.root(place) for place in usage.groups}
-    return FillingPlan(schema, declarations, usage, specs, pools, links, by_link, settled)
+    in_order = frozenset(_spot(usage, place) for place in usage.sorted)
+    return FillingPlan(schema, declarations, usage, specs, pools, links, by_link, settled, in_order)
 
 
 def _spot(usage: Usage, place: Place) -> _Spot:
@@ -147,6 +150,8 @@ def _specs(
         conditions = {name: _loose_conditions(gold) for name in members}
     numbers = {pools.root(_spot(usage, place)) for place in usage.numeric}
     numbers |= {pools.root(spot) for spot in _declared_numbers(schema)}
+    # What is sorted is nearly always a number, and where it is not, a number does no harm.
+    numbers |= {pools.root(_spot(usage, place)) for place in usage.sorted} - _compared_with_text(conditions)
     repeated = {
         pools.root(_spot(usage, place)) for place in [*usage.groups, *(p for pair in usage.links for p in pair)]
     }
@@ -159,6 +164,14 @@ def _specs(
         narrow = name in repeated or (len(spots) > 1 and spots[0][1].endswith("id"))
         specs[name] = PoolSpec(numeric or named_id, narrow, tuple(compared))
     return numbers, specs
+
+
+def _compared_with_text(conditions: dict[object, list[Condition]]) -> set[object]:
+    return {
+        name
+        for name, compared in conditions.items()
+        if any(isinstance(value, str) and not is_numeric_text(value) for c in compared for value in c.values)
+    }
 
 
 def _declared_numbers(schema: Schema) -> Iterable[_Spot]:
@@ -192,6 +205,7 @@ class _Filler:
         self._tables = {table.name.lower(): table for table in plan.schema.tables}
         self._rows: dict[str, list[Row]] = {name: [] for name in self._tables}
         self._good: dict[Place, list[Literal]] = {}
+        self._parts: dict[_Spot, Pool] = {}
 
     def fill(self, *, unique_keys: bool) -> tuple[tuple[Row, ...], ...]:
         for size in self._group_sizes():
@@ -234,6 +248,7 @@ class _Filler:
             link = self._plan.link_of(place)
             if link not in values:
                 bare = not column.not_null and link not in self._plan.settled
+                bare = bare and (table, place.column) not in self._plan.sorted
                 is_null = bare and self._rng.random() < _NULL_SHARE
                 values[link] = None if is_null else self._rng.choice(self._good_values(place))
             chosen[place.column] = values[link]
@@ -260,8 +275,8 @@ class _Filler:
             row = self._chosen(scope, alias, table, kept)
             near = [*near_misses(condition, rng), *self._pool(table, column).others[:1]]
             missing = [value for value in near if not condition.holds(value)]
-            if condition.operator in ("<", ">") and rng.random() < 0.5:
-                missing = [condition.values[0]]  # the bound itself, which only <= and >= would let in
+            if rng.random() < 0.5:
+                missing = _sharpest(condition) or missing
             if missing:
                 self._rows[table].append(self._row(table, {**row, column: rng.choice(missing)}))
 
@@ -272,9 +287,18 @@ class _Filler:
         )
 
     def _any(self, table: str, column: str, not_null: bool) -> Value:
-        if not not_null and self._rng.random() < _NULL_SHARE:
+        if not not_null and self._rng.random() < _NULL_SHARE and (table, column) not in self._plan.sorted:
             return None
-        return self._pool(table, column).random(self._rng)
+        return self._part(table, column).random(self._rng)
+
+    def _part(self, table: str, column: str) -> Pool:
+        """Return the values for a column's random rows: of shared ones not all, so that some keys find no partner."""
+        spot = (table, column)
+        if spot not in self._parts:
+            pool = self._pool(table, column)
+            others = self._rng.sample(pool.others, max(1, len(pool.others) * 3 // 5))
+            self._parts[spot] = Pool(pool.wanted, pool.near, tuple(others))
+        return self._parts[spot]
 
     def _pool(self, table: str, column: str) -> Pool:
         return self._pools[self._plan.spec_of((table, column))]
@@ -293,6 +317,16 @@ class _Filler:
             rows = list(once.values())
         self._rng.shuffle(rows)
         return tuple(rows)
+
+
+def _sharpest(condition: Condition) -> list[Literal]:
+    """Return the value that comes closest: the bound itself for < and >, the same text in other letter case for =."""
+    literal = condition.values[0] if condition.values else None
+    if literal is not None and condition.operator in ("<", ">"):
+        return [literal]
+    if isinstance(literal, str) and condition.operator == "=" and literal.swapcase() != literal:
+        return [literal.swapcase()]
+    return []
 
 
 def _is_own_id(column: str, table: str) -> bool:

@@ -3,6 +3,7 @@
 import sqlite3
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Final
 
 from text2sql_lightning.sql.ddl import read_tables
@@ -46,7 +47,8 @@ def repair_ddl(text: str) -> DdlRepair:
 
     A table that is created twice is merged into one with all the columns; a column that is declared twice in a table
     is kept once (names that differ in letter case alone are the same name); reserved words and names that are no
-    words are quoted. ` | ` between statements becomes `; `.
+    words are quoted; statements separated by ` | ` or by nothing get semicolons. Where that is not enough to make
+    the text run, it is left as it is.
     """
     if ddl_error(text) is None:
         return DdlRepair(text, ())
@@ -54,9 +56,11 @@ def repair_ddl(text: str) -> DdlRepair:
     repairs += [f"quoted table {table.name}" for table in tables if _needs_quotes(table.name)]
     repairs += [f"quoted column {c.name}" for table in tables for c in table.columns if _needs_quotes(c.name)]
     repaired = "; ".join(table.to_ddl() for table in tables)
-    if not tables or ddl_error(repaired) is not None:
+    if _runs_on(text):
+        repairs.append("separated statements")
+    if not repairs or ddl_error(repaired) is not None:
         return DdlRepair(text, ())
-    return DdlRepair(repaired, tuple(repairs) or ("separated statements",))
+    return DdlRepair(repaired, tuple(repairs))
 
 
 def repair_query(sql: str, context: str) -> str:
@@ -110,6 +114,12 @@ def _once(table: Table) -> tuple[Table, list[str]]:
             if known.type.upper() == "VARCHAR" and column.type:
                 columns[key] = replace(known, type=column.type)
     return replace(table, columns=tuple(columns.values())), dropped
+
+
+def _runs_on(text: str) -> bool:
+    """Whether a CREATE follows a closing bracket without a semicolon between them."""
+    tokens = [token for token in tokenize(text) if token.text != "|"]
+    return any(one.text == ")" and two.is_word("CREATE") for one, two in pairwise(tokens))
 
 
 def _needs_quotes(name: str) -> bool:

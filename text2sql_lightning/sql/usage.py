@@ -67,7 +67,6 @@ class Usage:
         numeric: Places that are summed, averaged, calculated with or compared with a number.
         counts: Numbers that COUNT is compared with.
         limit: The largest LIMIT, 0 without one.
-        counted_order: Whether the order asked for is one of counts or other aggregates.
     """
 
     instances: dict[tuple[int, str], str] = field(default_factory=dict)
@@ -79,7 +78,6 @@ class Usage:
     numeric: set[Place] = field(default_factory=set)
     counts: list[int] = field(default_factory=list)
     limit: int = 0
-    counted_order: bool = False
 
 
 def read_usage(sql: str, schema: Schema) -> Usage:
@@ -153,7 +151,6 @@ class _Reader:
             self.usage.groups.update(self._places(number, group))
         if order:
             self.usage.sorted.update(self._places(number, order))
-            self.usage.counted_order |= any(isinstance(part, exp.AggFunc) for part in _own(order))
         if limit and isinstance(limit.expression, exp.Literal) and limit.expression.is_int:
             self.usage.limit = max(self.usage.limit, int(limit.expression.this))
 
@@ -199,7 +196,7 @@ class _Reader:
                 (self.usage.links if equal and plain else self.usage.kin).append((place, partner))
 
     def _is_negated(self, part: exp.Expr) -> bool:
-        negated, parent = False, part.parent
+        negated, parent = bool(part.args.get("negate")), part.parent  # NOT LIKE is a field, other NOTs are nodes
         while parent is not None and not isinstance(parent, exp.Select | exp.Where | exp.Join | exp.Having):
             negated ^= isinstance(parent, exp.Not)
             parent = parent.parent

@@ -48,9 +48,9 @@ class PoolSpec:
         return Pool(_once(wanted), _once(near), _once(others))
 
     def _others(self, known: Sequence[Literal], rng: Random) -> list[Literal]:
-        size = 9 if self.narrow else 24
         if not self.numeric:
-            return list(rng.sample(_WORDS, size))
+            return list(rng.sample(_WORDS, 9 if self.narrow else 24))
+        size = 9 if self.narrow else 24
         numbers = [value for value in known if not isinstance(value, str)]
         if not numbers:
             return list(rng.sample(range(1, 12 if self.narrow else 200), size))
@@ -107,7 +107,7 @@ def near_text(text: str, rng: Random) -> list[Literal]:
         value = float(text)
         number = int(value) if value.is_integer() and "." not in text else value
         return [str(number - 1), str(number + 1), str(number + rng.randint(2, 9))]
-    near: list[Literal] = [text.swapcase() if rng.random() < 0.5 else text.title()]
+    near: list[Literal] = [text.swapcase(), rng.choice((text.title(), text.lower(), text.upper()))]
     digits = list(_DIGITS.finditer(text))
     if digits:
         for step in (1, -1):

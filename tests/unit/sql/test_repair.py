@@ -38,6 +38,8 @@ ROWS = Path(__file__).parents[4] / "shared" / "data" / "sql_create_context" / "r
             ("separated statements",),
         ),
         ("no table here (", "no table here (", ()),
+        ("CREATE TABLE t (a INT, b", "CREATE TABLE t (a INT, b", ()),
+        ("CREATE TABLE t (a INT,, b INT)", "CREATE TABLE t (a INT,, b INT)", ()),
     ],
 )
 def test_certain_repairs(text: str, repaired: str, repairs: tuple[str, ...]) -> None:

@@ -1,0 +1,123 @@
+import gzip
+import hashlib
+import json
+import os
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from text2sql_lightning.errors import DataError
+from text2sql_lightning.sql.execution import execute
+from text2sql_lightning.sql.filling import make_databases, make_fillings
+
+pytestmark = pytest.mark.unit
+
+ROWS = Path(__file__).parents[4] / "shared" / "data" / "sql_create_context" / "rows.jsonl.gz"
+CONTEXT = (
+    "CREATE TABLE singer (id VARCHAR, name VARCHAR); CREATE TABLE song (singer_id VARCHAR, year VARCHAR, genre VARCHAR)"
+)
+GOLD = (
+    "SELECT T1.name FROM singer AS T1 JOIN song AS T2 ON T1.id = T2.singer_id "
+    'WHERE T2.genre = "Rock" AND T2.year > 1993'
+)
+
+
+def digest(databases: list[bytes]) -> str:
+    return hashlib.sha256(b"".join(databases)).hexdigest()
+
+
+def test_same_seed_same_bytes_in_any_process() -> None:
+    here = digest(make_databases(CONTEXT, GOLD, seed=7))
+    assert here == digest(make_databases(CONTEXT, GOLD, seed=7))
+    assert here != digest(make_databases(CONTEXT, GOLD, seed=8))
+    code = (
+        "import hashlib\nfrom text2sql_lightning.sql.filling import make_databases\n"
+        f"print(hashlib.sha256(b''.join(make_databases({CONTEXT!r}, {GOLD!r}, seed=7))).hexdigest())"
+    )
+    environment = {**os.environ, "PYTHONHASHSEED": "12345"}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
+    assert done.stdout.strip() == here
+
+
+@pytest.mark.parametrize(
+    "gold",
+    [
+        GOLD,
+        "SELECT name FROM singer WHERE id IN (SELECT singer_id FROM song GROUP BY singer_id HAVING COUNT(*) > 2)",
+        "SELECT name FROM singer WHERE name LIKE 'A%' AND NOT name LIKE '%z'",
+        "SELECT genre FROM song WHERE year BETWEEN 1990 AND 1995 ORDER BY year DESC LIMIT 3",
+        "SELECT T1.name FROM singer AS T1 JOIN song AS T2 ON T1.id = T2.singer_id WHERE T2.genre = 'a' INTERSECT "
+        "SELECT T1.name FROM singer AS T1 JOIN song AS T2 ON T1.id = T2.singer_id WHERE T2.genre = 'b'",
+        "SELECT name FROM singer EXCEPT SELECT T1.name FROM singer AS T1 JOIN song AS T2 ON T1.id = T2.singer_id",
+        "SELECT name FROM singer WHERE NOT EXISTS (SELECT 1 FROM song WHERE song.singer_id = singer.id AND year = 2)",
+        "SELECT AVG(year) FROM song WHERE genre = 'x' AND singer_id < 4",
+    ],
+)
+def test_gold_finds_something(gold: str) -> None:
+    results = [execute(database, gold) for database in make_databases(CONTEXT, gold, seed=0)]
+    assert [result.error for result in results] == [None] * 4
+    assert all(any(value is not None for row in result.rows for value in row) for result in results)
+
+
+def test_rows_miss_gold_by_a_little() -> None:
+    values: set[object] = set()
+    for database in make_databases(CONTEXT, GOLD, seed=0):
+        values.update(value for row in execute(database, "SELECT genre, year FROM song").rows for value in row)
+    assert {"Rock", 1993, 1994, 1992} <= values
+    assert any(isinstance(v, str) and v != "Rock" and v.lower() == "rock" for v in values)
+
+
+def test_tables_stand_as_declared() -> None:
+    database = make_databases(CONTEXT, GOLD, seed=0, fillings=1)[0]
+    connection = sqlite3.connect(":memory:")
+    connection.deserialize(database)
+    described = connection.execute("SELECT name, type FROM pragma_table_info('song')").fetchall()
+    assert described == [("singer_id", "VARCHAR"), ("year", "NUMERIC"), ("genre", "VARCHAR")]
+    assert 5 <= connection.execute("SELECT COUNT(*) FROM song").fetchone()[0] <= 60
+
+
+def test_keys_are_unique() -> None:
+    context = "CREATE TABLE t (a INTEGER, b TEXT, c INTEGER NOT NULL, PRIMARY KEY (a, b))"
+    for filling in make_fillings(context, "SELECT a, COUNT(*) FROM t WHERE c > 3 GROUP BY a", seed=0):
+        keys = [row[:2] for row in filling.rows[0]]
+        assert len(keys) == len(set(keys))
+        assert all(None not in row[:2] and row[2] is not None for row in filling.rows[0])
+
+
+def test_case_blind_databases_find_any_case() -> None:
+    filling = make_fillings(CONTEXT, "SELECT year FROM song WHERE genre = 'Rock'", seed=0)[0]
+    sql = "SELECT year FROM song WHERE genre = 'rOCK'"
+    assert execute(filling.to_database(case_blind=True), sql).rows
+
+
+@pytest.mark.parametrize(
+    ("context", "gold", "message"),
+    [
+        ("nothing", "SELECT 1", "no CREATE TABLE statement"),
+        ("CREATE TABLE t (a INT,, b INT)", "SELECT a FROM t", "does not run"),
+        ("CREATE TABLE t (a INT)", "SELECT b FROM t", r"unknown_column.*SELECT b FROM t"),
+        ("CREATE TABLE t (a INT)", "DROP TABLE t", "refused"),
+    ],
+)
+def test_what_cannot_run_is_an_error(context: str, gold: str, message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        make_databases(context, gold, seed=0)
+
+
+@pytest.mark.skipif(not ROWS.is_file(), reason="needs the reference data beside the repository")
+def test_gold_finds_something_on_real_rows() -> None:
+    with gzip.open(ROWS, "rt") as file:
+        rows = [json.loads(line) for line in file][::60]
+    found = total = 0
+    for row in rows:
+        try:
+            fillings = make_fillings(row["context"], row["answer"], seed=0)
+        except DataError:
+            continue
+        total += 1
+        found += all(execute(filling.to_database(), row["answer"]).rows for filling in fillings)
+    assert total > 130
+    assert found / total > 0.97
