@@ -1,0 +1,8 @@
+"""Build the training data: `python scripts/build_dataset.py --help`."""
+
+import sys
+
+from text2sql_lightning.commands.build_dataset import main
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,103 @@
+"""Build the training data: rows in, train, val and test records and a report out."""
+
+import os
+from argparse import ArgumentDefaultsHelpFormatter, Namespace
+from collections.abc import Callable, Sequence
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, Final
+
+from text2sql_lightning.commands.exit_codes import OneLineParser, run_command
+from text2sql_lightning.data.build.output import REPORT_PAGE, check_out_dir, write_dataset
+from text2sql_lightning.data.build.pipeline import build_dataset
+from text2sql_lightning.data.build.settings import LITERAL_CASES, SPLIT_KINDS, BuildSettings
+from text2sql_lightning.data.build.split import SPLITS
+from text2sql_lightning.data.sources import HUB_NAME, RawRow, hub_rows, read_rows
+
+_MOST_WORKERS: Final = 8
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command.
+
+    Args:
+        argv: Arguments; those of the process when None.
+
+    Returns:
+        The exit code: 0, or 2 after a mistake of the user's.
+    """
+    args = _parser().parse_args(argv)
+    return run_command(lambda: _build(args))
+
+
+def _parser() -> OneLineParser:
+    parser = OneLineParser(
+        prog="build_dataset", description=__doc__, formatter_class=ArgumentDefaultsHelpFormatter, allow_abbrev=False
+    )
+    add = parser.add_argument
+    add("--out_dir", type=Path, default=Path("data/processed"), help="folder for the records and the report")
+    add("--input_jsonl", type=Path, metavar="FILE[.gz]", help=f"rows to read; without it {HUB_NAME} from the hub")
+    add("--val_ratio", type=float, default=0.08, help="share of the kept rows for val")
+    add("--test_ratio", type=float, default=0.05, help="share of the kept rows for test")
+    add("--seed", type=int, default=42, help="decides sample, split and order")
+    add("--max_rows", type=int, metavar="N", help="read a seeded sample of N rows, never the first N")
+    add("--split_by", choices=SPLIT_KINDS, default="schema", help="keep rows of a schema in one split, or not")
+    add("--literal_case", choices=LITERAL_CASES, default="question", help="letter case of text literals in the SQL")
+    add("--decontaminate_against", type=Path, action="append", default=[], metavar="SPIDER_DIR",
+        help="also drop rows that are, or nearly are, in this folder's dev.json; may be repeated")  # fmt: skip
+    add("--no_decontaminate", action="store_true", help="keep rows that are in Spider dev; the report says so")
+    add("--tokenizer", metavar="DIR|NAME", help="also report lengths in tokens of this tokenizer")
+    add("--overwrite", action="store_true", help="replace the data set in --out_dir")
+    add("--workers", type=int, default=min(os.cpu_count() or 1, _MOST_WORKERS),
+        help="processes; the result does not depend on it")  # fmt: skip
+    return parser
+
+
+def _build(args: Namespace) -> None:
+    settings = BuildSettings(
+        val_ratio=args.val_ratio,
+        test_ratio=args.test_ratio,
+        seed=args.seed,
+        max_rows=args.max_rows,
+        literal_case=args.literal_case,
+        split_by=args.split_by,
+        decontaminate=not args.no_decontaminate,
+        decontaminate_against=tuple(args.decontaminate_against),
+        workers=args.workers,
+    )
+    check_out_dir(args.out_dir, overwrite=args.overwrite)
+    count_tokens = _token_counter(args.tokenizer) if args.tokenizer else None
+    rows, inputs = _read(args.input_jsonl)
+    for folder in settings.decontaminate_against:
+        inputs |= _hash_file(folder / "dev.json")
+    built = build_dataset(rows, settings, count_tokens=count_tokens, progress=True)
+    report = write_dataset(args.out_dir, built, inputs, overwrite=args.overwrite)
+    _print_summary(args.out_dir, report)
+
+
+def _read(path: Path | None) -> tuple[list[RawRow], dict[str, str]]:
+    if path is not None:
+        return read_rows(path), _hash_file(path)
+    rows = hub_rows()
+    digest = sha256()
+    for row in rows:
+        digest.update(repr((row.question, row.context, row.answer)).encode())
+    return rows, {HUB_NAME: digest.hexdigest()}
+
+
+def _hash_file(path: Path) -> dict[str, str]:
+    return {path.name: sha256(path.read_bytes()).hexdigest()} if path.is_file() else {}
+
+
+def _token_counter(name: str) -> Callable[[Sequence[str]], list[int]]:
+    from text2sql_lightning.tokenizer import encode_texts, load_tokenizer
+
+    tokenizer = load_tokenizer(name, setting="--tokenizer")
+    return lambda texts: [len(ids) for ids in encode_texts(tokenizer, texts)]
+
+
+def _print_summary(out_dir: Path, report: dict[str, Any]) -> None:
+    counts = ", ".join(f"{split} {report['splits'][split]['records']}" for split in SPLITS)
+    dropped = ", ".join(f"{reason} {entry['count']}" for reason, entry in report["dropped"].items())
+    print(f"Wrote {counts} records to {out_dir}; report: {out_dir / REPORT_PAGE}")
+    print(f"Dropped {report['rows_dropped']} of {report['rows_read']} rows{f': {dropped}' if dropped else ''}")

@@ -1,0 +1,45 @@
+"""Make the hashes of Spider dev that the package ships; for those who work on the package.
+
+    python -m text2sql_lightning.commands.make_fingerprints SPIDER_DIR
+
+Run it again whenever `data/build/normal_form.py` gives another result, and raise NORMAL_FORM_VERSION.
+"""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from text2sql_lightning.commands.exit_codes import OneLineParser, run_command
+from text2sql_lightning.data.build.decontaminate import read_spider_dev
+from text2sql_lightning.data.build.fingerprints import SPIDER_DEV_FILE, fingerprint_all, write_fingerprints
+from text2sql_lightning.data.build.normal_form import normal_query
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command.
+
+    Args:
+        argv: Arguments; those of the process when None.
+
+    Returns:
+        The exit code.
+    """
+    parser = OneLineParser(prog="make_fingerprints", description="Hash the questions and queries of Spider dev.")
+    parser.add_argument("spider_dir", type=Path, help="folder with dev.json")
+    default = Path(__file__).parents[1] / "data" / "build" / SPIDER_DEV_FILE
+    parser.add_argument("--out", type=Path, default=default, help="file to write")
+    args = parser.parse_args(argv)
+    return run_command(lambda: _make(args.spider_dir, args.out))
+
+
+def _make(spider_dir: Path, out: Path) -> None:
+    examples = read_spider_dev(spider_dir)
+    fingerprints = fingerprint_all(
+        (example.question for example in examples), (normal_query(example.query) for example in examples)
+    )
+    write_fingerprints(out, fingerprints)
+    print(f"{len(fingerprints.questions)} questions and {len(fingerprints.queries)} queries hashed into {out}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""Rows to records, one file a step."""

@@ -1,0 +1,96 @@
+"""The folder of a built data set: it appears whole, and an old one stays until then."""
+
+import json
+import shutil
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, Final
+
+from text2sql_lightning.data.build.pipeline import BuiltDataset
+from text2sql_lightning.data.build.report_page import report_page
+from text2sql_lightning.data.jsonl import write_bytes
+from text2sql_lightning.data.records import write_records
+from text2sql_lightning.errors import DataError
+
+REPORT_FILE: Final = "dataset_report.json"
+REPORT_PAGE: Final = "dataset_report.md"
+DATASET_FILES: Final = ("train.jsonl", "val.jsonl", "test.jsonl", REPORT_FILE, REPORT_PAGE)
+
+
+def check_out_dir(out_dir: Path, *, overwrite: bool) -> None:
+    """Refuse to write over a data set; leaves everything as it is.
+
+    Args:
+        out_dir: The folder to write to.
+        overwrite: Whether a data set there may be replaced.
+
+    Raises:
+        DataError: The folder holds a data set, or is a file.
+    """
+    if out_dir.exists() and not out_dir.is_dir():
+        raise DataError(f"--out_dir {out_dir} is a file; give a folder")
+    found = [name for name in DATASET_FILES if (out_dir / name).exists()]
+    if found and not overwrite:
+        raise DataError(
+            f"--out_dir {out_dir} already holds {', '.join(found)}: give --overwrite to replace it, or another folder"
+        )
+
+
+def write_dataset(
+    out_dir: Path, built: BuiltDataset, inputs: dict[str, str], *, overwrite: bool = False
+) -> dict[str, Any]:
+    """Write a data set: records, `dataset_report.json` and `dataset_report.md`.
+
+    The files are written beside the folder, which then takes their place in one step. Whatever else was in the folder
+    moves along.
+
+    Args:
+        out_dir: The folder.
+        built: What to write.
+        inputs: SHA-256 of what the rows came from, by name.
+        overwrite: Whether a data set there may be replaced.
+
+    Returns:
+        The report as written: with the SHA-256 of inputs and outputs.
+
+    Raises:
+        DataError: The folder holds a data set and `overwrite` is not given.
+    """
+    out_dir = out_dir.resolve()
+    new, old = (out_dir.with_name(f".{out_dir.name}.{state}") for state in ("new", "old"))
+    _finish_swap(out_dir, old)
+    check_out_dir(out_dir, overwrite=overwrite)
+    shutil.rmtree(new, ignore_errors=True)
+    try:
+        report = _write_files(new, built, inputs)
+        if out_dir.exists():
+            out_dir.rename(old)
+        new.rename(out_dir)
+    finally:
+        shutil.rmtree(new, ignore_errors=True)
+        _finish_swap(out_dir, old)
+    return report
+
+
+def _finish_swap(out_dir: Path, old: Path) -> None:
+    """Tidy up after a swap, also one that was killed in the middle: back if the new folder never came, else merge."""
+    if not old.exists():
+        return
+    if not out_dir.exists():
+        old.rename(out_dir)
+        return
+    for path in old.iterdir():
+        if path.name not in DATASET_FILES and not (out_dir / path.name).exists():
+            path.rename(out_dir / path.name)
+    shutil.rmtree(old)
+
+
+def _write_files(folder: Path, built: BuiltDataset, inputs: dict[str, str]) -> dict[str, Any]:
+    splits = {"train.jsonl": built.train, "val.jsonl": built.val, "test.jsonl": built.test}
+    for name, records in splits.items():
+        write_records(folder / name, records)
+    outputs = {name: sha256((folder / name).read_bytes()).hexdigest() for name in splits}
+    report = built.report | {"inputs": inputs, "outputs": outputs}
+    write_bytes(folder / REPORT_FILE, (json.dumps(report, ensure_ascii=False, indent=2) + "\n").encode())
+    write_bytes(folder / REPORT_PAGE, report_page(report).encode())
+    return report

@@ -1,0 +1,200 @@
+"""Raw rows to the records of train, val and test."""
+
+import signal
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from multiprocessing import get_context
+from random import Random
+from typing import Any, Final
+
+from tqdm import tqdm
+
+from text2sql_lightning.data.build.clean import CleanRow, DroppedRow, clean_row
+from text2sql_lightning.data.build.decontaminate import Detector
+from text2sql_lightning.data.build.normal_form import normal_query
+from text2sql_lightning.data.build.report import make_report
+from text2sql_lightning.data.build.settings import BuildSettings
+from text2sql_lightning.data.build.split import SPLITS, row_groups, split_rows
+from text2sql_lightning.data.records import Record
+from text2sql_lightning.data.sources import RawRow
+from text2sql_lightning.errors import DataError
+from text2sql_lightning.text.prompts import INSTRUCTION, format_input
+
+ROWS_FOR_POOL: Final = 2000
+"""From more rows than this on, several processes are worth their start."""
+
+_CHUNK: Final = 100
+
+
+@dataclass(frozen=True)
+class BuiltDataset:
+    """What a build gives.
+
+    Attributes:
+        train: Records to train on.
+        val: Records that choose the checkpoint.
+        test: Records for the figures that are published.
+        report: What was read, kept, dropped and found, ready for JSON.
+    """
+
+    train: list[Record]
+    val: list[Record]
+    test: list[Record]
+    report: dict[str, Any]
+
+
+def build_dataset(
+    rows: Sequence[RawRow],
+    settings: BuildSettings,
+    *,
+    count_tokens: Callable[[Sequence[str]], list[int]] | None = None,
+    progress: bool = False,
+) -> BuiltDataset:
+    """Clean, decontaminate and split rows, and make records of them.
+
+    Args:
+        rows: The rows of the source, in its order.
+        settings: What to do. The same rows and settings give the same result.
+        count_tokens: Gives the lengths of texts in tokens, for the report.
+        progress: Whether to show a progress bar on stderr.
+
+    Returns:
+        The records of the three splits and the report.
+
+    Raises:
+        DataError: No row is left, or too few for the splits; or a Spider folder cannot be read.
+    """
+    detector = Detector.for_spider(settings.decontaminate_against) if settings.decontaminate else None
+    sample = sample_rows(rows, settings)
+    cleaned = list(_clean_all(sample, settings, progress))
+    kept, dropped = _select(cleaned, detector)
+    if not kept:
+        raise DataError(f"none of {len(sample)} rows can be used; {_most_frequent(dropped)}")
+    splits = split_rows(kept, settings)
+    records = _make_records(splits, settings)
+    report = make_report(
+        settings=settings,
+        rows_in_source=len(rows),
+        rows_read=len(sample),
+        dropped=dropped,
+        splits=splits,
+        records=records,
+        count_tokens=count_tokens,
+    )
+    return BuiltDataset(records["train"], records["val"], records["test"], report)
+
+
+def sample_rows(rows: Sequence[RawRow], settings: BuildSettings) -> list[RawRow]:
+    """Take `max_rows` rows at random, in their order: the first ones of a file are often of one kind.
+
+    Args:
+        rows: All rows.
+        settings: Number of rows and seed.
+
+    Returns:
+        The sample; all rows when there are no more.
+    """
+    if settings.max_rows is None or settings.max_rows >= len(rows):
+        return list(rows)
+    chosen = Random(f"{settings.seed} sample").sample(range(len(rows)), settings.max_rows)
+    return [rows[at] for at in sorted(chosen)]
+
+
+def _clean_all(rows: Sequence[RawRow], settings: BuildSettings, progress: bool) -> Iterator[CleanRow | DroppedRow]:
+    clean = partial(clean_row, literal_case=settings.literal_case)
+    # disable=None: no bar where stderr is a file.
+    with tqdm(total=len(rows), desc="rows", unit="row", disable=None if progress else True) as bar:
+        if settings.workers == 1 or len(rows) <= ROWS_FOR_POOL:
+            for row in rows:
+                yield clean(row)
+                bar.update()
+            return
+        pool = ProcessPoolExecutor(settings.workers, mp_context=get_context("spawn"), initializer=_ignore_interrupt)
+        try:
+            for result in pool.map(clean, rows, chunksize=_CHUNK):
+                yield result
+                bar.update()
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _ignore_interrupt() -> None:
+    """Leave Ctrl-C to the main process, which then stops the workers."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _select(
+    cleaned: Iterable[CleanRow | DroppedRow], detector: Detector | None
+) -> tuple[list[CleanRow], list[DroppedRow]]:
+    """Drop rows that a benchmark has, and rows that stand there twice."""
+    kept: list[CleanRow] = []
+    dropped: list[DroppedRow] = []
+    seen: dict[tuple[str, str, str], int] = {}
+    for row in cleaned:
+        # Before anything else, so that the number of rows found says something about the source.
+        if detector and (kind := _contamination(row, detector)):
+            dropped.append(DroppedRow(row.row, f"contaminated_{kind}", row.row.answer))
+            continue
+        if isinstance(row, DroppedRow):
+            dropped.append(row)
+            continue
+        first = seen.setdefault((row.question, row.schema_id, row.sql), row.row.index)
+        if first != row.row.index:
+            dropped.append(DroppedRow(row.row, "duplicate", f"same as row {first}"))
+            continue
+        kept.append(row)
+    return kept, dropped
+
+
+def _contamination(row: CleanRow | DroppedRow, detector: Detector) -> str | None:
+    if isinstance(row, CleanRow):
+        return detector.find(row.question, row.query)
+    return detector.find(row.row.question, normal_query(row.row.answer))
+
+
+def _most_frequent(dropped: Sequence[DroppedRow]) -> str:
+    reasons = [row.reason for row in dropped]
+    reason = max(sorted(set(reasons)), key=reasons.count)
+    example = next(row for row in dropped if row.reason == reason)
+    detail = example.detail if len(example.detail) <= 120 else f"{example.detail[:117]}..."
+    return f"most were dropped as {reason}, row {example.row.index} for one: {detail}"
+
+
+def _make_records(splits: Mapping[str, Sequence[CleanRow]], settings: BuildSettings) -> dict[str, list[Record]]:
+    members = [row for split in SPLITS for row in splits[split]]
+    groups = dict(zip((row.row.index for row in members), row_groups(members, "schema"), strict=True))
+    return {
+        split: [
+            _make_record(row, f"sqlcc-{split}-{number:06d}", split, groups[row.row.index], settings)
+            for number, row in enumerate(splits[split], start=1)
+        ]
+        for split in splits
+    }
+
+
+def _make_record(row: CleanRow, name: str, split: str, group: str, settings: BuildSettings) -> Record:
+    return Record(
+        id=name,
+        instruction=INSTRUCTION,
+        input=format_input(row.context, row.question),
+        output=row.sql,
+        source=row.row.source,
+        meta={
+            "original_split": "train",
+            "row": row.row.index,
+            "split": split,
+            "val_ratio": settings.val_ratio,
+            "test_ratio": settings.test_ratio,
+            "seed": settings.seed,
+            "schema_id": row.schema_id,
+            "schema_group": group,
+            "distractors": 0,
+            "literal_case_repaired": row.literal_case_repaired,
+            "dialect": "sqlite",
+            "decontaminated": settings.decontaminate,
+            "hardness": row.hardness,
+            "repairs": list(row.repairs),
+        },
+    )

@@ -1,0 +1,129 @@
+"""Gold queries that were spoiled when the source was made: repaired where that is certain, else recognised.
+
+`b-mc2/sql-create-context` was written through a SQL formatter that took names and values apart: "14,485" became
+`14 OFFSET 485`, the score "70-68=138" a subtraction, the column `1st_leg` the constant `1 AS st_leg`.
+"""
+
+import re
+from collections.abc import Sequence
+from typing import Final
+
+from text2sql_lightning.sql.schema import repair_query
+from text2sql_lightning.sql.tokens import Token, keywords, tokenize
+
+_FIRST_DIGITS: Final = re.compile(r"\d{1,3}")
+_NEXT_DIGITS: Final = re.compile(r"\d{3}(?:\.\d+)?")
+_PIECE_OF_NAME: Final = re.compile(r"_|(?:st|nd|rd|th)_")
+_COMPARISONS: Final = frozenset(["=", "<>", "!=", "<", ">", "<=", ">="])
+_BEFORE_CONDITION: Final = keywords("WHERE AND OR HAVING")
+
+
+def repair_gold(sql: str, context: str, question: str) -> tuple[str, tuple[str, ...]]:
+    """Repair a gold query.
+
+    Args:
+        sql: One statement.
+        context: The schema as CREATE TABLE text that runs.
+        question: The question.
+
+    Returns:
+        The statement, and what was done to it.
+    """
+    joined, numbers = _join_thousands(sql, question)
+    scored, values = _quote_scores(joined, question)
+    quoted = repair_query(scored, context)
+    done = [f"joined number {number}" for number in numbers] + [f"quoted value {value}" for value in values]
+    if quoted != scored:
+        done.append("quoted names in the query")
+    return quoted, tuple(done)
+
+
+def is_mangled(sql: str) -> bool:
+    """Recognise a query that runs although a column of it became a number.
+
+    Args:
+        sql: One statement.
+
+    Returns:
+        True for `SELECT 1 AS st_leg`, `SELECT 2009 FROM t`, `SELECT MAX(2009) FROM t` and `WHERE 2012 = "1r"`.
+    """
+    tokens = tokenize(sql)
+    return _selects_number(tokens) or any(
+        token.kind == "number" and (_has_piece_of_name(tokens, at) or _is_condition(tokens, at))
+        for at, token in enumerate(tokens)
+    )
+
+
+def _selects_number(tokens: Sequence[Token]) -> bool:
+    """Only for the outermost SELECT: `EXISTS (SELECT 1 FROM t)` is as it should be, and so is COUNT(1)."""
+    head = [token for token in tokens[:6] if not token.is_word("DISTINCT")]
+    words, kinds = [token.text.upper() for token in head], [token.kind for token in head]
+    if kinds[1:2] == ["number"]:
+        return words[2:3] == ["FROM"]
+    is_aggregate = words[1:2] in (["MIN"], ["MAX"], ["SUM"], ["AVG"], ["COUNT"])
+    return is_aggregate and kinds[3:4] == ["number"] and words[3] != "1" and words[4:5] == [")"]
+
+
+def _has_piece_of_name(tokens: Sequence[Token], at: int) -> bool:
+    following = tokens[at + 1 : at + 3]
+    return len(following) == 2 and following[0].is_word("AS") and _PIECE_OF_NAME.match(following[1].text) is not None
+
+
+def _is_condition(tokens: Sequence[Token], at: int) -> bool:
+    if not at or at + 1 >= len(tokens) or tokens[at + 1].text not in _COMPARISONS:
+        return False
+    between = at >= 3 and tokens[at - 1].is_word("AND") and tokens[at - 3].is_word("BETWEEN")
+    return tokens[at - 1].is_word(*_BEFORE_CONDITION) and not between
+
+
+def _join_thousands(sql: str, question: str) -> tuple[str, list[str]]:
+    """Undo a comma between thousands that was taken for the one of LIMIT: `< 14 OFFSET 485` for "14,485"."""
+    tokens = tokenize(sql)
+    numbers: list[str] = []
+    at = len(tokens) - 1
+    while at >= 2:
+        first = _start_of_number(tokens, at)
+        digits = [token.text for token in tokens[first : at + 1 : 2]]
+        written = ",".join(digits)
+        if first < at and _stands_in(question, written):
+            sql = f"{sql[: tokens[first].start]}{''.join(digits)}{sql[tokens[at].end :]}"
+            numbers.insert(0, written)
+        at = first - 1
+    return sql, numbers
+
+
+def _start_of_number(tokens: Sequence[Token], last: int) -> int:
+    """Return where a chain `1 OFFSET 234 OFFSET 567` that ends at `last` begins; `last` itself when there is none."""
+    at = last
+    while at >= 2 and _NEXT_DIGITS.fullmatch(tokens[at].text) and tokens[at - 1].is_word("OFFSET"):
+        at -= 2
+    begins = _FIRST_DIGITS.fullmatch(tokens[at].text) and not (at and tokens[at - 1].is_word("LIMIT"))
+    return at if begins else last
+
+
+def _quote_scores(sql: str, question: str) -> tuple[str, list[str]]:
+    """Make a text of a value that was taken for arithmetic: `= 70 - 68 = 138` for "70-68=138"."""
+    tokens = tokenize(sql)
+    values: list[str] = []
+    at = len(tokens) - 1
+    while at >= 3:
+        first = at
+        while first >= 2 and _is_arithmetic(tokens[first - 2 : first + 1]):
+            first -= 2
+        written = "".join(token.text for token in tokens[first : at + 1])
+        if first < at and tokens[first - 1].text == "=" and _stands_in(question, written):
+            quote = "'" if "'" in sql else '"'
+            sql = f"{sql[: tokens[first].start]}{quote}{written}{quote}{sql[tokens[at].end :]}"
+            values.insert(0, written)
+        at = first - 1
+    return sql, values
+
+
+def _is_arithmetic(tokens: Sequence[Token]) -> bool:
+    left, operator, right = tokens
+    return left.kind == right.kind == "number" and operator.text in ("-", "/", "=")
+
+
+def _stands_in(question: str, written: str) -> bool:
+    """Tell whether the question has these digits as a whole: not as a part of a longer number."""
+    return re.search(rf"(?<![\d.,/-]){re.escape(written)}(?![\d]|[.,/-]\d)", question) is not None

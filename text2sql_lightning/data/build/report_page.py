@@ -1,0 +1,109 @@
+"""The report of a build as a page to read."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from text2sql_lightning.data.build.report import LEVELS
+
+
+def report_page(report: Mapping[str, Any]) -> str:
+    """Write a report as Markdown.
+
+    Args:
+        report: What `make_report` collected, with `inputs` and `outputs`.
+
+    Returns:
+        The page.
+    """
+    parts = [_head(report), _dropped(report), _repairs(report), _splits(report), _lengths(report), _files(report)]
+    return "\n\n".join(parts) + "\n"
+
+
+def _head(report: Mapping[str, Any]) -> str:
+    settings, found = report["settings"], report["contamination"]
+    searched = (
+        f"{found['same_question']} rows with the same question, {found['same_query']} with the same query on the same "
+        f"tables, {found['near_duplicates']} near-duplicates; all removed (searched: {', '.join(found['against'])})"
+        if found["searched"]
+        else "**not searched** (`--no_decontaminate`)"
+    )
+    return "\n".join(
+        [
+            "# Data set report",
+            "",
+            f"* Source: {', '.join(report['sources'])}, {report['rows_in_source']} rows, {report['rows_read']} read",
+            f"* Kept: {report['rows_kept']}, dropped: {report['rows_dropped']}",
+            f"* Settings: {', '.join(f'{name} {value}' for name, value in settings.items())}",
+            f"* Benchmark contamination: {searched}",
+            f"* Literals that took the question's letter case: in {report['literal_case_repaired']} rows",
+            f"* Prompt: `{report['prompt_sha256'][:16]}`",
+        ]
+    )
+
+
+def _dropped(report: Mapping[str, Any]) -> str:
+    lines = ["## Dropped rows", ""]
+    if not report["dropped"]:
+        return "\n".join([*lines, "None."])
+    lines += _table(["reason", "rows"], [[reason, entry["count"]] for reason, entry in report["dropped"].items()])
+    for reason, entry in report["dropped"].items():
+        lines += ["", f"### {reason}", ""]
+        lines += [
+            f"* row {example['row']}: {_code(example['question'])} {_code(example['detail'])}"
+            for example in entry["examples"]
+        ]
+    return "\n".join(lines)
+
+
+def _repairs(report: Mapping[str, Any]) -> str:
+    rows = [[kind, count] for kind, count in report["repairs"].items()]
+    return "\n".join(["## Repaired rows", "", *(_table(["repair", "rows"], rows) if rows else ["None."])])
+
+
+def _splits(report: Mapping[str, Any]) -> str:
+    splits = report["splits"]
+    rows = [
+        [split, entry["records"], entry["schemas"], entry["groups"], *(entry["hardness"][level] for level in LEVELS)]
+        for split, entry in splits.items()
+    ]
+    overlap = report["schema_overlap"]
+    pairs = list(next(iter(overlap.values())))
+    return "\n".join(
+        [
+            "## Splits",
+            "",
+            *_table(["split", "records", "schemas", "groups", *LEVELS], rows),
+            "",
+            "What stands in two splits:",
+            "",
+            *_table(["", *pairs], [[kind, *(counts[pair] for pair in pairs)] for kind, counts in overlap.items()]),
+        ]
+    )
+
+
+def _lengths(report: Mapping[str, Any]) -> str:
+    names = ("mean", "median", "p95", "p99", "max")
+    rows = [
+        [split, f"{part}, {unit}", *(summary.get(name, "") for name in names)]
+        for split, units in report["lengths"].items()
+        for unit, parts in units.items()
+        for part, summary in parts.items()
+    ]
+    return "\n".join(["## Lengths", "", *_table(["split", "of", *names], rows)])
+
+
+def _files(report: Mapping[str, Any]) -> str:
+    rows = [[kind, name, f"`{digest}`"] for kind in ("inputs", "outputs") for name, digest in report[kind].items()]
+    return "\n".join(["## Files", "", *_table(["", "file", "SHA-256"], rows)])
+
+
+def _table(head: list[str], rows: list[list[Any]]) -> list[str]:
+    return [_line(head), _line(["---"] * len(head)), *map(_line, rows)]
+
+
+def _line(cells: list[Any]) -> str:
+    return f"| {' | '.join(str(cell) for cell in cells)} |"
+
+
+def _code(text: str) -> str:
+    return f"`{text.replace('`', ' ').replace(chr(10), ' ')}`"

@@ -1,0 +1,63 @@
+"""What a build can be told."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Literal, get_args
+
+from text2sql_lightning.errors import ConfigError
+
+LiteralCase = Literal["question", "keep"]
+SplitBy = Literal["schema", "row"]
+LITERAL_CASES: Final[tuple[str, ...]] = get_args(LiteralCase)
+SPLIT_KINDS: Final[tuple[str, ...]] = get_args(SplitBy)
+
+
+@dataclass(frozen=True)
+class BuildSettings:
+    """Settings of a build; the same rows and settings give the same bytes, whatever `workers` is.
+
+    Attributes:
+        val_ratio: Share of the kept rows that goes to val, 0 to 1.
+        test_ratio: Share of the kept rows that goes to test, 0 to 1.
+        seed: Decides the sample, the split and the order of the records.
+        max_rows: Read a seeded sample of this many rows; None reads all.
+        literal_case: `question` spells a literal as the question does where only letter case differs; `keep` does not.
+        split_by: `schema` keeps all rows of a schema in one split; `row` splits rows one by one.
+        decontaminate: Whether rows that occur in Spider dev are dropped.
+        decontaminate_against: Spider folders whose dev.json is searched as well, near-duplicates included.
+        workers: Processes that clean rows; few rows are cleaned in this one whatever is given.
+    """
+
+    val_ratio: float = 0.08
+    test_ratio: float = 0.05
+    seed: int = 42
+    max_rows: int | None = None
+    literal_case: LiteralCase = "question"
+    split_by: SplitBy = "schema"
+    decontaminate: bool = True
+    decontaminate_against: tuple[Path, ...] = ()
+    workers: int = 1
+
+    def __post_init__(self) -> None:
+        """Refuse settings that cannot work.
+
+        Raises:
+            ConfigError: Names the flag, the value and what is allowed.
+        """
+        for name, ratio in (("val_ratio", self.val_ratio), ("test_ratio", self.test_ratio)):
+            if not 0 <= ratio < 1:
+                raise ConfigError(f"--{name} {ratio}: give a share of at least 0 and below 1")
+        if self.val_ratio + self.test_ratio >= 1:
+            raise ConfigError(
+                f"--val_ratio {self.val_ratio} and --test_ratio {self.test_ratio} leave nothing to train on: "
+                "their sum must be below 1"
+            )
+        for name, number in (("max_rows", self.max_rows), ("workers", self.workers)):
+            if number is not None and number < 1:
+                raise ConfigError(f"--{name} {number}: give a whole number of at least 1")
+        if self.literal_case not in LITERAL_CASES:
+            raise ConfigError(f"--literal_case {self.literal_case}: give {' or '.join(LITERAL_CASES)}")
+        if self.split_by not in SPLIT_KINDS:
+            raise ConfigError(f"--split_by {self.split_by}: give {' or '.join(SPLIT_KINDS)}")
+        if self.decontaminate_against and not self.decontaminate:
+            raise ConfigError("--no_decontaminate and --decontaminate_against exclude each other: give one of them")
