@@ -33,6 +33,7 @@ class Column:
         counted: What an integer counts, in the plural ("goals").
         mass: Whether the phrase takes no article ("revenue").
         sums: Whether adding the values up makes sense.
+        person: Whether a `label` names people.
         target: The table that a `ref` points to.
         by: Words between the noun of a `ref`'s table and the noun of the target ("written by").
         yes: Adjective of a `flag` that is 1.
@@ -60,6 +61,7 @@ class Column:
     counted: str = ""
     mass: bool = False
     sums: bool = False
+    person: bool = False
     target: str = ""
     by: str = ""
     yes: str = ""
@@ -101,6 +103,16 @@ class Table:
     def label(self) -> Column | None:
         """What a row of this table is called by, if it has a name."""
         return next((column for column in self.columns if column.kind == "label"), None)
+
+    @property
+    def who(self) -> str:
+        """The relative pronoun of its rows."""
+        return "who" if self.label and self.label.person else "that"
+
+    @property
+    def its(self) -> str:
+        """The possessive of one of its rows."""
+        return "their" if self.label and self.label.person else "its"
 
     @property
     def refs(self) -> tuple[Column, ...]:
@@ -153,9 +165,9 @@ def ref(name: str, target: str, by: str = "of") -> Column:
     return Column(name, "ref", "INTEGER", spoken(name), target=target, by=by)
 
 
-def label(name: str, values: tuple[str, ...], phrase: str = "") -> Column:
+def label(name: str, values: tuple[str, ...], phrase: str = "", *, person: bool = False) -> Column:
     """The column that a row is called by; its values are unique."""
-    return Column(name, "label", "TEXT", phrase or spoken(name), values=values)
+    return Column(name, "label", "TEXT", phrase or spoken(name), values=values, person=person)
 
 
 def text(

@@ -6,35 +6,34 @@ from typing import Final
 
 _PLURALS: Final = {
     "person": "people",
-    "man": "men",
-    "woman": "women",
-    "child": "children",
     "series": "series",
     "species": "species",
-    "staff": "staff",
-    "shelf": "shelves",
-    "wife": "wives",
-    "fish": "fish",
-    "aircraft": "aircraft",
-    "piece of art": "pieces of art",
+    "sales": "sales",
+    "years": "years",
+    "means": "means",
+    "goods": "goods",
+    "diagnosis": "diagnoses",
+    "downtime": "downtime",
+    "rainfall": "rainfall",
+    "volcano": "volcanoes",
 }
 _SILENT: Final = ("hour", "honour", "honor", "heir")
 _CONSONANT: Final = ("uni", "use", "usu", "eur", "one", "u.")
 
 
 def plural(phrase: str) -> str:
-    """The plural of a noun phrase; the head is the word before " of ", or else the last word."""
-    if " of " in phrase:
-        head, rest = phrase.split(" of ", 1)
-        return f"{plural(head)} of {rest}"
+    """The plural of a noun phrase, whose head stands before " of ", " in " or " per ", or else at the end."""
+    for preposition in (" of ", " in ", " per "):
+        if preposition in phrase:
+            head, rest = phrase.split(preposition, 1)
+            return f"{plural(head)}{preposition}{rest}"
     first, _, last = phrase.rpartition(" ")
     return f"{first} {_plural_word(last)}".strip()
 
 
 def _plural_word(word: str) -> str:
-    for single, many in _PLURALS.items():
-        if word.endswith(single):
-            return word.removesuffix(single) + many
+    if word in _PLURALS:
+        return _PLURALS[word]
     if word.endswith("y") and word[-2:-1] not in "aeiou":
         return word[:-1] + "ies"
     if word.endswith(("s", "x", "z", "ch", "sh")):

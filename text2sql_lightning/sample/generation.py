@@ -1,7 +1,9 @@
 """Rows for every domain: templates in turn, each draft executed before it is accepted."""
 
+from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from random import Random
 from typing import Final
 
@@ -55,7 +57,7 @@ def _domain_rows(domain: Domain, seed: int, size: int) -> list[SampleRow]:
     database = FilledDatabase(domain, seed)
     context = create_table_text(domain)
     rng = Random(f"{seed}/{domain.name}/questions")
-    turns = _turns(rng)
+    turns = _turns(rng, size)
     rows: list[SampleRow] = []
     questions: set[str] = set()
     answers: set[str] = set()
@@ -76,14 +78,15 @@ def _domain_rows(domain: Domain, seed: int, size: int) -> list[SampleRow]:
     return rows
 
 
-def _turns(rng: Random) -> Iterator[Template]:
-    """Templates for ever, each as often as its weight says, evenly spread from a random start."""
-    credit = [rng.random() * template.weight for template in TEMPLATES]
+def _turns(rng: Random, size: int) -> Iterator[Template]:
+    """Templates for ever, in rounds of `size` turns in random order; in a round, each has its share, rounded."""
+    bounds = list(accumulate(template.weight for template in TEMPLATES))
     while True:
-        credit = [value + template.weight for value, template in zip(credit, TEMPLATES, strict=True)]
-        best = max(range(len(credit)), key=credit.__getitem__)
-        credit[best] -= sum(template.weight for template in TEMPLATES)
-        yield TEMPLATES[best]
+        step, start = bounds[-1] / size, rng.random()
+        points = [(start + turn) * step for turn in range(size)]
+        templates = [TEMPLATES[min(bisect_right(bounds, point), len(bounds) - 1)] for point in points]
+        rng.shuffle(templates)
+        yield from templates
 
 
 def _accepted(make: Callable[[Pen], Draft], pen: Pen, questions: set[str], answers: set[str]) -> Draft | None:

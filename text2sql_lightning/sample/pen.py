@@ -1,17 +1,29 @@
 """What a template writes with: seeded choices of tables, columns and conditions of one domain."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
-from typing import TypeVar
+from typing import Final, TypeVar
 
-from text2sql_lightning.sample.conditions import Condition, condition_for
+from text2sql_lightning.sample.conditions import Condition
 from text2sql_lightning.sample.database import FilledDatabase, Value
 from text2sql_lightning.sample.domain import Column, Domain, Kind, Table
 from text2sql_lightning.sample.english import listing, plural
+from text2sql_lightning.sample.number_conditions import date_condition, number_condition, year_condition
 from text2sql_lightning.sample.query import Query
+from text2sql_lightning.sample.text_conditions import equals, flagged
 
 Option = TypeVar("Option")
+
+
+_MAKERS: Final[Mapping[str, Callable[[Random, Column, Sequence[Value]], Condition]]] = {
+    "text": equals,
+    "label": equals,
+    "number": number_condition,
+    "year": year_condition,
+    "date": date_condition,
+    "flag": flagged,
+}
 
 
 class UnsuitableDomainError(Exception):
@@ -129,7 +141,11 @@ class Pen:
         """A condition on one column that is not in `besides`."""
         columns = table.of_kind("text", "text", "number", "year", "date", "flag")
         column = self.pick([column for column in columns if column not in besides])
-        return condition_for(self.rng, self.database, table, column)
+        return self.condition_on(table, column)
+
+    def condition_on(self, table: Table, column: Column) -> Condition:
+        """A condition on this column, with a literal from its data."""
+        return _MAKERS[column.kind](self.rng, column, self.values(table, column))
 
     def values(self, table: Table, column: Column) -> list[Value]:
         """The values of a column that are not NULL."""

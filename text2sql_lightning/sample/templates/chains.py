@@ -1,6 +1,6 @@
 """Templates that join three tables: along a chain of references, or through a table that links two others."""
 
-from text2sql_lightning.sample.conditions import Condition, equals, noun_phrase
+from text2sql_lightning.sample.conditions import Condition, noun_phrase
 from text2sql_lightning.sample.domain import Table
 from text2sql_lightning.sample.english import plural, request
 from text2sql_lightning.sample.pen import Draft, Link, Pen, columns_sql
@@ -63,11 +63,12 @@ def count_along_chain(pen: Pen) -> Draft:
     """`SELECT T3.name, COUNT(*) FROM c AS T1 JOIN b AS T2 ON ... JOIN a AS T3 ON ... GROUP BY T3.id`."""
     one, other = _chain(pen)
     label = pen.label(other.parent)
-    children, top = plural(one.child.noun), other.parent.noun
+    children, middle, top = plural(one.child.noun), plural(one.parent.noun), other.parent.noun
+    name, its = label.phrase, other.parent.its
     question = pen.say(
-        f"For each {top}, show the {label.phrase} and the number of {children} of its {plural(one.parent.noun)}.",
-        f"Show the {label.phrase} of each {top} and how many {children} its {plural(one.parent.noun)} have.",
-        f"How many {children} do the {plural(one.parent.noun)} of each {top} have? Show the {label.phrase} and the number.",
+        f"For each {top}, show the {name} and the number of {children} of {its} {middle}.",
+        f"Show the {name} of each {top} and how many {children} {its} {middle} have.",
+        f"How many {children} do the {middle} of each {top} have? Show the {name} and the number.",
     )
     columns = (f"T3.{label.name}", "COUNT(*)")
     return Draft(question, Select(columns, one.source(other), group=f"T3.{other.parent.key.name}"))
@@ -90,7 +91,7 @@ def _bridge(pen: Pen) -> tuple[Link, Link, str]:
 
 def _condition(pen: Pen, table: Table) -> Condition:
     if table.label and pen.chance(0.5):
-        return equals(pen.rng, table.label, pen.values(table, table.label))
+        return pen.condition_on(table, table.label)
     return pen.condition(table)
 
 

@@ -1,11 +1,14 @@
 """Templates with GROUP BY on one table: numbers per group, HAVING, and the largest group."""
 
+from typing import Final
+
 from text2sql_lightning.sample.conditions import noun_phrase
 from text2sql_lightning.sample.domain import Column, Table
-from text2sql_lightning.sample.english import plural, request
+from text2sql_lightning.sample.english import article, plural, request
+from text2sql_lightning.sample.number_conditions import whole
 from text2sql_lightning.sample.pen import Draft, Pen
 from text2sql_lightning.sample.query import Select
-from text2sql_lightning.sample.ranking import AGGREGATES, aggregate, functions
+from text2sql_lightning.sample.ranking import AVERAGES, aggregate, extremes, functions
 from text2sql_lightning.sample.templates.order import direction
 
 
@@ -14,11 +17,11 @@ def count_per_group(pen: Pen) -> Draft:
     table, column = _grouped(pen)
     conditions = [pen.condition(table, besides=[column])] if pen.chance(0.35) else []
     nouns, each = noun_phrase(pen.rng, plural(table.noun), conditions), column.phrase
-    tail, order = _count_order(pen) if pen.chance(0.25) else ("", "")
+    tail, extra, order = pen.pick(_COUNT_ORDERS) if pen.chance(0.25) else ("", "", "")
     question = pen.say(
-        f"How many {nouns} are there for each {each}?{_sentence(tail)}",
-        f"How many {nouns} are there per {each}?{_sentence(tail)}",
-        f"For each {each}, how many {nouns} are there?{_sentence(tail)}",
+        f"How many {nouns} are there for each {each}?{extra}",
+        f"How many {nouns} are there per {each}?{extra}",
+        f"For each {each}, how many {nouns} are there?{extra}",
         f"For every {each}, show the number of {nouns}{tail}.",
         f"Show each {each} with its number of {nouns}{tail}.",
         f"Count the {nouns} for each {each}{tail}.",
@@ -30,19 +33,13 @@ def count_per_group(pen: Pen) -> Draft:
     return Draft(question, Select(columns, table.name, where=where, group=column.name, order=order))
 
 
-def _count_order(pen: Pen) -> tuple[str, str]:
-    if pen.chance(0.7):
-        tail = pen.say(", largest number first", ", from the most to the fewest", ", in descending order of the number")
-        return tail, "COUNT(*) DESC"
-    return pen.say(", smallest number first", ", from the fewest to the most"), "COUNT(*)"
-
-
-def _sentence(tail: str) -> str:
-    return (
-        f" Sort the result{tail.replace(', ', ' with the ', 1) if 'first' in tail else tail.replace(', ', ' ', 1)}."
-        if tail
-        else ""
-    )
+_COUNT_ORDERS: Final = (
+    (", largest number first", " Sort by the number, largest first.", "COUNT(*) DESC"),
+    (", from the most to the fewest", " Sort from the most to the fewest.", "COUNT(*) DESC"),
+    (", in descending order of the number", " Sort by the number in descending order.", "COUNT(*) DESC"),
+    (", smallest number first", " Sort by the number, smallest first.", "COUNT(*)"),
+)
+"""Wording behind the noun, as a sentence of its own, and the ORDER BY."""
 
 
 def aggregate_per_group(pen: Pen) -> Draft:
@@ -120,34 +117,26 @@ def groups_with_average(pen: Pen) -> Draft:
     table, column = _grouped(pen)
     measure = pen.pick([measure for measure in table.of_kind("number") if not measure.nulls])
     function = pen.pick(("AVG", "AVG", "SUM") if measure.sums else ("AVG", "AVG", "MAX", "MIN"))
-    averages = [
-        row[0]
-        for row in pen.database.rows(Select((f"{function}({measure.name})",), table.name, group=column.name).text())
-    ]
-    bound = bound_for(measure, float(str(pen.pick(averages))))
+    bound = bound_for(pen, Select((f"{function}({measure.name})",), table.name, group=column.name))
     word, way = pen.pick((("above", ">"), ("greater than", ">"), ("below", "<"), ("of at least", ">=")))
     nouns, many = plural(table.noun), plural(column.phrase)
     what = aggregate(pen.rng, function, measure)
-    a_what = f"{'an' if what[0] in 'aeiou' else 'a'} {what}"
+    a_what = article(what)
     question = pen.say(
-        f"Which {many} have {a_what} {word} {bound} across their {nouns}?",
+        f"Which {many} have {nouns} with {a_what} {word} {bound}?",
         f"List the {many} whose {nouns} have {a_what} {word} {bound}.",
-        f"Find the {many} for which the {what} of the {nouns} is {_is(word)} {bound}.",
-        f"For which {many} is the {what} of the {nouns} {_is(word)} {bound}?",
+        f"Find the {many} for which the {what} of the {nouns} is {word.removeprefix('of ')} {bound}.",
+        f"For which {many} is the {what} of the {nouns} {word.removeprefix('of ')} {bound}?",
     )
     having = f"{function}({measure.name}) {way} {bound}"
     return Draft(question, Select((column.name,), table.name, group=column.name, having=having))
 
 
-def _is(word: str) -> str:
-    return word.removeprefix("of ")
-
-
-def bound_for(measure: Column, value: float) -> int | float:
-    """A bound near the value that people would name."""
-    size = abs(value)
-    step = next((step for step in (1000, 100, 10, 5, 1) if size >= step * 12), 0)
-    return int(value // step * step) if step else round(value, 1)
+def bound_for(pen: Pen, per_group: Select) -> int | float:
+    """A bound that people would name, near the number of one of the groups."""
+    value = float(str(pen.pick(pen.database.rows(per_group.text()))[0]))
+    step = next((step for step in (1000, 100, 10, 5, 1) if abs(value) >= step * 12), 0)
+    return int(value // step * step) if step else whole(round(value, 1))
 
 
 def largest_group(pen: Pen) -> Draft:
@@ -177,14 +166,13 @@ def best_group(pen: Pen) -> Draft:
     measure = pen.pick([measure for measure in table.of_kind("number") if not measure.nulls])
     function = pen.pick(("AVG", "SUM") if measure.sums else ("AVG",))
     descending = pen.chance(0.65)
-    what = f"{'highest' if descending else 'lowest'} {pen.pick(AGGREGATES[function])} {measure.phrase}"
+    best, average = extremes(measure, largest=descending)[0], f"{pen.pick(AVERAGES[function])} {measure.phrase}"
     nouns, value = plural(table.noun), column.phrase
     question = pen.say(
-        f"Which {value} has the {what} of {nouns}?",
-        f"Which {value} of {nouns} has the {what}?",
-        f"Find the {value} with the {what} across its {nouns}.",
-        f"For which {value} is the {pen.pick(AGGREGATES[function])} {measure.phrase} of the {nouns} the "
-        f"{'highest' if descending else 'lowest'}?",
+        f"Which {value} has the {best} {average} of {nouns}?",
+        f"Find the {value} whose {nouns} have the {best} {average}.",
+        f"What is the {value} with the {best} {average} of {nouns}?",
+        f"For which {value} is the {average} of the {nouns} the {best}?",
     )
     order = direction(f"{function}({measure.name})", descending)
     return Draft(question, Select((column.name,), table.name, group=column.name, order=order, limit=1))

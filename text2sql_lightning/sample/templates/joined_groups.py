@@ -2,11 +2,11 @@
 
 from text2sql_lightning.sample.conditions import noun_phrase
 from text2sql_lightning.sample.domain import Column
-from text2sql_lightning.sample.english import plural, request
+from text2sql_lightning.sample.english import article, plural, request
 from text2sql_lightning.sample.pen import Draft, Link, Pen, columns_sql
 from text2sql_lightning.sample.query import Select
-from text2sql_lightning.sample.ranking import AGGREGATES, aggregate, functions
-from text2sql_lightning.sample.templates.groups import bound_for, count_bound, groupable
+from text2sql_lightning.sample.ranking import AVERAGES, aggregate, extremes, functions
+from text2sql_lightning.sample.templates.groups import bound_for, groupable
 from text2sql_lightning.sample.templates.order import direction
 
 
@@ -15,18 +15,22 @@ def count_per_parent(pen: Pen) -> Draft:
     link, label = _labelled_link(pen)
     conditions = [pen.condition(link.child)] if pen.chance(0.3) else []
     children = noun_phrase(pen.rng, plural(link.child.noun), conditions)
-    parent, name = link.parent.noun, label.phrase
-    question = pen.say(
-        f"For each {parent} that has any, show the {name} and the number of {children}.",
-        f"Show the {name} of each {parent} and its number of {children}.",
+    parent, name, its = link.parent.noun, label.phrase, link.parent.its
+    wordings = [
+        f"For each {parent} {link.parent.who} has any, show the {name} and the number of {children}.",
+        f"Show the {name} of each {parent} and {its} number of {children}.",
         f"How many {children} does each {parent} have? Show the {name} and the number.",
-        f"List the {name} and the number of {children} of every {parent} that has any.",
-        f"Give the {plural(name)} of the {plural(parent)} with their number of {children}.",
-        f"Count the {children} of each {parent}, and show the {name} of the {parent} with the count.",
-    )
+        f"Show the {name} of each {parent} together with the number of {children}.",
+    ]
+    if not conditions:
+        wordings += [
+            f"For every {parent} with {children}, give the {name} and the number of {children}.",
+            f"Give the {plural(name)} of the {plural(parent)} with their number of {children}.",
+            f"Count the {children} of each {parent}, and show the {name} of the {parent} with the count.",
+        ]
     where = tuple(condition.on("T1") for condition in conditions)
     columns = (f"T2.{label.name}", "COUNT(*)")
-    return Draft(question, Select(columns, link.source(), where=where, group=_key(link)))
+    return Draft(pen.pick(wordings), Select(columns, link.source(), where=where, group=_key(link)))
 
 
 def aggregate_per_parent(pen: Pen) -> Draft:
@@ -36,11 +40,13 @@ def aggregate_per_parent(pen: Pen) -> Draft:
     function = pen.pick(functions(measure))
     children, parent, name = plural(link.child.noun), link.parent.noun, label.phrase
     what = aggregate(pen.rng, function, measure)
+    its = link.parent.its
     question = pen.say(
-        f"For each {parent}, show the {name} and the {what} of its {children}.",
-        f"Show the {name} of each {parent} and the {what} of its {children}.",
+        f"For each {parent}, show the {name} and the {what} of {its} {children}.",
+        f"Show the {name} of each {parent} and the {what} of {its} {children}.",
         f"What is the {what} of the {children} of each {parent}? Show the {name} and the result.",
-        f"List the {name} of every {parent} together with the {what} of its {children}.",
+        f"List the {name} of every {parent} together with the {what} of {its} {children}.",
+        f"Give the {name} of each {parent} along with the {what} of {its} {children}.",
     )
     columns = (f"T2.{label.name}", f"{function}(T1.{measure.name})")
     return Draft(question, Select(columns, link.source(), group=_key(link)))
@@ -82,19 +88,21 @@ def aggregate_per_parent_group(pen: Pen) -> Draft:
 def parents_with_count(pen: Pen) -> Draft:
     """`SELECT T2.name FROM child AS T1 JOIN parent AS T2 ON ... GROUP BY T2.id HAVING COUNT(*) > 2`."""
     link, label = _labelled_link(pen)
-    words, having = count_bound(pen, "COUNT(*)", pen.rng.randint(2, 4))
-    if "fewer" in words:
-        words, having = words.replace("fewer than", "at least"), having.replace("<", ">=")
-    children, parents, many = plural(link.child.noun), plural(link.parent.noun), plural(label.phrase)
+    # No upper bound: "fewer than 3" would include parents without children, which the join leaves out.
+    words, having = pen.pick((("more than {}", "COUNT(*) > {}"), ("at least {}", "COUNT(*) >= {}")))
+    size = pen.rng.randint(2, 4)
+    children = f"{words.format(size)} {plural(link.child.noun)}"
+    parents, many, who = plural(link.parent.noun), plural(label.phrase), link.parent.who
     wanted = pen.say(
-        f"the {many} of the {parents} that have {words} {children}",
-        f"the {many} of {parents} with {words} {children}",
-        f"the {many} of all {parents} with {words} {children}",
+        f"the {many} of the {parents} {who} have {children}",
+        f"the {many} of {parents} with {children}",
+        f"the {many} of all {parents} with {children}",
     )
     question = request(pen.rng, wanted, many=True)
     if pen.chance(0.25):
-        question = f"Which {parents} have {words} {children}?"
-    return Draft(question, Select((f"T2.{label.name}",), link.source(), group=_key(link), having=having))
+        question = f"Which {parents} have {children}?"
+    query = Select((f"T2.{label.name}",), link.source(), group=_key(link), having=having.format(size))
+    return Draft(question, query)
 
 
 def parents_with_average(pen: Pen) -> Draft:
@@ -103,20 +111,15 @@ def parents_with_average(pen: Pen) -> Draft:
     measure = pen.pick([column for column in link.child.of_kind("number") if not column.nulls])
     function = pen.pick(("AVG", "SUM") if measure.sums else ("AVG",))
     per_parent = Select((f"{function}({measure.name})",), link.child.name, group=link.ref.name)
-    values = [row[0] for row in pen.database.rows(per_parent.text())]
-    bound = bound_for(measure, float(str(pen.pick(values))))
+    bound = bound_for(pen, per_parent)
     word, way = pen.pick((("above", ">"), ("greater than", ">"), ("below", "<")))
     what = aggregate(pen.rng, function, measure)
-    children, parents = plural(link.child.noun), plural(link.parent.noun)
+    children, parents, many = plural(link.child.noun), plural(link.parent.noun), plural(label.phrase)
     wanted = pen.say(
-        f"the {plural(label.phrase)} of the {parents} whose {children} have a total of",
-        f"the {plural(label.phrase)} of {parents} for which",
+        f"the {many} of the {parents} whose {children} have {article(what)} {word} {bound}",
+        f"the {many} of {parents} for which the {what} of the {children} is {word} {bound}",
+        f"the {many} of all {parents} where the {what} of their {children} is {word} {bound}",
     )
-    a_what = f"{'an' if what[0] in 'aeiou' else 'a'} {what}"
-    if wanted.endswith("total of"):
-        wanted = f"{wanted.removesuffix('a total of')}{a_what} {word} {bound}"
-    else:
-        wanted = f"{wanted} the {what} of their {children} is {word} {bound}"
     having = f"{function}(T1.{measure.name}) {way} {bound}"
     query = Select((f"T2.{label.name}",), link.source(), group=_key(link), having=having)
     return Draft(request(pen.rng, wanted, many=True), query)
@@ -133,7 +136,7 @@ def parent_with_most(pen: Pen) -> Draft:
         question = pen.say(
             f"Which {parent} has the most {children}?",
             f"What is the {name} of the {parent} with the most {children}?",
-            f"Find the {name} of the {parent} that has the most {children}.",
+            f"Find the {name} of the {parent} {link.parent.who} has the most {children}.",
             f"Return the {name} of the {parent} with the largest number of {children}.",
             f"Show the {name} of the {parent} with the highest number of {children}.",
         )
@@ -153,12 +156,12 @@ def parent_with_best(pen: Pen) -> Draft:
     measure = pen.pick([column for column in link.child.of_kind("number") if not column.nulls])
     function = pen.pick(("AVG", "SUM") if measure.sums else ("AVG",))
     descending = pen.chance(0.65)
-    what = f"{'highest' if descending else 'lowest'} {pen.pick(AGGREGATES[function])} {measure.phrase}"
-    children, parent = plural(link.child.noun), link.parent.noun
+    what = f"{extremes(measure, largest=descending)[0]} {pen.pick(AVERAGES[function])} {measure.phrase}"
+    children, parent, its = plural(link.child.noun), link.parent.noun, link.parent.its
     question = pen.say(
         f"Which {parent} has the {what} of {children}?",
         f"What is the {label.phrase} of the {parent} whose {children} have the {what}?",
-        f"Find the {label.phrase} of the {parent} with the {what} of its {children}.",
+        f"Find the {label.phrase} of the {parent} with the {what} of {its} {children}.",
     )
     order = direction(f"{function}(T1.{measure.name})", descending)
     return Draft(question, Select((f"T2.{label.name}",), link.source(), group=_key(link), order=order, limit=1))
@@ -171,9 +174,9 @@ def count_including_none(pen: Pen) -> Draft:
     children, noun, name = plural(child.noun), parent.noun, label.phrase
     question = pen.say(
         f"For every {noun}, including those without {children}, show the {name} and the number of {children}.",
-        f"Show the {name} of every {noun} with its number of {children}, also where it is zero.",
+        f"Show the {name} of every {noun} with {parent.its} number of {children}, also where it is zero.",
         f"List all {plural(noun)} by {name} with their number of {children}, including those with none.",
-        f"Count the {children} of each {noun}, keeping {plural(noun)} that have none. Show the {name} and the count.",
+        f"Count the {children} of each {noun}, including {plural(noun)} with none. Show the {name} and the count.",
     )
     source = f"{parent.name} AS T1 LEFT JOIN {child.name} AS T2 ON T1.{parent.key.name} = T2.{link.ref.name}"
     columns = (f"T1.{label.name}", f"COUNT(T2.{child.key.name})")

@@ -1,6 +1,6 @@
 """Templates that join a table to one it refers to, and answer row by row or with one number."""
 
-from text2sql_lightning.sample.conditions import Condition, equals, noun_phrase
+from text2sql_lightning.sample.conditions import Condition, noun_phrase
 from text2sql_lightning.sample.domain import Column
 from text2sql_lightning.sample.english import plural, request
 from text2sql_lightning.sample.pen import Draft, Link, Pen, columns_sql, described, phrases, plural_phrases
@@ -41,7 +41,9 @@ def child_with_parent(pen: Pen) -> Draft:
 
 
 def _its_parent(pen: Pen, link: Link, column: Column) -> str:
-    return pen.say(f"the {column.phrase} of its {link.parent.noun}", f"the {column.phrase} of the {link.parent.noun}")
+    return pen.say(
+        f"the {column.phrase} of {link.child.its} {link.parent.noun}", f"the {column.phrase} of the {link.parent.noun}"
+    )
 
 
 def child_of_parents(pen: Pen) -> Draft:
@@ -61,7 +63,7 @@ def _parent_phrase(pen: Pen, link: Link) -> tuple[str, tuple[str, ...]]:
     """The parent behind the child's noun ("made by wineries in Italy") with its condition on T2."""
     parent = link.parent
     if parent.label and pen.chance(0.45):
-        condition = equals(pen.rng, parent.label, pen.values(parent, parent.label))
+        condition = pen.condition_on(parent, parent.label)
         return f"{link.ref.by} {named(pen, parent, condition)}", _where([condition], "T2")
     condition = pen.condition(parent)
     return f"{link.ref.by} {noun_phrase(pen.rng, plural(parent.noun), [condition])}", _where([condition], "T2")
@@ -71,8 +73,7 @@ def parent_of_child(pen: Pen) -> Draft:
     """`SELECT T2.a FROM child AS T1 JOIN parent AS T2 ON ... WHERE T1.name = 'X'`."""
     link = pen.pick([link for link in pen.links() if link.child.label])
     child, parent = link.child, link.parent
-    assert child.label
-    condition = equals(pen.rng, child.label, pen.values(child, child.label))
+    condition = pen.condition_on(child, pen.label(child))
     columns = pen.shown(parent, pen.pick((1, 1, 2)))
     row = named(pen, child, condition)
     wanted = f"the {phrases(columns)} of the {parent.noun} of {row}"
@@ -88,9 +89,9 @@ def distinct_parents(pen: Pen) -> Draft:
     condition = pen.condition(link.child)
     children = noun_phrase(pen.rng, plural(link.child.noun), [condition])
     wanted = pen.say(
-        f"the different {plural(column.phrase)} of {plural(parent.noun)} that have {children}",
-        f"the distinct {plural(column.phrase)} of the {plural(parent.noun)} that have {children}",
-        f"the {plural(column.phrase)} of the {plural(parent.noun)} that have {children}, each only once",
+        f"the different {plural(column.phrase)} of {plural(parent.noun)} {parent.who} have {children}",
+        f"the distinct {plural(column.phrase)} of the {plural(parent.noun)} {parent.who} have {children}",
+        f"the {plural(column.phrase)} of the {plural(parent.noun)} {parent.who} have {children}, each only once",
         f"the {plural(column.phrase)} of {plural(parent.noun)} with {children}, without repeats",
     )
     query = Select(columns_sql([column], "T2"), link.source(), where=_where([condition], "T1"), distinct=True)
@@ -127,7 +128,7 @@ def parent_of_top_child(pen: Pen) -> Draft:
     column = parent.label if parent.label and pen.chance(0.75) else pen.pick(described(parent))
     row = superlative(pen.rng, child.noun, key, descending=descending)
     wanted = pen.say(
-        f"the {column.phrase} of the {parent.noun} that has the {row}",
+        f"the {column.phrase} of the {parent.noun} {parent.who} has the {row}",
         f"the {column.phrase} of the {parent.noun} of the {row}",
     )
     query = Select(columns_sql([column], "T2"), link.source(), order=direction(f"T1.{key.name}", descending), limit=1)

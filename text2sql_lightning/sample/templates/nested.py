@@ -1,6 +1,6 @@
 """Templates with a subquery in WHERE or FROM."""
 
-from text2sql_lightning.sample.conditions import noun_phrase, quote
+from text2sql_lightning.sample.conditions import articled, noun_phrase, quote
 from text2sql_lightning.sample.english import article, plural, request
 from text2sql_lightning.sample.pen import Draft, Pen, columns_sql
 from text2sql_lightning.sample.query import Select
@@ -13,16 +13,14 @@ def against_average(pen: Pen) -> Draft:
     table = pen.table()
     measure = pen.pick([measure for measure in table.of_kind("number") if not measure.nulls])
     above = pen.chance(0.6)
-    word, phrase = "above" if above else "below", measure.phrase
+    word, phrase, a_phrase = "above" if above else "below", measure.phrase, articled(measure)
     tail = pen.say(
-        f"with {article(phrase)} {word} the average",
+        f"with {a_phrase} {word} the average",
         f"whose {phrase} is {word} the average",
         f"whose {phrase} is {word} the average {phrase}",
-        f"with {article(phrase)} {'higher' if above else 'lower'} than the average {phrase}",
+        f"with {a_phrase} {'higher' if above else 'lower'} than the average {phrase}",
         f"whose {phrase} is {'greater' if above else 'less'} than the average {phrase} of all {plural(table.noun)}",
     )
-    if measure.mass:
-        tail = tail.replace(article(phrase), phrase)
     where = (f"{measure.name} {'>' if above else '<'} (SELECT AVG({measure.name}) FROM {table.name})",)
     if pen.chance(0.35):
         return Draft(ask_count(pen, f"{plural(table.noun)} {tail}"), Select(("COUNT(*)",), table.name, where=where))
@@ -34,23 +32,21 @@ def against_average(pen: Pen) -> Draft:
 def against_row(pen: Pen) -> Draft:
     """`SELECT a FROM t WHERE b > (SELECT b FROM t WHERE name = 'X')`."""
     table = pen.labelled_table()
-    assert table.label
+    label = pen.label(table)
     measure = pen.pick([measure for measure in table.of_kind("number", "year") if not measure.nulls])
-    name = pen.pick(pen.values(table, table.label))
+    name = pen.pick(pen.values(table, label))
     above = pen.chance(0.6)
-    if measure.kind == "year":
-        word = "later" if above else "earlier"
-    else:
-        word = "higher" if above else "lower"
-    phrase = measure.phrase if measure.mass else article(f"{word} {measure.phrase}")
+    words = ("later", "earlier") if measure.kind == "year" else ("higher", "lower")
+    word = words[0] if above else words[1]
+    compared = f"{word} {measure.phrase}"
     tail = pen.say(
-        f"with {phrase if not measure.mass else f'{word} {phrase}'} than {name}",
+        f"with {compared if measure.mass else article(compared)} than {name}",
         f"whose {measure.phrase} is {word} than that of {name}",
         f"whose {measure.phrase} is {word} than the {measure.phrase} of {name}",
     )
     columns = pen.shown(table, pen.pick((1, 1, 2)), besides=[measure])
     question = ask_columns(pen, columns, f"{plural(table.noun)} {tail}", f"{table.noun} {tail}")
-    inner = f"(SELECT {measure.name} FROM {table.name} WHERE {table.label.name} = {quote(name)})"
+    inner = f"(SELECT {measure.name} FROM {table.name} WHERE {label.name} = {quote(name)})"
     where = (f"{measure.name} {'>' if above else '<'} {inner}",)
     return Draft(question, Select(columns_sql(columns), table.name, where=where))
 
@@ -58,14 +54,14 @@ def against_row(pen: Pen) -> Draft:
 def same_as_row(pen: Pen) -> Draft:
     """`SELECT a FROM t WHERE b = (SELECT b FROM t WHERE name = 'X')`."""
     table = pen.labelled_table()
-    assert table.label
+    label = pen.label(table)
     column = pen.pick([column for column in table.of_kind("text") if not column.nulls])
-    name = pen.pick(pen.values(table, table.label))
-    tail = pen.say(f"with the same {column.phrase} as {name}", f"that share the {column.phrase} of {name}")
+    name = pen.pick(pen.values(table, label))
+    tail = pen.say(f"with the same {column.phrase} as {name}", f"{table.who} share the {column.phrase} of {name}")
     columns = pen.shown(table, pen.pick((1, 2)), besides=[column])
     wanted = f"the {plural(columns[0].phrase)}" if len(columns) == 1 else ""
     nouns = f"{plural(table.noun)} {tail}"
-    inner = f"(SELECT {column.name} FROM {table.name} WHERE {table.label.name} = {quote(name)})"
+    inner = f"(SELECT {column.name} FROM {table.name} WHERE {label.name} = {quote(name)})"
     query = Select(columns_sql(columns), table.name, where=(f"{column.name} = {inner}",))
     if wanted:
         return Draft(request(pen.rng, f"{wanted} of all {nouns}", many=True), query)
@@ -82,8 +78,7 @@ def without_children(pen: Pen) -> Draft:
     tail = pen.say(
         f"without any {children}",
         f"with no {children}",
-        f"that do not have any {children}",
-        f"with no {children} at all",
+        f"{parent.who} do not have any {children}",
     )
     inner = Select((link.ref.name,), link.child.name, where=tuple(condition.on() for condition in conditions))
     where = (f"{parent.key.name} NOT IN ({inner.text()})",)
@@ -104,7 +99,7 @@ def with_some_child(pen: Pen) -> Draft:
     child = noun_phrase(pen.rng, link.child.noun, [condition])
     inner = Select((link.ref.name,), link.child.name, where=(condition.on(),))
     where = (f"{parent.key.name} IN ({inner.text()})",)
-    nouns = f"{plural(parent.noun)} that have at least one {child}"
+    nouns = f"{plural(parent.noun)} {parent.who} have at least one {child}"
     if pen.chance(0.3):
         return Draft(ask_count(pen, nouns), Select(("COUNT(*)",), parent.name, where=where))
     columns = pen.shown(parent, pen.pick((1, 1, 2)))
@@ -116,11 +111,11 @@ def with_some_child(pen: Pen) -> Draft:
 def average_count(pen: Pen) -> Draft:
     """`SELECT AVG(n) FROM (SELECT COUNT(*) AS n FROM child GROUP BY parent_id)`."""
     link = pen.link()
-    children, parent = plural(link.child.noun), link.parent.noun
+    children, parent, who = plural(link.child.noun), link.parent.noun, link.parent.who
     function, word = pen.pick((("AVG", "average"), ("AVG", "average"), ("MAX", "highest"), ("MIN", "lowest")))
     question = pen.say(
-        f"What is the {word} number of {children} per {parent}, counting only {plural(parent)} that have any?",
-        f"Among {plural(parent)} that have {children}, what is the {word} number of {children} per {parent}?",
+        f"What is the {word} number of {children} per {parent}, counting only {plural(parent)} {who} have any?",
+        f"Among {plural(parent)} {who} have {children}, what is the {word} number of {children} per {parent}?",
         f"Find the {word} number of {children} per {parent} among the {plural(parent)} with at least one.",
     )
     inner = Select(("COUNT(*) AS n",), link.child.name, group=link.ref.name)

@@ -5,7 +5,7 @@ from text2sql_lightning.sample.domain import Table
 from text2sql_lightning.sample.english import plural, request
 from text2sql_lightning.sample.pen import Draft, Pen
 from text2sql_lightning.sample.query import Select
-from text2sql_lightning.sample.ranking import aggregate, functions
+from text2sql_lightning.sample.ranking import aggregate, aggregate_pair, functions
 
 
 def count(pen: Pen) -> Draft:
@@ -82,8 +82,7 @@ def two_aggregates(pen: Pen) -> Draft:
     one, two = pen.pick(pairs)
     conditions = _conditions(pen, table, int(pen.chance(0.4)), column.name)
     nouns = noun_phrase(pen.rng, plural(table.noun), conditions)
-    first = aggregate(pen.rng, one, column).removesuffix(f" {column.phrase}")
-    wanted = f"the {first} and {aggregate(pen.rng, two, column)} {_of(pen, nouns)}"
+    wanted = f"the {aggregate_pair(pen.rng, one, two, column)} {_of(pen, nouns)}"
     columns = (f"{one}({column.name})", f"{two}({column.name})")
     where = tuple(condition.on() for condition in conditions)
     return Draft(request(pen.rng, wanted, many=True), Select(columns, table.name, where=where))

@@ -5,7 +5,7 @@ from text2sql_lightning.sample.domain import Column, Table
 from text2sql_lightning.sample.english import plural, request
 from text2sql_lightning.sample.pen import Draft, Pen, columns_sql, phrases, plural_phrases
 from text2sql_lightning.sample.query import Select
-from text2sql_lightning.sample.ranking import sorting, superlative
+from text2sql_lightning.sample.ranking import extremes, sorting, superlative
 from text2sql_lightning.sample.templates.rows import ask_rows
 
 
@@ -62,21 +62,15 @@ def _superlative(pen: Pen, noun: str, key: Column, descending: bool, conditions:
         return superlative(pen.rng, f"{condition.before[0]} {noun}", key, descending=descending)
     if condition.behind:
         return superlative(pen.rng, noun, key, descending=descending, behind=pen.pick(condition.behind))
-    return f"{superlative(pen.rng, noun, key, descending=descending)} among those {_among(pen, condition)}"
-
-
-def _among(pen: Pen, condition: Condition) -> str:
-    return pen.pick([f"whose {word}" for word in condition.whose] + [f"with {word}" for word in condition.having])
+    return f"{superlative(pen.rng, noun, key, descending=descending)} among those {pen.pick(condition.tails())}"
 
 
 def _which(pen: Pen, table: Table, key: Column, descending: bool, conditions: list[Condition]) -> str:
     noun = noun_phrase(pen.rng, table.noun, conditions)
     if key.counted:
         end = f"has the {'most' if descending else 'fewest'} {key.counted}"
-    elif key.kind == "number":
-        end = f"has the {'highest' if descending else 'lowest'} {key.phrase}"
     else:
-        end = f"has the {'latest' if descending else 'earliest'} {key.phrase}"
+        end = f"has the {extremes(key, largest=descending)[0]} {key.phrase}"
     own = key.most if descending else key.least
     return f"Which {noun} is the {own}?" if own and pen.chance(0.6) else f"Which {noun} {end}?"
 

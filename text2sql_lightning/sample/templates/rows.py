@@ -1,21 +1,12 @@
 """Templates that show rows of one table: everything, a lookup, and filters of all kinds."""
 
-from text2sql_lightning.sample.conditions import (
-    Condition,
-    between,
-    condition_for,
-    differs,
-    equals,
-    in_year,
-    like,
-    missing,
-    noun_phrase,
-    one_of,
-)
+from text2sql_lightning.sample.conditions import Condition, noun_phrase
 from text2sql_lightning.sample.domain import Column, Table
 from text2sql_lightning.sample.english import plural, request
+from text2sql_lightning.sample.number_conditions import between, in_year
 from text2sql_lightning.sample.pen import Draft, Pen, columns_sql, phrases, plural_phrases
 from text2sql_lightning.sample.query import Select
+from text2sql_lightning.sample.text_conditions import differs, like, missing, one_of
 
 
 def everything(pen: Pen) -> Draft:
@@ -28,9 +19,9 @@ def everything(pen: Pen) -> Draft:
 def lookup(pen: Pen) -> Draft:
     """`SELECT a FROM t WHERE name = 'X'`."""
     table = pen.labelled_table()
-    assert table.label
-    columns = pen.shown(table, pen.pick((1, 1, 2)), besides=[table.label])
-    condition = equals(pen.rng, table.label, pen.values(table, table.label))
+    label = pen.label(table)
+    columns = pen.shown(table, pen.pick((1, 1, 2)), besides=[label])
+    condition = pen.condition_on(table, label)
     row = named(pen, table, condition)
     question = request(pen.rng, f"the {phrases(columns)} of {row}", many=len(columns) > 1)
     return Draft(question, Select(columns_sql(columns), table.name, where=(condition.on(),)))
@@ -59,7 +50,7 @@ def filtered_either(pen: Pen) -> Draft:
     """`... WHERE b > 1 OR c = 'x'`."""
     table = pen.table()
     columns = table.of_kind("text", "number", "year", "date")
-    one, two = (condition_for(pen.rng, pen.database, table, column) for column in pen.pick_some(columns, 2))
+    one, two = (pen.condition_on(table, column) for column in pen.pick_some(columns, 2))
     return _with_conditions(pen, table, [one, two], joiner="or")
 
 
@@ -112,19 +103,18 @@ def distinct(pen: Pen) -> Draft:
     column = pen.column(table, "text")
     conditions = [pen.condition(table, besides=[column])] if pen.chance(0.5) else []
     nouns = noun_phrase(pen.rng, plural(table.noun), conditions)
-    values, many = column.phrase, plural(column.phrase)
+    many = plural(column.phrase)
     wanted = pen.say(
         f"the different {many} of the {nouns}",
         f"the distinct {many} of {nouns}",
         f"all different {many} of {nouns}",
         f"the {many} of the {nouns}, without repeats",
-        f"every distinct {values} among the {nouns}",
+        f"all distinct {many} among the {nouns}",
         f"the unique {many} of the {nouns}",
     )
     where = tuple(condition.on() for condition in conditions)
-    many_wanted = not wanted.startswith("every")
     return Draft(
-        request(pen.rng, wanted, many=many_wanted),
+        request(pen.rng, wanted, many=True),
         Select(columns_sql([column]), table.name, where=where, distinct=True),
     )
 
@@ -133,7 +123,7 @@ def _with_conditions(
     pen: Pen, table: Table, conditions: list[Condition], joiner: str = "and", besides: tuple[Column, ...] | None = None
 ) -> Draft:
     used = [condition.column for condition in conditions] if besides is None else list(besides)
-    columns = pen.shown(table, pen.pick((1, 1, 1, 2, 2, 3)), besides=used)
+    columns = pen.shown(table, pen.pick((1, 1, 1, 1, 2, 2, 3)), besides=used)
     where = tuple(condition.on() for condition in conditions)
     query = Select(columns_sql(columns), table.name, where=where, either=joiner == "or")
     return Draft(ask_rows(pen, table, columns, conditions, joiner), query)

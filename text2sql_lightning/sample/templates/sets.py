@@ -1,6 +1,6 @@
 """Templates with UNION, INTERSECT and EXCEPT."""
 
-from text2sql_lightning.sample.conditions import Condition, condition_for, noun_phrase
+from text2sql_lightning.sample.conditions import Condition, noun_phrase
 from text2sql_lightning.sample.domain import Column, Table
 from text2sql_lightning.sample.english import plural
 from text2sql_lightning.sample.pen import Draft, Pen
@@ -74,9 +74,9 @@ def _two_conditions(pen: Pen) -> tuple[Table, Column, Condition, Condition]:
     column = pen.pick(groupable(table))
     others = [other for other in table.of_kind("text", "number", "year") if other != column and not other.nulls]
     other = pen.pick(others)
-    one = condition_for(pen.rng, pen.database, table, other)
+    one = pen.condition_on(table, other)
     again = other if other.kind == "text" or pen.chance(0.6) else pen.pick(others)
-    two = condition_for(pen.rng, pen.database, table, again)
+    two = pen.condition_on(table, again)
     return table, column, one, two
 
 

@@ -1,0 +1,118 @@
+import itertools
+import random
+import re
+
+import pytest
+
+from text2sql_lightning.sample.conditions import Condition, noun_phrase, quote
+from text2sql_lightning.sample.database import Value
+from text2sql_lightning.sample.domain import Column, count, date, flag, number, text, year
+from text2sql_lightning.sample.number_conditions import (
+    between,
+    date_condition,
+    in_year,
+    number_condition,
+    rounded,
+    year_condition,
+)
+from text2sql_lightning.sample.text_conditions import differs, equals, flagged, like, missing, one_of
+
+pytestmark = pytest.mark.unit
+
+COLOR = text("color", "red|dark blue|green", adjective=True)
+CITY = text("city", "Rome|Oslo|Paris", says="in {}")
+PRICE = number("price", 10, 99, over="priced above {}", under="priced below {}", unit="euros")
+GOALS = count("goals", 0, 40)
+BUILT = year("built", 1950, 2000, "construction year", verb="built")
+HIRED = date("hired", "2020-01-01", "2023-12-31", "hire date", verb="hired")
+ONLINE = flag("online", "online", "on-site")
+DAYS = [f"202{y}-0{m}-11" for y in range(4) for m in range(1, 10)]
+
+
+def _all_conditions(seed: int) -> list[Condition]:
+    rng = random.Random(seed)
+    numbers: list[Value] = list(range(10, 50))
+    years: list[Value] = list(range(1950, 1990))
+    days: list[Value] = list(DAYS)
+    return [
+        equals(rng, COLOR, COLOR.values),
+        equals(rng, CITY, CITY.values),
+        differs(rng, CITY, CITY.values),
+        one_of(rng, CITY, CITY.values),
+        like(rng, COLOR, COLOR.values),
+        number_condition(rng, PRICE, numbers),
+        number_condition(rng, GOALS, numbers),
+        year_condition(rng, BUILT, years),
+        date_condition(rng, HIRED, days),
+        in_year(rng, HIRED, days),
+        between(rng, PRICE, numbers),
+        between(rng, GOALS, numbers),
+        between(rng, HIRED, days),
+        flagged(rng, ONLINE, [0, 1]),
+    ]
+
+
+def _literals(condition: Condition) -> list[str]:
+    texts = re.findall(r"'%?(.*?)%?'", condition.sql.replace("'%Y'", ""))
+    return texts or re.findall(r"-?\d+(?:\.\d+)?", condition.sql)
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_every_wording_names_every_literal(seed: int) -> None:
+    for condition in _all_conditions(seed):
+        if condition.column is ONLINE:
+            continue
+        for wording in (*condition.whose, *condition.having, *condition.behind, *condition.before):
+            assert all(literal in wording for literal in _literals(condition)), (condition.sql, wording)
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_any_condition_and_any_pair_fits_around_a_noun(seed: int) -> None:
+    rng = random.Random(seed)
+    conditions = [*_all_conditions(seed), missing(rng, HIRED)]
+    for condition in conditions:
+        assert "cars" in noun_phrase(rng, "cars", [condition])
+    for one, two in itertools.permutations(conditions, 2):
+        assert "cars" in noun_phrase(rng, "cars", [one, two])
+
+
+def test_wordings_of_a_noun_phrase() -> None:
+    rng = random.Random(1)
+    red = Condition("{} = 'red'", COLOR, whose=("color is red",), before=("red",))
+    cheap = Condition("{} < 20", PRICE, whose=("price is below 20",), behind=("priced below 20",))
+    assert {noun_phrase(rng, "cars", [red]) for _ in range(50)} == {"cars whose color is red", "red cars"}
+    assert {noun_phrase(rng, "cars", [red, cheap]) for _ in range(200)} == {
+        "cars whose color is red and whose price is below 20",
+        "red cars priced below 20",
+        "red cars whose price is below 20",
+    }
+    assert noun_phrase(rng, "cars", [red, cheap], "or") == "cars whose color is red or whose price is below 20"
+
+
+def test_condition_for_an_alias() -> None:
+    condition = Condition("{} > 20", PRICE)
+    assert condition.on() == "price > 20"
+    assert condition.on("T1") == "T1.price > 20"
+
+
+def test_quote_doubles_quotes_inside_text() -> None:
+    assert quote("Queen's Arch") == "'Queen''s Arch'"
+    assert quote(3.5) == "3.5"
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "expected"),
+    [
+        (number("a", 0, 9000), 1237.0, 1000),
+        (number("a", 1, 5, digits=1), 3.04, 3),
+        (number("a", 1, 5, digits=1), 3.14, 3.1),
+        (number("a", 1, 9), 7.0, 7),
+    ],
+)
+def test_numbers_are_named_at_round_steps(column: Column, value: float, expected: float) -> None:
+    assert repr(rounded(column, value)) == repr(expected)
+
+
+def test_missing_says_both_ways() -> None:
+    conditions = {missing(random.Random(seed), HIRED).sql for seed in range(20)}
+    assert conditions == {"{} IS NULL", "{} IS NOT NULL"}

@@ -1,0 +1,61 @@
+import os
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from text2sql_lightning.sample.generation import generate_rows
+from text2sql_lightning.sample.schemas import DOMAINS
+from text2sql_lightning.sample.templates import TEMPLATES
+from text2sql_lightning.sample.writing import main
+
+pytestmark = pytest.mark.unit
+
+
+def test_same_seed_same_rows() -> None:
+    cut = DOMAINS[:3]
+    rows = list(generate_rows(cut, seed=7, rows_per_schema=20))
+    assert rows == list(generate_rows(cut, seed=7, rows_per_schema=20))
+    assert rows != list(generate_rows(cut, seed=8, rows_per_schema=20))
+    assert Counter(row.domain for row in rows) == {one.name: 20 for one in cut}
+
+
+def test_a_domains_rows_do_not_depend_on_the_other_domains() -> None:
+    alone = list(generate_rows([DOMAINS[5]], seed=7, rows_per_schema=10))
+    among = list(generate_rows(DOMAINS[4:7], seed=7, rows_per_schema=10))
+    assert among[10:20] == alone
+
+
+def test_every_template_is_used() -> None:
+    rows = generate_rows(DOMAINS, seed=42, rows_per_schema=60)
+    assert {row.construct for row in rows} == {template.name for template in TEMPLATES}
+
+
+def test_a_domain_stops_when_nothing_new_can_be_asked() -> None:
+    small = next(one for one in DOMAINS if len(one.tables) == 1)
+    rows = list(generate_rows([small], seed=1, rows_per_schema=400))
+    assert len(rows) == len({row.question for row in rows}) == len({row.answer for row in rows})
+
+
+def test_bytes_do_not_depend_on_the_hash_seed(tmp_path: Path) -> None:
+    files = []
+    for hash_seed in ("1", "2"):
+        files.append(tmp_path / f"{hash_seed}.jsonl.gz")
+        command = [sys.executable, "-m", "text2sql_lightning.sample", "--out", str(files[-1]), "--rows_per_schema", "3"]
+        environment = {**os.environ, "PYTHONHASHSEED": hash_seed}
+        subprocess.run(command, check=True, env=environment, capture_output=True, timeout=120)
+    assert files[0].read_bytes() == files[1].read_bytes()
+
+
+def test_command_refuses_what_cannot_work(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main(["--out", str(tmp_path / "rows.jsonl.gz"), "--rows_per_schema", "0"])
+    assert stop.value.code == 2
+    assert "--rows_per_schema is 0; give a number of at least 1" in capsys.readouterr().err
+    (tmp_path / "file").write_text("")
+    with pytest.raises(SystemExit) as stop:
+        main(["--out", str(tmp_path / "file" / "rows.jsonl.gz"), "--rows_per_schema", "1"])
+    assert stop.value.code == 2
+    assert "cannot be written" in capsys.readouterr().err

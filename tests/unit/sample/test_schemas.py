@@ -1,0 +1,86 @@
+import sqlite3
+from collections import Counter
+
+import pytest
+
+from text2sql_lightning.sample.ddl import create_table_text
+from text2sql_lightning.sample.domain import Domain, count, domain, key, label, mix, number, ref, spoken, table, text
+from text2sql_lightning.sample.schemas import DOMAINS
+from text2sql_lightning.sql.schema import Schema
+
+pytestmark = pytest.mark.unit
+
+every_domain = pytest.mark.parametrize("hand_written", DOMAINS, ids=lambda one: one.name)
+
+
+def test_there_are_many_different_domains() -> None:
+    assert len(DOMAINS) >= 48
+    assert len({one.name for one in DOMAINS}) == len(DOMAINS)
+    sizes = Counter(len(one.tables) for one in DOMAINS)
+    assert set(sizes) == {1, 2, 3, 4}
+
+
+def test_no_two_domains_share_a_table_name() -> None:
+    names = [one.name.lower() for hand_written in DOMAINS for one in hand_written.tables]
+    assert len(set(names)) == len(names)
+
+
+@every_domain
+def test_schema_is_sound(hand_written: Domain) -> None:
+    seen: set[str] = set()
+    for one in hand_written.tables:
+        kinds = Counter(column.kind for column in one.columns)
+        assert kinds["key"] == 1
+        assert kinds["label"] <= 1
+        phrases = [column.phrase for column in one.columns if column.kind != "key"]
+        assert len(set(phrases)) == len(phrases)
+        targets = [column.target for column in one.refs]
+        assert len(set(targets)) == len(targets)
+        assert set(targets) <= seen
+        if one.bridge:
+            assert {one.bridge.left, one.bridge.right} == set(targets)
+        seen.add(one.name)
+
+
+@every_domain
+def test_context_is_understood_by_sqlite_and_by_the_schema_reader(hand_written: Domain) -> None:
+    context = create_table_text(hand_written)
+    sqlite3.connect(":memory:").executescript(context)
+    schema = Schema.from_ddl(context)
+    assert [one.name for one in schema.tables] == [one.name for one in hand_written.tables]
+    for read, written in zip(schema.tables, hand_written.tables, strict=True):
+        assert [column.name for column in read.columns] == [column.name for column in written.columns]
+        assert [column.primary_key for column in read.columns] == [column.kind == "key" for column in written.columns]
+        assert [one.ref_table for one in read.foreign_keys] == [one.target for one in written.refs]
+
+
+def test_ddl_text() -> None:
+    parts = (
+        table("maker", "maker", key("maker_id"), label("name", mix("A|B", "C|D"))),
+        table(
+            "toy",
+            "toy",
+            key(),
+            text("color", "red|blue"),
+            number("weight", 1, 5, digits=1, unit="kg"),
+            count("parts", 1, 9),
+            ref("maker_id", "maker", "made by"),
+        ),
+    )
+    assert create_table_text(domain("toys", *parts)) == (
+        "CREATE TABLE maker (maker_id INTEGER PRIMARY KEY, name TEXT);\n"
+        "CREATE TABLE toy (id INTEGER PRIMARY KEY, color TEXT, weight REAL /* kg */, parts INTEGER, "
+        "maker_id INTEGER REFERENCES maker (maker_id))"
+    )
+    assert create_table_text(domain("toys", *parts, text_type="VARCHAR", fk_clause=True)) == (
+        "CREATE TABLE maker (maker_id INTEGER PRIMARY KEY, name VARCHAR);\n"
+        "CREATE TABLE toy (id INTEGER PRIMARY KEY, color VARCHAR, weight REAL /* kg */, parts INTEGER, "
+        "maker_id INTEGER, FOREIGN KEY (maker_id) REFERENCES maker (maker_id))"
+    )
+
+
+def test_short_constructors() -> None:
+    assert spoken("hire_date") == "hire date"
+    assert spoken("HireDate") == "hire date"
+    assert mix("Red|Blue", "Fox|Owl") == ("Red Fox", "Red Owl", "Blue Fox", "Blue Owl")
+    assert count("goals", 0, 9).phrase == "number of goals"

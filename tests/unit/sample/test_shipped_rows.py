@@ -1,0 +1,101 @@
+"""What the sample that is shipped promises."""
+
+import gzip
+import json
+import re
+from collections import Counter
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+
+from text2sql_lightning.sample.database import FilledDatabase
+from text2sql_lightning.sample.generation import generate_rows
+from text2sql_lightning.sample.schemas import DOMAINS
+from text2sql_lightning.sql.components import hardness
+
+pytestmark = pytest.mark.unit
+
+ROOT = Path(__file__).parents[3]
+SHIPPED = ROOT / "data" / "sample" / "rows.jsonl.gz"
+PACKAGED = ROOT / "text2sql_lightning" / "sample" / "rows.jsonl.gz"
+
+CONSTRUCTS = (
+    *("WHERE", "GROUP BY", "HAVING", "ORDER BY", "DESC", "LIMIT", "DISTINCT", "COUNT(DISTINCT"),
+    *("COUNT(*)", "AVG(", "SUM(", "MIN(", "MAX(", " JOIN ", "LEFT JOIN", "AS T3"),
+    *("NOT IN (SELECT", " IN (SELECT", "> (SELECT", "FROM (SELECT", "UNION", "INTERSECT", "EXCEPT"),
+    *("LIKE '", "BETWEEN", "strftime(", "IS NULL", "IS NOT NULL", " IN ('", " OR ", " AND ", " != ", " <= ", " >= "),
+)
+
+
+@pytest.fixture(scope="module")
+def rows() -> list[dict[str, str]]:
+    return [json.loads(line) for line in gzip.decompress(SHIPPED.read_bytes()).decode().splitlines()]
+
+
+def test_file_is_small_and_the_package_has_the_same() -> None:
+    assert SHIPPED.stat().st_size <= 1_500_000
+    assert SHIPPED.read_bytes() == PACKAGED.read_bytes()
+
+
+def test_generating_again_gives_the_shipped_rows(rows: list[dict[str, str]]) -> None:
+    # Rows and not bytes: another build of zlib may compress the same text differently.
+    assert [asdict(row) for row in generate_rows(DOMAINS, seed=42, rows_per_schema=60)] == rows
+
+
+def test_counts(rows: list[dict[str, str]]) -> None:
+    assert len(rows) >= 3000
+    assert len({row["context"] for row in rows}) >= 40
+    assert set(rows[0]) == {"question", "context", "answer", "domain", "construct"}
+    assert max(Counter(row["domain"] for row in rows).values()) <= 75
+    assert len({(row["context"], row["question"]) for row in rows}) == len(rows)
+    assert sum(" JOIN " in row["answer"] for row in rows) / len(rows) >= 0.25
+
+
+def test_at_most_35_percent_are_easy(rows: list[dict[str, str]]) -> None:
+    levels = Counter(hardness(row["answer"]) for row in rows)
+    assert levels["unknown"] == 0
+    assert levels["easy"] / len(rows) <= 0.35
+    assert min(levels[level] / len(rows) for level in ("easy", "medium", "hard", "extra")) >= 0.07
+
+
+@pytest.mark.parametrize("construct", CONSTRUCTS)
+def test_constructs_of_analysts_occur(rows: list[dict[str, str]], construct: str) -> None:
+    assert sum(construct in row["answer"] for row in rows) >= 15
+
+
+def test_text_literals_stand_verbatim_in_the_question(rows: list[dict[str, str]]) -> None:
+    for row in rows:
+        sql = row["answer"].replace("'%Y'", "").replace("''", "\0")
+        for literal in re.findall(r"'%?([^']*?)%?'", sql):
+            assert literal.replace("\0", "'") in row["question"], row
+
+
+def test_numbers_stand_with_the_same_digits_in_the_question(rows: list[dict[str, str]]) -> None:
+    flags = re.compile("|".join(sorted({c.name for one in DOMAINS for t in one.tables for c in t.of_kind("flag")})))
+    for row in rows:
+        for left, digits in re.findall(r"(\S+) (?:[<>]=?|!?=|BETWEEN|AND|LIMIT) (-?[\d.]+)", row["answer"]):
+            if flags.search(left) or (digits == "1" and row["answer"].endswith("LIMIT 1")):
+                continue
+            assert re.search(rf"(?<![\d.]){re.escape(digits)}(?![\d])", row["question"]), row
+
+
+def test_style_of_the_sql(rows: list[dict[str, str]]) -> None:
+    for row in rows:
+        assert row["answer"] == " ".join(row["answer"].split())
+        assert not row["answer"].endswith(";")
+        assert '"' not in row["answer"]
+
+
+def test_questions_are_sentences(rows: list[dict[str, str]]) -> None:
+    for row in rows:
+        assert row["question"][0].isupper()
+        assert row["question"].endswith((".", "?"))
+        assert not re.search(r"\b(a [aeio]|an [bcdfgjklmnpqrstvwxyz]|the the|of of|  )", row["question"]), row
+
+
+def test_every_answer_runs_and_answers_something(rows: list[dict[str, str]]) -> None:
+    databases = {one.name: FilledDatabase(one, seed=42) for one in DOMAINS}
+    for row in rows:
+        result = databases[row["domain"]].rows(row["answer"])
+        assert any(value not in (None, 0) for line in result for value in line), row
