@@ -1,9 +1,11 @@
 """Text2SQLCLI: `text2sql fit | validate | test | predict`, where data and model meet."""
 
+import logging
 import os
 import sys
+import warnings
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from lightning.pytorch import Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
@@ -22,7 +24,7 @@ from text2sql_lightning.given_settings import given_model_settings
 from text2sql_lightning.inference.artifacts import agree_with_adapter, agree_with_checkpoint
 from text2sql_lightning.modeling.support import Hardware, choose_precision
 from text2sql_lightning.module import Text2SQLModule
-from text2sql_lightning.run_meta import RunMeta
+from text2sql_lightning.run_meta import Mode, RunMeta
 
 TRAINER_DEFAULTS: Final[dict[str, Any]] = {
     "max_steps": 500,
@@ -32,6 +34,8 @@ TRAINER_DEFAULTS: Final[dict[str, Any]] = {
     "num_sanity_val_steps": 0,
     "use_distributed_sampler": False,  # the data module's batch sampler shards, without padding duplicates
     "devices": 1,
+    "enable_model_summary": False,  # the module says in one line what is trained
+    "logger": {"class_path": "lightning.pytorch.loggers.CSVLogger", "init_args": {"save_dir": ".", "name": "logs"}},
 }
 
 
@@ -99,9 +103,9 @@ class Text2SQLCLI(LightningCLI):
             cpu = config.trainer.accelerator == "cpu"
             config.trainer.precision = choose_precision(Hardware(None) if cpu else Hardware.here())
         folder = Path(config.output_dir)
-        self.outputs = folder if self.subcommand == "fit" else folder / self.subcommand
+        self.outputs = folder if self.subcommand == "fit" else folder / str(self.subcommand)
         self._claim(config)
-        configure_loggers(config, folder)
+        configure_loggers(config, self.outputs)
 
     def _claim(self, config: Any) -> None:
         if self.subcommand == "fit":
@@ -113,7 +117,7 @@ class Text2SQLCLI(LightningCLI):
         """Add the callbacks that take no settings."""
         config = self.config[self.subcommand]
         plain = plain_config(self._parser(self.subcommand), config)
-        mode = "train" if self.subcommand == "fit" else self.subcommand
+        mode = cast(Mode, "train" if self.subcommand == "fit" else self.subcommand)
         self.run_meta = RunMeta(self.outputs, mode, plain, ["text2sql", *self._args])
         callbacks = [RunMetadata(self.run_meta), MetricsJson(str(self.outputs)), PredictionWriter(str(self.outputs))]
         if self.subcommand == "fit":
@@ -189,8 +193,20 @@ class RehearsalCLI(Text2SQLCLI):
         pass
 
 
+def quiet_libraries() -> None:
+    """Drop messages of libraries that a user can do nothing about."""
+    logging.getLogger("bitsandbytes.backends.cpu.ops").setLevel(logging.ERROR)  # an optional kernel from the hub
+    warnings.filterwarnings("ignore", message=".*isinstance.treespec, LeafSpec.*")
+    warnings.filterwarnings("ignore", message=".*does not have many workers.*")
+    warnings.filterwarnings("ignore", message=".*smaller than the logging interval.*")
+    warnings.filterwarnings(
+        "ignore", message=".*exists and is not empty.*"
+    )  # output folders are claimed by this project
+
+
 def run(args: ArgsType = None, cli_class: type[Text2SQLCLI] = Text2SQLCLI) -> Text2SQLCLI:
     """Parse the arguments and run the command."""
+    quiet_libraries()
     return cli_class(
         Text2SQLModule,
         Text2SQLDataModule,

@@ -49,7 +49,8 @@ def explain(name: str, setting: str, error: BaseException) -> str:
     """Say in one line why `name` could not be loaded."""
     kinds = {type(link).__name__ for link in _chain(error)}
     if Path(name).is_dir():
-        return f"{setting} {name}: the folder cannot be loaded ({_first_line(error)}); it needs config.json, weights and a tokenizer"
+        reason = _first_line(error)
+        return f"{setting} {name}: the folder cannot be loaded ({reason}); it needs config.json, weights, a tokenizer"
     if kinds & set(_GATED):
         return (
             f"{setting} {name} is gated: accept its licence on https://huggingface.co/{name} and set HF_TOKEN to your "
@@ -58,7 +59,7 @@ def explain(name: str, setting: str, error: BaseException) -> str:
     if kinds & set(_UNREACHABLE):
         return f"{setting} {name} is not on this machine and the hub cannot be reached: give a local folder, or connect"
     if kinds & set(_UNKNOWN):
-        return f"{setting} {name}: the hub knows no such model (a private one needs HF_TOKEN): check the spelling owner/model"
+        return f"{setting} {name}: the hub has no such model (private ones need HF_TOKEN): check the spelling owner/model"
     return f"{setting} {name} cannot be loaded: {_first_line(error)}"
 
 

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import torch
 from lightning.pytorch import LightningModule
+from lightning.pytorch.utilities import rank_zero_info
 from torch import Tensor
 from torchmetrics import MeanMetric
 
@@ -124,6 +125,10 @@ class Text2SQLModule(LightningModule):
                 seed=self.seed,
             )
         )
+        if fitting:
+            self._backend.for_training(self.model)
+            trained = sum(parameter.numel() for parameter in self.parameters() if parameter.requires_grad)
+            rank_zero_info(f"{name} backend, {self.quantization}: training {trained / 1e6:.1f} M adapter weights")
 
     def _compute_dtype(self) -> torch.dtype:
         precision = str(self.trainer.precision) if self._trainer else "32-true"

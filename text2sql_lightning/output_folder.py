@@ -53,7 +53,9 @@ def _delete_run(folder: Path) -> None:
     # Only a folder that this project made is emptied: a mistyped path must not cost somebody's files.
     if folder.is_dir() and any(folder.iterdir()):
         if not (folder / RUN_META_FILE).exists():
-            raise RunError(f"--overwrite true: --output_dir {folder} is not empty and holds no run; give another folder")
+            raise RunError(
+                f"--overwrite true: --output_dir {folder} is not empty and holds no run; give another folder"
+            )
         shutil.rmtree(folder)
 
 

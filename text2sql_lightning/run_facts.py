@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any, Final
 
 _PACKAGES: Final = (
-    "text2sql_lightning", "torch", "lightning", "transformers", "peft", "bitsandbytes", "unsloth", "datasets", "sqlglot",
+    "text2sql_lightning", "torch", "lightning", "transformers", "peft", "bitsandbytes", "unsloth", "datasets",
+    "sqlglot",
 )  # fmt: skip
 
 

@@ -22,7 +22,9 @@ def decoder_of(model: Any) -> torch.nn.Module:
     base = base_of(model)
     decoder = base.get_decoder() if hasattr(base, "get_decoder") else None
     if not isinstance(decoder, torch.nn.Module) or decoder is base:
-        raise ModelError(f"model.base_model: {type(base).__name__} is no decoder with an output head; use a causal model")
+        raise ModelError(
+            f"model.base_model: {type(base).__name__} is no decoder with an output head; give a causal language model"
+        )
     return decoder
 
 

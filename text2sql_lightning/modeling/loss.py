@@ -55,7 +55,7 @@ def completion_loss(hidden: Tensor, labels: Tensor, head: HeadFunction, chunk_si
         loss, correct = _chunk_loss(states, targets, head)
         return CompletionLoss(loss, torch.tensor(targets.numel(), device=loss.device), correct)
     losses, corrects = [], []
-    for part, ids in zip(states.split(chunk_size), targets.split(chunk_size), strict=True):
+    for part, ids in zip(torch.split(states, chunk_size), torch.split(targets, chunk_size), strict=True):
         loss, correct = checkpoint(_chunk_loss, part, ids, head, use_reentrant=False)
         losses.append(loss)
         corrects.append(correct)

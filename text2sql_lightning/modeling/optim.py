@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterable
+from typing import Any
 
 import torch
 from torch.optim import AdamW, Optimizer
@@ -33,9 +34,10 @@ def build_optimizer(
         )
     if name == "adamw" or not on_cuda:
         return AdamW(trainable, lr=learning_rate, weight_decay=weight_decay)
-    from bitsandbytes.optim import PagedAdamW8bit
+    import bitsandbytes
 
-    optimizer: Optimizer = PagedAdamW8bit(trainable, lr=learning_rate, weight_decay=weight_decay)
+    paged: Any = bitsandbytes.optim.PagedAdamW8bit  # type: ignore[attr-defined]
+    optimizer: Optimizer = paged(trainable, lr=learning_rate, weight_decay=weight_decay)
     return optimizer
 
 

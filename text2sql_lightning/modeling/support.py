@@ -52,7 +52,9 @@ def choose_backend(backend: Backend, hardware: Hardware) -> ConcreteBackend:
     return "unsloth" if hardware.cuda_capability is not None and is_installed("unsloth") else "transformers"
 
 
-def check_support(backend: ConcreteBackend, quantization: Quantization, lora: LoraSettings, hardware: Hardware) -> None:
+def check_support(
+    backend: ConcreteBackend, quantization: Quantization, lora: LoraSettings | None, hardware: Hardware
+) -> None:
     """Refuse what cannot run, before a weight is downloaded.
 
     Raises:
@@ -75,7 +77,7 @@ def check_support(backend: ConcreteBackend, quantization: Quantization, lora: Lo
         )
     if backend == "unsloth" and quantization == "int8" and hardware.cuda_capability is None:
         raise ConfigError("model.quantization int8 with model.backend unsloth needs a GPU: use nf4 or none")
-    if backend == "unsloth" and lora.use_dora:
+    if backend == "unsloth" and lora is not None and lora.use_dora:
         raise ConfigError(
             "model.lora.use_dora is not available with model.backend unsloth: use --model.backend transformers"
         )

@@ -59,11 +59,12 @@ def quantization_config(request: LoadRequest) -> Any:
     """Give transformers' description of the quantization; None for dense weights."""
     if request.quantization == "none":
         return None
-    from transformers import BitsAndBytesConfig
+    import transformers
 
+    describe: Any = transformers.BitsAndBytesConfig
     if request.quantization == "int8":
-        return BitsAndBytesConfig(load_in_8bit=True)
-    return BitsAndBytesConfig(
+        return describe(load_in_8bit=True)
+    return describe(
         load_in_4bit=True,
         bnb_4bit_quant_type="nf4",
         bnb_4bit_use_double_quant=True,
