@@ -17,9 +17,9 @@ DOMAINS: Final[tuple[Domain, ...]] = (
             text("location", CITIES, says="in {}"),
         ),
         table(
-            "employee",
-            "employee",
-            key("employee_id"),
+            "staff_member",
+            "staff member",
+            key("staff_id"),
             label("name", PEOPLE, person=True),
             text("job_title", "analyst|engineer|manager|clerk|designer"),
             number(

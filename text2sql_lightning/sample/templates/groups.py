@@ -91,7 +91,7 @@ def groups_with_count(pen: Pen) -> Draft:
     table, column = _grouped(pen)
     conditions = [pen.condition(table, besides=[column])] if pen.chance(0.25) else []
     nouns, many = noun_phrase(pen.rng, plural(table.noun), conditions), plural(column.phrase)
-    words, having = count_bound(pen, "COUNT(*)", pen.rng.randint(3, 12))
+    words, having = count_bound(pen, "COUNT(*)", pen.rng.randint(3, 8))
     question = pen.say(
         f"Which {many} have {words} {nouns}?",
         f"List the {many} that have {words} {nouns}.",
