@@ -96,7 +96,9 @@ def score_many(
         items: (context, gold, predicted) of each record.
         seed: Seed of the fillings.
         timeout_s: Seconds that each query may take on each filling.
-        workers: Processes; 1 works in this one, where a query that crashes SQLite would take it down.
+        workers: Processes, started afresh (`spawn`: a script that asks for more than one needs the usual
+            `if __name__ == "__main__":`). 1 works in this process, where a query that crashes SQLite would take it
+            down.
         progress: Show a progress bar.
 
     Returns:

@@ -16,7 +16,7 @@ from typing import Final, Literal, TypeAlias
 
 from text2sql_lightning.sql.connection import connect
 from text2sql_lightning.sql.patterns import guard_patterns, has_many_wildcards
-from text2sql_lightning.sql.tokens import keywords, tokenize
+from text2sql_lightning.sql.tokens import iter_tokens, keywords
 
 Value: TypeAlias = int | float | str | bytes | None
 Row: TypeAlias = tuple[Value, ...]
@@ -119,7 +119,7 @@ def run_query(
 
 
 def _refusal(sql: str) -> ErrorClass | None:
-    first = next((token for token in tokenize(sql) if token.text != ";"), None)
+    first = next((token for token in iter_tokens(sql) if token.kind != "comment" and token.text != ";"), None)
     if first is None:
         return "empty"
     return "refused" if first.is_word(*_OTHER_STATEMENTS) else None

@@ -7,6 +7,7 @@ from typing import Final
 
 from text2sql_lightning.errors import DataError
 from text2sql_lightning.sql.execution import Row, Value
+from text2sql_lightning.sql.keys import Spot, choose_keys, likely_keys
 from text2sql_lightning.sql.repair import ddl_error, repair_ddl
 from text2sql_lightning.sql.schema import Schema, Table
 from text2sql_lightning.sql.tokens import tokenize
@@ -17,8 +18,8 @@ _NUMERIC_TYPES: Final = ("INT", "REAL", "NUM", "DEC", "FLOA", "DOUB")
 _NULL_SHARE: Final = 0.04
 _TWICE_SHARE: Final = 0.2
 _MAX_WITNESSES: Final = 8
-
-_Spot = tuple[str, str]  # a table's and a column's name in lower case
+_LARGE_COUNT: Final = 12
+_MAX_COUNT: Final = 40
 
 
 class _Groups:
@@ -47,7 +48,9 @@ class FillingPlan:
             them, and SQLite would compare `9` and `1993.0` letter by letter.
         usage: How gold uses the columns.
         settled: The sets of places (`link_of`) whose value matters for whether a row comes out.
-        sorted: The columns in ORDER BY; no NULLs there, for right queries differ in where they put them.
+        keys: The columns that are taken for keys (`keys.likely_keys`).
+        sorted: The columns in ORDER BY and not in GROUP BY. They hold each value once and no NULL: right queries
+            differ in where they put ties and NULLs.
     """
 
     schema: Schema
@@ -58,18 +61,19 @@ class FillingPlan:
     _links: _Groups
     _by_link: dict[object, list[Condition]]
     settled: frozenset[object]
-    sorted: frozenset[_Spot]
+    sorted: frozenset[Spot]
+    keys: list[tuple[Spot, ...]]
 
     def rows(self, rng: Random, *, unique_keys: bool) -> tuple[tuple[Row, ...], ...]:
         """Return rows for each table.
 
         Args:
             rng: Where chance comes from.
-            unique_keys: Whether a table's own id (`id`, `singer_id` in `singer`) stands in one row only.
+            unique_keys: Whether likely keys stand in one row of their table only; declared ones always do.
         """
         return _Filler(self, rng).fill(unique_keys=unique_keys)
 
-    def spec_of(self, spot: _Spot) -> object:
+    def spec_of(self, spot: Spot) -> object:
         """Return the name of the pool that a column takes its values from."""
         return self._pools.root(spot)
 
@@ -99,7 +103,7 @@ def plan_filling(context: str, gold: str) -> FillingPlan:
         raise DataError(f"the CREATE TABLE text does not run ({failure}): {context[:120]!r}")
     usage = read_usage(gold, schema)
     pools, links = _group(schema, usage)
-    members: dict[object, list[_Spot]] = {}
+    members: dict[object, list[Spot]] = {}
     for table in schema.tables:
         for column in table.columns:
             spot = (table.name.lower(), column.name.lower())
@@ -111,18 +115,21 @@ def plan_filling(context: str, gold: str) -> FillingPlan:
     declarations = tuple((table.name, _declare(table, pools, numbers)) for table in schema.tables)
     settled = frozenset(by_link) | {links.root(place) for pair in usage.links for place in pair}
     settled |= {links.root(place) for place in usage.groups}
-    in_order = frozenset(_spot(usage, place) for place in usage.sorted)
-    return FillingPlan(schema, declarations, usage, specs, pools, links, by_link, settled, in_order)
+    grouped = {_spot(usage, place) for place in usage.groups}
+    in_order = frozenset(_spot(usage, place) for place in usage.sorted) - grouped
+    return FillingPlan(
+        schema, declarations, usage, specs, pools, links, by_link, settled, in_order, likely_keys(schema, usage)
+    )
 
 
-def _spot(usage: Usage, place: Place) -> _Spot:
+def _spot(usage: Usage, place: Place) -> Spot:
     return usage.instances[place.scope, place.alias], place.column
 
 
 def _group(schema: Schema, usage: Usage) -> tuple[_Groups, _Groups]:
     """Join the columns that share values (compared, foreign keys, same name), and the places that share one value."""
     pools, links = _Groups(), _Groups()
-    by_name: dict[str, _Spot] = {}
+    by_name: dict[str, Spot] = {}
     for table in schema.tables:
         for column in table.columns:
             spot = (table.name.lower(), column.name.lower())
@@ -140,7 +147,7 @@ def _group(schema: Schema, usage: Usage) -> tuple[_Groups, _Groups]:
 
 
 def _specs(
-    schema: Schema, usage: Usage, pools: _Groups, members: dict[object, list[_Spot]], gold: str
+    schema: Schema, usage: Usage, pools: _Groups, members: dict[object, list[Spot]], gold: str
 ) -> tuple[set[object], dict[object, PoolSpec]]:
     """Return the pools that are declared NUMERIC, and what every pool's values must be like."""
     conditions: dict[object, list[Condition]] = {}
@@ -174,7 +181,7 @@ def _compared_with_text(conditions: dict[object, list[Condition]]) -> set[object
     }
 
 
-def _declared_numbers(schema: Schema) -> Iterable[_Spot]:
+def _declared_numbers(schema: Schema) -> Iterable[Spot]:
     for table in schema.tables:
         for column in table.columns:
             if any(kind in column.type.upper() for kind in _NUMERIC_TYPES):
@@ -205,7 +212,8 @@ class _Filler:
         self._tables = {table.name.lower(): table for table in plan.schema.tables}
         self._rows: dict[str, list[Row]] = {name: [] for name in self._tables}
         self._good: dict[Place, list[Literal]] = {}
-        self._parts: dict[_Spot, Pool] = {}
+        self._parts: dict[Spot, Pool] = {}
+        self._keys = choose_keys(plan.keys, rng)
 
     def fill(self, *, unique_keys: bool) -> tuple[tuple[Row, ...], ...]:
         for size in self._group_sizes():
@@ -222,7 +230,10 @@ class _Filler:
         if not usage.groups:
             return [1] * witnesses
         sizes = [1, 2, 3, 4, 5][: max(3, 5 - len(self._tables) // 2)]
-        sizes += [size for count in usage.counts if count < 12 for size in (count - 1, count, count + 1) if size > 0]
+        for count in usage.counts:
+            if count <= _MAX_COUNT:
+                around = (count - 1, count, count + 1) if count < _LARGE_COUNT else (count, count + 1)
+                sizes = [size for size in around if size > 0] + sizes[:3]
         rng.shuffle(sizes)
         return sizes[:_MAX_WITNESSES]
 
@@ -306,17 +317,26 @@ class _Filler:
     def _finish(self, table: Table, *, unique_keys: bool) -> tuple[Row, ...]:
         rows = self._rows[table.name.lower()]
         keys = [i for i, column in enumerate(table.columns) if column.primary_key]
-        if not keys and unique_keys and len(self._tables) > 1:
-            keys = [i for i, column in enumerate(table.columns) if _is_own_id(column.name, table.name)][:1]
-        if keys:
-            once: dict[Row, Row] = {}
-            for row in rows:
-                key = tuple(row[i] for i in keys)
-                if None not in key:
-                    once.setdefault(key, row)
-            rows = list(once.values())
+        if not keys and unique_keys:
+            likely = self._keys.get(table.name.lower())
+            keys = [i for i, column in enumerate(table.columns) if column.name.lower() == likely]
+        rows = _distinct(rows, keys) if keys else rows
+        for i, column in enumerate(table.columns):
+            # Ties leave the order open, and right queries then differ from gold.
+            if unique_keys and (table.name.lower(), column.name.lower()) in self._plan.sorted:
+                rows = _distinct(rows, [i])
         self._rng.shuffle(rows)
         return tuple(rows)
+
+
+def _distinct(rows: Iterable[Row], key: Sequence[int]) -> list[Row]:
+    """Return the first row for each value of the key; none where part of it is NULL."""
+    once: dict[Row, Row] = {}
+    for row in rows:
+        value = tuple(row[i] for i in key)
+        if None not in value:
+            once.setdefault(value, row)
+    return list(once.values())
 
 
 def _sharpest(condition: Condition) -> list[Literal]:
@@ -327,9 +347,3 @@ def _sharpest(condition: Condition) -> list[Literal]:
     if isinstance(literal, str) and condition.operator == "=" and literal.swapcase() != literal:
         return [literal.swapcase()]
     return []
-
-
-def _is_own_id(column: str, table: str) -> bool:
-    """Whether a column is its table's own id by name: `id`, or `singer_id` in `singer` or `singers`."""
-    column, table = column.lower().replace("_", ""), table.lower().replace("_", "")
-    return column == "id" or (column.endswith("id") and column[:-2] in (table, table.removesuffix("s")))

@@ -62,6 +62,7 @@ class Usage:
         conditions: Comparisons with literals.
         links: Pairs of places that must hold the same value for a row to come out.
         kin: Pairs of places that are compared, or stand in the same column of a result.
+        shown: Places in the result outside aggregates.
         groups: Places in GROUP BY.
         sorted: Places in ORDER BY.
         numeric: Places that are summed, averaged, calculated with or compared with a number.
@@ -73,6 +74,7 @@ class Usage:
     conditions: list[Condition] = field(default_factory=list)
     links: list[tuple[Place, Place]] = field(default_factory=list)
     kin: list[tuple[Place, Place]] = field(default_factory=list)
+    shown: set[Place] = field(default_factory=set)
     groups: set[Place] = field(default_factory=set)
     sorted: set[Place] = field(default_factory=set)
     numeric: set[Place] = field(default_factory=set)
@@ -146,6 +148,9 @@ class _Reader:
                 self._read_comparison(number, part, kind)
             elif isinstance(part, exp.Sum | exp.Avg | exp.Add | exp.Sub | exp.Mul | exp.Div):
                 self.usage.numeric.update(self._places(number, part))
+        for projection in select.expressions:
+            if not any(isinstance(part, exp.AggFunc) for part in _own(projection)):
+                self.usage.shown.update(self._places(number, projection))
         group, order, limit = (select.args.get(name) for name in ("group", "order", "limit"))
         if group:
             self.usage.groups.update(self._places(number, group))

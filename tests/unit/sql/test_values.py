@@ -1,0 +1,53 @@
+from random import Random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from text2sql_lightning.sql.patterns import like
+from text2sql_lightning.sql.usage import Condition, Literal, Place
+from text2sql_lightning.sql.values import PoolSpec, is_numeric_text, matching, near_misses
+
+pytestmark = pytest.mark.unit
+
+PLACE = Place(0, "t", "a")
+
+
+@pytest.mark.parametrize(
+    ("condition", "expected"),
+    [
+        (Condition(PLACE, ">", (1993,)), {1992, 1994}),
+        (Condition(PLACE, "=", (1.5,)), {1.0, 2.0}),
+        (Condition(PLACE, "=", ("Rock",)), {"rOCK"}),
+        (Condition(PLACE, "=", ("9",)), {"8", "10"}),
+        (Condition(PLACE, "between", (10, 20)), {9, 11, 15, 13, 19, 21}),
+        (Condition(PLACE, "is", ()), set()),
+    ],
+)
+def test_near_misses(condition: Condition, expected: set[Literal]) -> None:
+    assert expected <= set(near_misses(condition, Random(0)))
+
+
+def test_a_date_is_missed_by_a_digit() -> None:
+    near = {str(v) for seed in range(9) for v in near_misses(Condition(PLACE, "=", ("2010-01-31",)), Random(seed))}
+    assert {"2010-01-32", "2010-01-30", "2011-01-31", "2009-01-31"} <= near
+
+
+@given(st.text("ab%_é", max_size=6), st.integers(0, 99))
+def test_a_pattern_gets_texts_that_match_it(pattern: str, seed: int) -> None:
+    assert like(pattern, matching(pattern, Random(seed))) == 1
+
+
+def test_a_pool_has_values_on_both_sides() -> None:
+    condition = Condition(PLACE, ">", (100,))
+    pool = PoolSpec(numeric=True, narrow=False, conditions=(condition,)).draw(Random(0))
+    fulfilling = pool.fulfilling([condition])
+    assert all(isinstance(value, int) and value > 100 for value in fulfilling)
+    assert 0 < len(fulfilling) < len({*pool.wanted, *pool.near, *pool.others})
+
+
+@pytest.mark.parametrize(
+    ("text", "numeric"), [("25", True), ("-1.5", True), ("007", False), ("1,201", False), ("", False)]
+)
+def test_numbers_as_text(text: str, numeric: bool) -> None:
+    assert is_numeric_text(text) is numeric
