@@ -68,16 +68,16 @@ def _build(args: Namespace) -> None:
     check_out_dir(args.out_dir, overwrite=args.overwrite)
     count_tokens = _token_counter(args.tokenizer) if args.tokenizer else None
     rows, inputs = _read(args.input_jsonl)
-    for folder in settings.decontaminate_against:
-        inputs |= _hash_file(folder / "dev.json")
     built = build_dataset(rows, settings, count_tokens=count_tokens, progress=True)
+    for number, folder in enumerate(settings.decontaminate_against, start=1):
+        inputs[f"dev.json {number}"] = _hash_file(folder / "dev.json")
     report = write_dataset(args.out_dir, built, inputs, overwrite=args.overwrite)
     _print_summary(args.out_dir, report)
 
 
 def _read(path: Path | None) -> tuple[list[RawRow], dict[str, str]]:
     if path is not None:
-        return read_rows(path), _hash_file(path)
+        return read_rows(path), {path.name: _hash_file(path)}
     rows = hub_rows()
     digest = sha256()
     for row in rows:
@@ -85,8 +85,8 @@ def _read(path: Path | None) -> tuple[list[RawRow], dict[str, str]]:
     return rows, {HUB_NAME: digest.hexdigest()}
 
 
-def _hash_file(path: Path) -> dict[str, str]:
-    return {path.name: sha256(path.read_bytes()).hexdigest()} if path.is_file() else {}
+def _hash_file(path: Path) -> str:
+    return sha256(path.read_bytes()).hexdigest()
 
 
 def _token_counter(name: str) -> Callable[[Sequence[str]], list[int]]:

@@ -105,9 +105,9 @@ def _clean(row: RawRow, literal_case: LiteralCase) -> CleanRow:
     if not sql:
         raise _UnusableError("no_select_statement", row.answer)
     sql, gold_repairs = repair_gold(sql, context, question)
+    _check_gold(sql, schema)
     if is_mangled(sql):
         raise _UnusableError("gold_mangled", sql)
-    _check_gold(sql, schema)
     matched = match_literal_case(sql, question, _names(schema)) if literal_case == "question" else sql
     return CleanRow(
         row=row,

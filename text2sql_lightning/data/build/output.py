@@ -1,6 +1,7 @@
-"""The folder of a built data set: it appears whole, and an old one stays until then."""
+"""The folder of a built data set: it appears whole, and an old one stays as it is until then."""
 
 import json
+import os
 import shutil
 from hashlib import sha256
 from pathlib import Path
@@ -18,17 +19,20 @@ DATASET_FILES: Final = ("train.jsonl", "val.jsonl", "test.jsonl", REPORT_FILE, R
 
 
 def check_out_dir(out_dir: Path, *, overwrite: bool) -> None:
-    """Refuse to write over a data set; leaves everything as it is.
+    """Refuse a folder that cannot be written, before the work is done; leaves everything as it is.
 
     Args:
         out_dir: The folder to write to.
         overwrite: Whether a data set there may be replaced.
 
     Raises:
-        DataError: The folder holds a data set, or is a file.
+        DataError: The folder holds a data set, or it is a file or in one, or writing there is not permitted.
     """
-    if out_dir.exists() and not out_dir.is_dir():
-        raise DataError(f"--out_dir {out_dir} is a file; give a folder")
+    existing = next(path for path in (out_dir, *out_dir.absolute().parents) if path.exists())
+    if not existing.is_dir():
+        raise DataError(f"--out_dir {out_dir}: {existing.name} is a file; give a folder")
+    if not os.access(existing, os.W_OK):
+        raise DataError(f"--out_dir {out_dir}: no permission to write in {existing}; give another folder")
     found = [name for name in DATASET_FILES if (out_dir / name).exists()]
     if found and not overwrite:
         raise DataError(
@@ -41,11 +45,11 @@ def write_dataset(
 ) -> dict[str, Any]:
     """Write a data set: records, `dataset_report.json` and `dataset_report.md`.
 
-    The files are written beside the folder, which then takes their place in one step. Whatever else was in the folder
-    moves along.
+    The files are written beside the folder and then put in their place, so a build that fails or is killed leaves the
+    old data set as it was.
 
     Args:
-        out_dir: The folder.
+        out_dir: The folder. Other files in it stay.
         built: What to write.
         inputs: SHA-256 of what the rows came from, by name.
         overwrite: Whether a data set there may be replaced.
@@ -58,31 +62,38 @@ def write_dataset(
     """
     out_dir = out_dir.resolve()
     new, old = (out_dir.with_name(f".{out_dir.name}.{state}") for state in ("new", "old"))
-    _finish_swap(out_dir, old)
+    _tidy_up(out_dir, old)
     check_out_dir(out_dir, overwrite=overwrite)
     shutil.rmtree(new, ignore_errors=True)
     try:
         report = _write_files(new, built, inputs)
-        if out_dir.exists():
-            out_dir.rename(old)
-        new.rename(out_dir)
+        _install(new, out_dir, old)
     finally:
         shutil.rmtree(new, ignore_errors=True)
-        _finish_swap(out_dir, old)
+        _tidy_up(out_dir, old)
     return report
 
 
-def _finish_swap(out_dir: Path, old: Path) -> None:
-    """Tidy up after a swap, also one that was killed in the middle: back if the new folder never came, else merge."""
-    if not old.exists():
+def _install(new: Path, out_dir: Path, old: Path) -> None:
+    is_shared = out_dir.is_dir() and (
+        out_dir == Path.cwd() or any(path.name not in DATASET_FILES for path in out_dir.iterdir())
+    )
+    if is_shared:  # a folder that is not ours alone stays where it is
+        for name in DATASET_FILES:
+            (new / name).replace(out_dir / name)
         return
-    if not out_dir.exists():
-        old.rename(out_dir)
-        return
-    for path in old.iterdir():
-        if path.name not in DATASET_FILES and not (out_dir / path.name).exists():
-            path.rename(out_dir / path.name)
-    shutil.rmtree(old)
+    if out_dir.exists():
+        out_dir.rename(old)
+    new.rename(out_dir)
+
+
+def _tidy_up(out_dir: Path, old: Path) -> None:
+    """End a swap, also one that was killed in the middle: the old folder goes back if the new one never came."""
+    if old.exists():
+        if out_dir.exists():
+            shutil.rmtree(old)
+        else:
+            old.rename(out_dir)
 
 
 def _write_files(folder: Path, built: BuiltDataset, inputs: dict[str, str]) -> dict[str, Any]:

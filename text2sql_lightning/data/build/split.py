@@ -82,7 +82,16 @@ def _assign(sizes: Mapping[str, int], settings: BuildSettings) -> dict[str, str]
         split: str = next(name for name in room if sizes[group] <= room[name])
         room[split] -= sizes[group]
         assigned[group] = split
+    _fill_empty(assigned, sizes, settings)
     return assigned
+
+
+def _fill_empty(assigned: dict[str, str], sizes: Mapping[str, int], settings: BuildSettings) -> None:
+    """Where every group is larger than a split, which happens with few rows, give it the smallest."""
+    for split, ratio in (("val", settings.val_ratio), ("test", settings.test_ratio)):
+        train = [group for group, name in assigned.items() if name == "train"]
+        if ratio and split not in assigned.values() and len(train) > 1:
+            assigned[min(train, key=sizes.__getitem__)] = split
 
 
 def _share(total: int, ratio: float) -> int:

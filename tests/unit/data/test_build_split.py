@@ -1,0 +1,114 @@
+from collections import Counter
+from itertools import pairwise
+
+import pytest
+
+from text2sql_lightning.data.build.clean import CleanRow
+from text2sql_lightning.data.build.normal_form import normal_query
+from text2sql_lightning.data.build.settings import BuildSettings
+from text2sql_lightning.data.build.split import row_groups, split_rows
+from text2sql_lightning.data.sources import RawRow
+from text2sql_lightning.errors import DataError
+
+pytestmark = pytest.mark.unit
+
+
+def row(index: int, *keys: str, question: str = "") -> CleanRow:
+    question = question or f"question {index}"
+    return CleanRow(
+        row=RawRow(question, "", "", index, "x"),
+        question=question,
+        context="",
+        sql="",
+        repairs=(),
+        literal_case_repaired=False,
+        hardness="easy",
+        schema_id="",
+        tables=(),
+        group_keys=keys,
+        question_key=question,
+        query=normal_query(""),
+    )
+
+
+ROWS = [row(index, f"tables {index // 4}") for index in range(400)]
+
+
+def indices(rows: list[CleanRow]) -> list[int]:
+    return [entry.row.index for entry in rows]
+
+
+def test_rows_that_share_a_key_or_a_question_are_one_group() -> None:
+    rows = [
+        row(0, "a"),
+        row(1, "b", "c"),
+        row(2, "c"),
+        row(3, "d", question="same"),
+        row(4, "a", question="same"),
+        row(5, "e"),
+    ]
+    groups = row_groups(rows, "schema")
+    assert groups[1] == groups[2]
+    assert groups[0] == groups[3] == groups[4]
+    assert len(set(groups)) == 3
+
+
+def test_by_row_only_the_question_counts() -> None:
+    rows = [row(0, "a"), row(1, "a"), row(2, "b", question="same"), row(3, "c", question="same")]
+    groups = row_groups(rows, "row")
+    assert groups[2] == groups[3]
+    assert len(set(groups)) == 3
+
+
+def test_sizes_are_near_the_ratios_and_no_group_is_torn() -> None:
+    splits = split_rows(ROWS, BuildSettings(val_ratio=0.1, test_ratio=0.05))
+    assert {name: len(rows) for name, rows in splits.items()} == {"train": 340, "val": 40, "test": 20}
+    tables = {name: {entry.group_keys for entry in rows} for name, rows in splits.items()}
+    assert not tables["train"] & tables["val"]
+    assert not tables["train"] & tables["test"]
+    assert not tables["val"] & tables["test"]
+    assert sorted(index for rows in splits.values() for index in indices(rows)) == list(range(400))
+
+
+def test_a_seed_gives_one_split_whatever_the_order_of_the_rows() -> None:
+    settings = BuildSettings()
+    first, again = split_rows(ROWS, settings), split_rows(ROWS[::-1], settings)
+    assert {name: indices(rows) for name, rows in first.items()} == {
+        name: indices(rows) for name, rows in again.items()
+    }
+    other = split_rows(ROWS, BuildSettings(seed=43))
+    assert set(indices(other["val"])) != set(indices(first["val"]))
+
+
+def test_the_order_within_a_split_is_mixed() -> None:
+    train = indices(split_rows(ROWS, BuildSettings())["train"])
+    assert train != sorted(train)
+    steps = Counter(later > earlier for earlier, later in pairwise(train))
+    assert 0.3 < steps[True] / len(train) < 0.7
+
+
+def test_a_group_larger_than_a_split_goes_to_train() -> None:
+    rows = [row(index, "big" if index < 300 else f"small {index}") for index in range(400)]
+    for seed in range(20):
+        splits = split_rows(rows, BuildSettings(val_ratio=0.1, test_ratio=0.1, seed=seed))
+        assert {name: len(members) for name, members in splits.items()} == {"train": 320, "val": 40, "test": 40}
+
+
+def test_a_ratio_of_zero_leaves_a_split_empty() -> None:
+    splits = split_rows(ROWS, BuildSettings(val_ratio=0, test_ratio=0))
+    assert (len(splits["train"]), splits["val"], splits["test"]) == (400, [], [])
+
+
+def test_few_rows_still_fill_every_split() -> None:
+    splits = split_rows(ROWS[::4][:3], BuildSettings())
+    assert [len(rows) for rows in splits.values()] == [1, 1, 1]
+
+
+def test_groups_larger_than_every_split_still_fill_it() -> None:
+    splits = split_rows(ROWS[:20], BuildSettings())
+    assert {name: len(rows) for name, rows in splits.items()} == {"train": 12, "val": 4, "test": 4}
+
+
+def test_rows_that_cannot_be_divided_are_an_error() -> None:
+    with pytest.raises(DataError, match=r"no rows for val: 4 rows in 1 groups .* or --split_by row"):
+        split_rows(ROWS[:4], BuildSettings(test_ratio=0))
