@@ -18,6 +18,7 @@ from text2sql_lightning.sql.connection import restrict
 from text2sql_lightning.sql.execution import Row, Value, execute
 from text2sql_lightning.sql.mutants import make_mutants
 from text2sql_lightning.sql.plan import FillingPlan, plan_filling
+from text2sql_lightning.sql.rows import make_rows
 from text2sql_lightning.sql.tokens import is_top_level_ordered, quote_name
 
 _Rows: TypeAlias = dict[str, list[Row]]
@@ -124,7 +125,7 @@ def _best_filling(plan: FillingPlan, rng: Random, gold: str, mutants: Sequence[s
     for number in range(_TRIES):
         if best is not None and number >= tries and best.quality == _GOOD:
             break
-        rows = plan.rows(rng, unique_keys=number < _TRIES - 1)
+        rows = make_rows(plan, rng, unique_keys=number < _TRIES - 1)
         trial = _try(Filling(plan.declarations, rows), gold, mutants, ordered=ordered)
         if best is None or trial.score > best.score:
             best = trial
