@@ -21,7 +21,7 @@ def without_distinct(sql: str) -> str:
 @pytest.mark.skipif(not SPIDER.is_dir(), reason="needs the reference data beside the repository")
 @pytest.mark.parametrize("system", ["codes-1b", "codes-7b", "dail-sql-gpt4", "graphix-t5"])
 def test_same_verdicts_as_the_official_evaluator(system: str) -> None:
-    """It drops DISTINCT, looks for ORDER BY anywhere in gold, and replaces `value` in predictions; so it is done here."""
+    """It drops DISTINCT, looks for ORDER BY anywhere in gold and replaces `value` in predictions; so is done here."""
     examples = json.loads((SPIDER / "dev.json").read_text())
     predictions = (SPIDER / "predictions" / f"{system}.sql").read_text().splitlines()
     recorded = (SPIDER / "predictions" / f"{system}.reference.jsonl").read_text().splitlines()
