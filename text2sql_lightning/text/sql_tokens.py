@@ -63,16 +63,3 @@ def is_closed(piece: str) -> bool:
         return piece[-1] == "]"
     # Inside, quotes come in pairs only; so the two outer ones make the total even.
     return len(piece) > 1 and piece[-1] == piece[0] and piece.count(piece[0]) % 2 == 0
-
-
-def unquote(piece: str) -> str:
-    """Give what stands between the quotes of a `string` or `quoted` token, doubled quotes made single.
-
-    Args:
-        piece: The token's text, with its quotes.
-
-    Returns:
-        The value that the token stands for.
-    """
-    body = piece[1:-1] if is_closed(piece) else piece[1:]
-    return body if piece[0] == "[" else body.replace(piece[0] * 2, piece[0])

@@ -94,6 +94,16 @@ def test_a_group_larger_than_a_split_goes_to_train() -> None:
         assert {name: len(members) for name, members in splits.items()} == {"train": 320, "val": 40, "test": 40}
 
 
+def test_no_schema_is_a_large_part_of_val_or_test() -> None:
+    rows = [row(index, f"large {index // 30}" if index < 120 else f"small {index}") for index in range(2000)]
+    for seed in range(20):
+        splits = split_rows(rows, BuildSettings(val_ratio=0.1, test_ratio=0.05, seed=seed))
+        assert {name: len(members) for name, members in splits.items()} == {"train": 1700, "val": 200, "test": 100}
+        assert not {keys[0][:5] for split in ("val", "test") for keys in (r.group_keys for r in splits[split])} & {
+            "large"
+        }
+
+
 def test_a_ratio_of_zero_leaves_a_split_empty() -> None:
     splits = split_rows(ROWS, BuildSettings(val_ratio=0, test_ratio=0))
     assert (len(splits["train"]), splits["val"], splits["test"]) == (400, [], [])

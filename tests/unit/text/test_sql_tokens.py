@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from text2sql_lightning.text.sql_tokens import is_closed, scan, unquote
+from text2sql_lightning.text.sql_tokens import is_closed, scan
 
 pytestmark = pytest.mark.unit
 
@@ -53,14 +53,6 @@ def test_tokens_cover_any_text_without_a_gap(text: str) -> None:
 )
 def test_is_closed(piece: str, closed: bool) -> None:
     assert is_closed(piece) is closed
-
-
-@pytest.mark.parametrize(
-    ("piece", "value"),
-    [("'it''s'", "it's"), ('"a""b"', 'a"b'), ("[a]", "a"), ("`a``b`", "a`b"), ("'open", "open"), ("''", "")],
-)
-def test_unquote(piece: str, value: str) -> None:
-    assert unquote(piece) == value
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,11 @@ from text2sql_lightning.errors import DataError
 
 SPLITS: Final = ("train", "val", "test")
 
+_LARGEST_PART: Final = 0.1
+"""A group may be this part of val or test; or `_USUAL_GROUPS` times the mean group where that is more."""
+
+_USUAL_GROUPS: Final = 4
+
 
 def split_rows(rows: Sequence[CleanRow], settings: BuildSettings) -> dict[str, list[CleanRow]]:
     """Divide rows.
@@ -68,7 +73,10 @@ def row_groups(rows: Sequence[CleanRow], split_by: str) -> list[str]:
 
 
 def _assign(sizes: Mapping[str, int], settings: BuildSettings) -> dict[str, str]:
-    """Fill test, then val, with groups in a seeded order; a group that would overfill a split goes on to the next."""
+    """Fill test, then val, with groups in a seeded order; a group that does not fit goes on to the next split.
+
+    A group that would be a large part of a split goes to train, or the split's figures would be those of one schema.
+    """
     total = sum(sizes.values())
     order = sorted(sizes)
     Random(f"{settings.seed} split").shuffle(order)
@@ -77,9 +85,11 @@ def _assign(sizes: Mapping[str, int], settings: BuildSettings) -> dict[str, str]
         "val": _share(total, settings.val_ratio),
         "train": total,
     }
+    usual = _USUAL_GROUPS * total / len(sizes)
+    largest = {name: max(room[name] * _LARGEST_PART, usual) for name in ("test", "val")} | {"train": total}
     assigned: dict[str, str] = {}
     for group in order:
-        split: str = next(name for name in room if sizes[group] <= room[name])
+        split = next(name for name in room if sizes[group] <= min(room[name], largest[name]))
         room[split] -= sizes[group]
         assigned[group] = split
     _fill_empty(assigned, sizes, settings)
