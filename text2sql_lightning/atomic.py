@@ -46,5 +46,7 @@ def replaced_folder(path: Path) -> Iterator[Path]:
             path.rename(old)
         beside.rename(path)
     finally:
+        if old.exists() and not path.exists():
+            old.rename(path)
         shutil.rmtree(beside, ignore_errors=True)
         shutil.rmtree(old, ignore_errors=True)

@@ -8,18 +8,21 @@ from pathlib import Path
 from typing import Any, Final, cast
 
 from lightning.pytorch import Trainer
-from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
+from lightning.fabric.utilities.rank_zero import _get_rank
+from lightning.fabric.utilities.exceptions import MisconfigurationException
 
 from text2sql_lightning import output_folder
 from text2sql_lightning.callbacks.adapter_checkpoint import AdapterCheckpoint
 from text2sql_lightning.callbacks.execution_accuracy import ExecutionAccuracy
 from text2sql_lightning.callbacks.metrics_json import MetricsJson
 from text2sql_lightning.callbacks.prediction_writer import PredictionWriter
+from text2sql_lightning.callbacks.run_checkpoint import RunCheckpoint
 from text2sql_lightning.callbacks.run_metadata import RunMetadata
 from text2sql_lightning.callbacks.sample_generations import SampleGenerations
 from text2sql_lightning.constants import CHECKPOINTS_DIR, CONFIG_FILE
 from text2sql_lightning.data.datamodule import Text2SQLDataModule
+from text2sql_lightning.errors import ConfigError
 from text2sql_lightning.given_settings import given_model_settings
 from text2sql_lightning.inference.artifacts import agree_with_adapter, agree_with_checkpoint
 from text2sql_lightning.modeling.support import Hardware, choose_precision
@@ -56,16 +59,7 @@ class Text2SQLCLI(LightningCLI):
         """Add the output folder, the callbacks that each run has, and the links between data and model."""
         parser.add_argument("--output_dir", type=str, default="outputs/run", help="Folder of all that the run writes.")
         parser.add_argument("--overwrite", type=bool, default=False, help="Delete a run that is already there.")
-        parser.add_lightning_class_args(ModelCheckpoint, "checkpoint")
-        parser.set_defaults(
-            {
-                "checkpoint.filename": "best",
-                "checkpoint.monitor": "val/loss",
-                "checkpoint.save_last": True,
-                "checkpoint.auto_insert_metric_name": False,
-                "checkpoint.enable_version_counter": False,
-            }
-        )
+        parser.add_lightning_class_args(RunCheckpoint, "checkpoint")
         parser.add_lightning_class_args(ExecutionAccuracy, "execution_accuracy")
         parser.add_lightning_class_args(SampleGenerations, "sample_generations")
         parser.link_arguments("output_dir", "checkpoint.dirpath", compute_fn=_checkpoints_folder)
@@ -90,6 +84,7 @@ class Text2SQLCLI(LightningCLI):
             agree_with_adapter(config.model, given, Path(config.model.adapter_path))
         elif subcommand != "fit" and "lora" not in given:
             config.model.lora = None  # nothing trained was named: the bare base model is scored
+        config.data.tokenizer = config.model.base_model  # the link was made before the checkpoint was read
 
     def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:
         """Remember the arguments, to tell a given value from a default."""
@@ -105,13 +100,20 @@ class Text2SQLCLI(LightningCLI):
         folder = Path(config.output_dir)
         self.outputs = folder if self.subcommand == "fit" else folder / str(self.subcommand)
         self._claim(config)
+        self._repeatable = config.clone()  # without this run's log folder
         configure_loggers(config, self.outputs)
 
     def _claim(self, config: Any) -> None:
+        # The processes that DDP starts run this command too, in the folder that the first one has claimed.
+        if _get_rank():
+            return
         if self.subcommand == "fit":
-            resume = config.ckpt_path is not None
+            checkpoints = self.outputs / CHECKPOINTS_DIR
+            resume = bool(config.ckpt_path) and Path(config.ckpt_path).resolve().parent == checkpoints.resolve()
+            config.overwrite = config.overwrite and not resume
             output_folder.claim(self.outputs, resume=resume, overwrite=config.overwrite)
-        self.outputs.mkdir(parents=True, exist_ok=True)
+        else:
+            output_folder.make(self.outputs)
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         """Add the callbacks that take no settings."""
@@ -123,10 +125,16 @@ class Text2SQLCLI(LightningCLI):
         if self.subcommand == "fit":
             callbacks.append(AdapterCheckpoint(config.output_dir))
         self.trainer_defaults = {**TRAINER_DEFAULTS, "callbacks": callbacks}
-        return super().instantiate_trainer(**kwargs)
+        try:
+            return super().instantiate_trainer(**kwargs)
+        except (MisconfigurationException, ValueError) as error:
+            raise ConfigError(f"trainer: {str(error).splitlines()[0]}") from error
 
     def _run_subcommand(self, subcommand: str) -> None:
         if self.trainer.is_global_zero:
+            if self.config[subcommand].get("overwrite") and subcommand == "fit":
+                self.datamodule.setup("fit")  # what can be wrong with the data shows before the older run is gone
+                output_folder.empty(self.outputs)
             self._save_config()
             self.run_meta.begin()
         try:
@@ -134,13 +142,15 @@ class Text2SQLCLI(LightningCLI):
         except BaseException as error:
             if self.trainer.is_global_zero:
                 self.run_meta.fail(error)
+            if isinstance(error, SystemExit) and self.run_meta.meta["status"] == "interrupted":
+                raise KeyboardInterrupt from None  # Lightning has made an exit code of 1 of it
             raise
         if self.trainer.is_global_zero:
             self.run_meta.finish("completed")
 
     def _save_config(self) -> None:
         parser = self._parser(self.subcommand)
-        config = self.config[self.subcommand].clone()
+        config = self._repeatable.clone()
         config.ckpt_path, config.overwrite = None, False  # repeating the run neither resumes nor deletes
         path = self.outputs / CONFIG_FILE
         parser.save(config, path, skip_none=False, skip_validation=True, overwrite=True, multifile=False)
@@ -198,6 +208,7 @@ def quiet_libraries() -> None:
     logging.getLogger("bitsandbytes.backends.cpu.ops").setLevel(logging.ERROR)  # an optional kernel from the hub
     warnings.filterwarnings("ignore", message=".*isinstance.treespec, LeafSpec.*")
     warnings.filterwarnings("ignore", message=".*does not have many workers.*")
+    warnings.filterwarnings("ignore", message="LightningCLI's args parameter is intended.*")
     warnings.filterwarnings("ignore", message=".*smaller than the logging interval.*")
     warnings.filterwarnings(
         "ignore", message=".*exists and is not empty.*"

@@ -59,7 +59,7 @@ def explain(name: str, setting: str, error: BaseException) -> str:
     if kinds & set(_UNREACHABLE):
         return f"{setting} {name} is not on this machine and the hub cannot be reached: give a local folder, or connect"
     if kinds & set(_UNKNOWN):
-        return f"{setting} {name}: the hub has no such model (private ones need HF_TOKEN): check the spelling owner/model"
+        return f"{setting} {name}: the hub has no such model (private ones need HF_TOKEN): check owner/model"
     return f"{setting} {name} cannot be loaded: {_first_line(error)}"
 
 

@@ -24,6 +24,8 @@ from text2sql_lightning.modeling.settings import (
     OptimizerName,
     Quantization,
     ScheduleName,
+    check_lora,
+    check_numbers,
 )
 from text2sql_lightning.modeling.support import Hardware, check_support, choose_backend
 from text2sql_lightning.text.prompts import build_prompt, prompt_sha256, split_input
@@ -78,6 +80,8 @@ class Text2SQLModule(LightningModule):
         seed: int = 42,
     ) -> None:
         super().__init__()
+        check_lora(lora)
+        check_numbers(generation, learning_rate, warmup_steps, weight_decay, max_seq_length)
         self.base_model = base_model
         self.adapter_path = adapter_path
         self.backend = backend
@@ -194,6 +198,18 @@ class Text2SQLModule(LightningModule):
     def validation_step(self, batch: dict[str, Any], batch_idx: int) -> None:
         """Add a batch to the loss and the token accuracy."""
         self._evaluation_step(batch, "val")
+
+    def on_validation_epoch_end(self) -> None:
+        """Stop a fit that has gone wrong before the broken weights are saved over good ones.
+
+        Raises:
+            RunError: The validation loss is not finite.
+        """
+        if self.trainer.state.fn == "fit" and not torch.isfinite(self._val_loss.compute()):
+            raise RunError(
+                f"the validation loss is {self._val_loss.compute().item()} at step {self.global_step}: the last "
+                "checkpoint is kept; lower model.learning_rate, or set trainer.gradient_clip_val"
+            )
 
     def test_step(self, batch: dict[str, Any], batch_idx: int) -> None:
         """Add a batch to the loss and the token accuracy."""

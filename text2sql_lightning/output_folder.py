@@ -1,15 +1,33 @@
 """The output folder of a run: claimed before anything is loaded, never overwritten by accident."""
 
 import json
+import os
 import shutil
 from pathlib import Path
+from typing import Final
 
-from text2sql_lightning.constants import RUN_META_FILE
+from text2sql_lightning.constants import (
+    ADAPTERS_DIR,
+    CHECKPOINTS_DIR,
+    CONFIG_FILE,
+    METRICS_FILE,
+    PREDICTIONS_FILE,
+    RUN_META_FILE,
+    SAMPLES_FILE,
+)
 from text2sql_lightning.errors import RunError
+
+RUN_FILES: Final = (
+    ADAPTERS_DIR, CHECKPOINTS_DIR, "validate", "test", "predict", "logs", "csv", "tensorboard", "wandb",
+    CONFIG_FILE, METRICS_FILE, PREDICTIONS_FILE, SAMPLES_FILE, RUN_META_FILE,
+)  # fmt: skip
+"""What a run leaves in its folder; `run_meta.json` last, so that a half emptied folder is still known as one."""
 
 
 def status_of(folder: Path) -> str | None:
     """Give the status of the run in a folder: running, completed, failed, interrupted; None where there is no run.
+
+    A dry run or a smoke test has trained nothing and does not count.
 
     Raises:
         RunError: `run_meta.json` is there and cannot be read.
@@ -18,45 +36,59 @@ def status_of(folder: Path) -> str | None:
     if not path.exists():
         return None
     try:
-        status = json.loads(path.read_text(encoding="utf-8"))["status"]
+        meta = json.loads(path.read_text(encoding="utf-8"))
+        status, mode = meta["status"], meta["mode"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise RunError(f"{path} cannot be read ({error}): give another --output_dir, or --overwrite true") from error
-    return str(status)
+    return None if mode in ("dry_run", "smoke") else str(status)
 
 
 def claim(folder: Path, *, resume: bool, overwrite: bool) -> None:
-    """Check that a fit may write into a folder, and empty it when it may be overwritten.
+    """Check that a fit may write into a folder, and make it. Nothing is deleted yet, see `empty`.
 
     Args:
         folder: The output folder.
-        resume: Whether the fit continues from a checkpoint.
+        resume: Whether the fit goes on with the run in this folder.
         overwrite: Whether a run that is there may be deleted.
 
     Raises:
         RunError: The folder holds a run and neither was asked for, or it cannot be written.
     """
     if overwrite and not resume:
-        _delete_run(folder)
+        if folder.is_dir() and any(folder.iterdir()) and not (folder / RUN_META_FILE).exists():
+            raise RunError(
+                f"--overwrite true: --output_dir {folder} is not empty and holds no run; give another folder"
+            )
     elif not resume and (status := status_of(folder)) is not None:
-        offer = "--overwrite true" if status == "completed" else "--ckpt_path last to go on, or --overwrite true"
+        can_go_on = status != "completed" and (folder / CHECKPOINTS_DIR / "last.ckpt").is_file()
+        offer = f"{'--ckpt_path last to go on, or ' if can_go_on else ''}--overwrite true"
         raise RunError(f"--output_dir {folder} holds a run that is {status}: give another folder, or {offer}")
+    make(folder)
+
+
+def make(folder: Path) -> None:
+    """Make a folder and check that it can be written.
+
+    Raises:
+        RunError: It cannot.
+    """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        probe = folder / ".writable"
+        probe = folder / f".writable.{os.getpid()}"
         probe.touch()
         probe.unlink()
     except OSError as error:
         raise RunError(f"--output_dir {folder} cannot be written: {error.strerror}; give another folder") from error
 
 
-def _delete_run(folder: Path) -> None:
-    # Only a folder that this project made is emptied: a mistyped path must not cost somebody's files.
-    if folder.is_dir() and any(folder.iterdir()):
-        if not (folder / RUN_META_FILE).exists():
-            raise RunError(
-                f"--overwrite true: --output_dir {folder} is not empty and holds no run; give another folder"
-            )
-        shutil.rmtree(folder)
+def empty(folder: Path) -> None:
+    """Delete what runs have written, and nothing else: `--output_dir .` must not cost somebody their files."""
+    for name in RUN_FILES:
+        path = folder / name
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
 
 
 def resolve_checkpoint(name: str, folder: Path) -> str:

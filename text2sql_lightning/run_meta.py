@@ -81,7 +81,7 @@ class RunMeta:
 
     def fail(self, exception: BaseException) -> None:
         """Write that the run failed, or was interrupted."""
-        if isinstance(exception, KeyboardInterrupt):
+        if isinstance(exception, (KeyboardInterrupt, SystemExit)):  # Ctrl-C, or SIGTERM as Lightning passes it on
             self.finish("interrupted", "interrupted")
         else:
             lines = str(exception).strip().splitlines() or [""]

@@ -65,7 +65,7 @@ class ExecutionAccuracy(Callback):
         for name, value in summary(scored).items():
             module.log(f"{split}/{name}", value, prog_bar=name == "execution_accuracy", rank_zero_only=True)
         if not fitting and trainer.is_global_zero:
-            folder = self.output_dir / trainer.state.fn
+            folder = self.output_dir / trainer.state.fn.value
             write_json_lines(folder / PREDICTIONS_FILE, [prediction.row for prediction in scored])
 
     def _score_records(self, module: Any, records: list[tuple[int, Any]], progress: bool) -> list[ScoredPrediction]:

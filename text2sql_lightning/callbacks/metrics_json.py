@@ -34,6 +34,10 @@ class MetricsJson(Callback):
         """Write the scores of the test split."""
         self._write(trainer)
 
+    def on_predict_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Write the file, though a prediction has no scores: every command leaves one."""
+        self._write(trainer)
+
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write the final values."""
         self._write(trainer)

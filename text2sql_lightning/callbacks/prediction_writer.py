@@ -36,4 +36,6 @@ class PredictionWriter(Callback):
             rows = [row for part in parts for row in part]
         if trainer.is_global_zero:
             found = {row["id"]: row for row in rows}
-            write_json_lines(self.path, [found[record.id] for record in trainer.datamodule.records("predict")])
+            ids = [record.id for record in trainer.datamodule.records("predict")]
+            rows = [found[name] for name in ids if name in found]  # limit_predict_batches leaves some out
+            write_json_lines(self.path, rows)

@@ -39,4 +39,3 @@ class SampleGenerations(Callback):
                     "predicted": answer.sql,
                 }
                 file.write(json.dumps(row, ensure_ascii=False) + "\n")
-

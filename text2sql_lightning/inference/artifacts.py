@@ -73,7 +73,9 @@ def read_json(path: Path, setting: str) -> dict[str, Any]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        raise ModelError(f"{setting} {path.parent}: there is no file {path.name}; give the folder adapters/ of a run") from error
+        raise ModelError(
+            f"{setting} {path.parent}: there is no file {path.name}; give the folder adapters/ of a run"
+        ) from error
     except (OSError, ValueError) as error:
         raise ModelError(f"{setting}: {path} cannot be read ({error})") from error
     if not isinstance(content, dict):
@@ -93,12 +95,16 @@ def _agree(model: Any, given: dict[str, Any], saved: dict[str, Any], path: Path)
     for key in ("base_model", "quantization"):
         if key in saved:
             if key in given and not _same_base(str(given[key]), str(saved[key])):
-                raise ConfigError(f"model.{key} {given[key]} disagrees with {saved[key]} of {path}: leave it out, or name it")
+                raise ConfigError(
+                    f"model.{key} {given[key]} disagrees with {saved[key]} of {path}: leave it out, or name it"
+                )
             if key not in given:
                 model[key] = saved[key]
     if saved.get("lora") is None:
         return
-    given_lora = given.get("lora") or {}
+    if model["lora"] is None:
+        raise ConfigError(f"model.lora null disagrees with the adapter of {path}: leave model.lora out")
+    given_lora = given["lora"] if isinstance(given.get("lora"), dict) else {}
     for key, value in saved["lora"].items():
         if key in given_lora and _plain(given_lora[key]) != _plain(value):
             raise ConfigError(f"model.lora.{key} {given_lora[key]} disagrees with {value} of {path}: leave it out")

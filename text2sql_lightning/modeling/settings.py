@@ -1,7 +1,10 @@
 """Knobs that travel together: LoRA, and generation."""
 
 from dataclasses import dataclass, field
+from math import isfinite
 from typing import Final, Literal
+
+from text2sql_lightning.errors import ConfigError
 
 Backend = Literal["auto", "unsloth", "transformers"]
 Quantization = Literal["nf4", "int8", "none"]
@@ -45,3 +48,42 @@ class GenerationSettings:
 
     max_new_tokens: int = 256
     batch_size: int = 16
+
+
+def check_lora(lora: LoraSettings | None) -> None:
+    """Refuse an adapter that cannot be made.
+
+    Raises:
+        ConfigError: Names the setting, its value and what is allowed.
+    """
+    if lora is None:
+        return
+    _at_least("lora.r", lora.r, 1)
+    _at_least("lora.alpha", lora.alpha, 1)
+    if not 0 <= lora.dropout < 1:
+        raise ConfigError(f"model.lora.dropout is {lora.dropout}; it must be at least 0 and below 1")
+    if not lora.target_modules:
+        raise ConfigError("model.lora.target_modules is empty; name layers, or use all-linear")
+
+
+def check_numbers(
+    generation: GenerationSettings, learning_rate: float, warmup_steps: int, weight_decay: float, max_seq_length: int
+) -> None:
+    """Refuse numbers that make no sense.
+
+    Raises:
+        ConfigError: Names the setting, its value and what is allowed.
+    """
+    if not (learning_rate > 0 and isfinite(learning_rate)):
+        raise ConfigError(f"model.learning_rate is {learning_rate}; it must be a number above 0")
+    if not (weight_decay >= 0 and isfinite(weight_decay)):
+        raise ConfigError(f"model.weight_decay is {weight_decay}; it must be 0 or a number above 0")
+    _at_least("warmup_steps", warmup_steps, 0)
+    _at_least("max_seq_length", max_seq_length, 2)
+    _at_least("generation.max_new_tokens", generation.max_new_tokens, 1)
+    _at_least("generation.batch_size", generation.batch_size, 1)
+
+
+def _at_least(name: str, value: int, least: int) -> None:
+    if value < least:
+        raise ConfigError(f"model.{name} is {value}; it must be at least {least}")

@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 
-from text2sql_lightning.errors import ConfigError
+from text2sql_lightning.errors import ConfigError, ModelError
 from text2sql_lightning.hub_errors import readable_hub_errors
 from text2sql_lightning.modeling.backends.base import LoadRequest, keep_adapter_in_float32
 from text2sql_lightning.modeling.settings import LoraSettings
@@ -98,10 +98,22 @@ def add_adapter(model: Any, lora: LoraSettings, seed: int) -> Any:
 
 
 def load_adapter(model: Any, request: LoadRequest) -> Any:
-    """Put a saved adapter on the model."""
-    from peft import PeftModel
+    """Put a saved adapter on the model.
 
-    return PeftModel.from_pretrained(model, str(request.adapter_path), is_trainable=request.trainable)
+    Raises:
+        ModelError: The folder is damaged, or its weights do not fit the model.
+    """
+    from peft import PeftModel
+    from safetensors import SafetensorError
+
+    try:
+        return PeftModel.from_pretrained(model, str(request.adapter_path), is_trainable=request.trainable)
+    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
+        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+        reason = lines[1] if "size mismatch" in str(error) and len(lines) > 1 else (lines or [type(error).__name__])[0]
+        raise ModelError(
+            f"model.adapter_path {request.adapter_path} cannot be loaded on {request.base_model}: {reason}"
+        ) from error
 
 
 def check_target_modules(model: Any, lora: LoraSettings) -> None:
