@@ -180,3 +180,15 @@ def test_the_real_rows(tmp_path: Path) -> None:
     assert abs(len(splits["val"]) / len(everything) - 0.08) < 0.01
     assert abs(len(splits["test"]) / len(everything) - 0.05) < 0.01
     assert all(runs(record) for record in splits["test"][:100])
+
+
+def test_lengths_in_tokens(tmp_path: Path, tiny_llama_dir: Path) -> None:
+    rows, out = write_rows(tmp_path / "rows.jsonl.gz", 60), tmp_path / "data"
+    done = build("--input_jsonl", rows, "--out_dir", out, "--tokenizer", tiny_llama_dir)
+    assert done.returncode == 0, done.stderr
+    tokens = json.loads((out / "dataset_report.json").read_text())["lengths"]["train"]["tokens"]
+    assert set(tokens) == {"prompt", "output", "total"}
+    assert 0 < tokens["output"]["max"] < tokens["prompt"]["max"] < tokens["total"]["max"]
+    missing = build("--input_jsonl", rows, "--out_dir", out, "--overwrite", "--tokenizer", "./none")
+    assert (missing.returncode, missing.stderr.count("\n")) == (2, 1)
+    assert "--tokenizer ./none" in missing.stderr
