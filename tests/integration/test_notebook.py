@@ -53,6 +53,7 @@ def test_runs_from_top_to_bottom(tiny_llama_dir: Path, tmp_path: Path, monkeypat
     for name, value in parameters.items():
         monkeypatch.setenv(f"TEXT2SQL_NOTEBOOK_{name}", str(value))
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")  # a tiny model on busy cores: threads would only wait for each other
     notebook = nbformat.read(NOTEBOOK, as_version=4)
     client = nbclient.NotebookClient(
         notebook, timeout=300, kernel_name="python3", resources={"metadata": {"path": str(NOTEBOOK.parent)}}
