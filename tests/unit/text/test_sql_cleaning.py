@@ -160,16 +160,16 @@ def test_nothing_that_follows_changes_a_complete_statement(text: str, end: str, 
     ],
 )
 def test_a_megabyte_of_quotes_takes_well_under_a_second(text: str) -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     ensure_sql_only(text)
     is_complete(text)
-    assert time.perf_counter() - started < 2  # about 0.1 s alone on a machine
+    assert time.process_time() - started < 2  # about 0.1 s
 
 
 @pytest.mark.parametrize(
     "piece", ["select ", "select a b c ", "with a (", "with a as (", "select x: ", "SELECT a ```", "`select` "]
 )
 def test_time_grows_with_the_length_only(piece: str) -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     ensure_sql_only(piece * 20_000)
-    assert time.perf_counter() - started < 5  # about 0.3 s; one more pass per candidate would take minutes
+    assert time.process_time() - started < 10  # at most 0.7 s here; one more pass per candidate would take minutes

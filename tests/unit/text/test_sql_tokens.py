@@ -58,7 +58,7 @@ def test_is_closed(piece: str, closed: bool) -> None:
 @pytest.mark.parametrize(
     "text", ["'" * 1_000_000, "'" * 999_999, '"a' * 500_000, "/*" * 500_000, "`[" * 500_000, "1e" * 500_000]
 )
-def test_a_megabyte_takes_well_under_a_second(text: str) -> None:
-    started = time.perf_counter()
+def test_a_megabyte_takes_linear_time(text: str) -> None:
+    started = time.process_time()
     assert list(scan(text))
-    assert time.perf_counter() - started < 2  # about 0.1 s; quadratic behaviour would take minutes
+    assert time.process_time() - started < 5  # at most 0.6 s here; quadratic behaviour would take minutes
