@@ -52,9 +52,6 @@ class Text2SQLDataModule(LightningDataModule):
         max_test_examples: Test on a random sample of this many records; all of them where not given.
     """
 
-    # With fewer examples than processes some process has nothing to evaluate; that is no error.
-    allow_zero_length_dataloader_with_multiple_devices = True
-
     def __init__(
         self,
         train_path: str | None = None,
@@ -180,6 +177,12 @@ class Text2SQLDataModule(LightningDataModule):
     def _make_dataloader(self, split: Split) -> "DataLoader[Any]":
         self._require(split)
         rank, world_size = self._place()
+        if split != "train" and self.num_examples(split) < world_size:
+            # A process without a batch would miss the others' collective calls, and they would wait for ever.
+            raise DataError(
+                f"{self.paths[split]} gives {self.num_examples(split)} examples for {world_size} processes; "
+                f"each needs at least one: set trainer.devices to {self.num_examples(split)} or fewer"
+            )
         if split == "predict":
             return self._record_loader(_stretch(self._records[split], rank, world_size))
         examples = self._encoded[split].examples

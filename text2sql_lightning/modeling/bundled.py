@@ -272,11 +272,8 @@ def _read_tokenizer(reader: "GGUFReader") -> "PreTrainedTokenizerBase":
 
 
 def _put_in_place(converted: Path, folder: Path, workspace: Path) -> None:
+    if is_complete(folder):
+        return  # another process was faster: its folder is as good as this one
     if folder.exists():
         folder.replace(workspace / "damaged")
-    try:
-        converted.replace(folder)
-    except OSError:
-        # Another process was faster: its folder is as good as this one.
-        if not is_complete(folder):
-            raise
+    converted.replace(folder)
