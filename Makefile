@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 OUT ?= outputs/quickstart
+SEED ?= 42
 UNSLOTH := unsloth==2026.10.9 unsloth_zoo==2026.10.9
 export HF_HUB_DISABLE_TELEMETRY := 1
 .PHONY: setup quickstart test test-slow test-gpu lint format docs sample clean
@@ -16,8 +17,8 @@ $(VENV)/.setup-stamp: pyproject.toml constraints.txt Makefile
 	$(BIN)/python -m pip install --quiet --no-deps $(UNSLOTH)
 	touch $@
 
-quickstart: setup  ## the main job: base against tuned accuracy on an embedded model; ROWS=file.jsonl[.gz] OUT=dir
-	$(BIN)/python scripts/quickstart.py --out $(OUT) $(if $(ROWS),--rows $(ROWS))
+quickstart: setup  ## the main job: base against tuned accuracy on an embedded model; ROWS=file.jsonl[.gz] OUT=dir SEED=n
+	$(BIN)/python scripts/quickstart.py --out $(OUT) --seed $(SEED) $(if $(ROWS),--rows $(ROWS))
 
 lint: setup
 	$(BIN)/ruff check .

@@ -34,7 +34,9 @@ def _parser() -> OneLineParser:
     parser = OneLineParser(prog="quickstart", description=__doc__, formatter_class=ArgumentDefaultsHelpFormatter)
     add = parser.add_argument
     add("--out", type=Path, default=Path("outputs/quickstart"), help="folder of all outputs; an older run is replaced")
-    add("--rows", type=Path, metavar="FILE[.gz]", help="question / context / answer rows instead of the embedded sample")
+    add(
+        "--rows", type=Path, metavar="FILE[.gz]", help="question / context / answer rows instead of the embedded sample"
+    )
     add("--seed", type=int, default=42, help="decides the split, the sample and the training")
     add("--train_examples", type=int, default=960, help="records trained on, once each")
     add("--test_examples", type=int, default=200, help="records of unseen schemas that are scored")
@@ -131,7 +133,9 @@ def score(folder: Path, test_path: Path) -> dict[str, Any]:
     records = {record.id: record for record in read_records(test_path)}
     metas = [records[row["id"]].meta for row in predictions]
     verdicts = [
-        Verdict(exec=row["exec"], exec_case_blind=row["exec_case_blind"], error=row["error"], gold_runs=row["gold_runs"])
+        Verdict(
+            exec=row["exec"], exec_case_blind=row["exec_case_blind"], error=row["error"], gold_runs=row["gold_runs"]
+        )
         for row in predictions
     ]
     return summarize(
