@@ -1,0 +1,159 @@
+"""Going on with a run: exactly where it stopped, also after Ctrl-C; and a loss that is not finite."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytestmark = pytest.mark.integration
+
+ADAPTER = "adapters/adapter_model.safetensors"
+DROPOUT = ["--model.lora.dropout", 0.2, "--model.learning_rate", 0.01]  # what is drawn at random has to be resumed too
+
+
+def test_an_interrupted_fit_ends_like_one_that_was_not(
+    tiny: Any, text2sql: Any, read_json: Any, tmp_path: Path
+) -> None:
+    """5 steps are one epoch and a quarter: the resume starts within an epoch, with data, dropout and schedule."""
+    flags = [*DROPOUT, "--model.schedule", "linear", "--trainer.max_steps", 7]
+    done = text2sql("fit", *tiny.flags(tmp_path / "whole"), *flags)
+    assert done.code == 0, done.err
+
+    from text2sql_lightning.module import Text2SQLModule
+
+    step = Text2SQLModule.training_step
+
+    def interrupted(self: Any, batch: Any, batch_idx: int) -> Any:
+        if self.global_step == 6:
+            raise KeyboardInterrupt
+        return step(self, batch, batch_idx)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Text2SQLModule, "training_step", interrupted)
+        stopped = text2sql("fit", *tiny.flags(tmp_path / "parts"), *flags, "--checkpoint.every_n_steps", 5)
+    assert stopped.code == 130
+    assert read_json(tmp_path / "parts" / "run_meta.json")["status"] == "interrupted"
+
+    refused = text2sql("fit", *tiny.flags(tmp_path / "parts"), *flags)
+    assert "interrupted" in refused.error
+    assert "--ckpt_path last" in refused.error
+    assert "--overwrite" in refused.error
+
+    done = text2sql("fit", *tiny.flags(tmp_path / "parts"), *flags, "--ckpt_path", "last")
+    assert done.code == 0, done.err
+    assert (tmp_path / "parts" / ADAPTER).read_bytes() == (tmp_path / "whole" / ADAPTER).read_bytes()
+    metas = [read_json(tmp_path / name / "run_meta.json") for name in ("whole", "parts")]
+    assert [meta["status"] for meta in metas] == ["completed", "completed"]
+    assert metas[0]["tokens_seen"] == metas[1]["tokens_seen"] > 0
+    assert metas[0]["target_tokens_seen"] == metas[1]["target_tokens_seen"] > 0
+
+
+def test_a_finished_fit_can_be_made_longer(tiny: Any, text2sql: Any, tmp_path: Path) -> None:
+    for name, steps in (("short", 3), ("long", 6)):
+        done = text2sql("fit", *tiny.flags(tmp_path / name), *DROPOUT, "--trainer.max_steps", steps)
+        assert done.code == 0, done.err
+    done = text2sql("fit", *tiny.flags(tmp_path / "short"), *DROPOUT, "--trainer.max_steps", 6, "--ckpt_path", "last")
+    assert done.code == 0, done.err
+    assert (tmp_path / "short" / ADAPTER).read_bytes() == (tmp_path / "long" / ADAPTER).read_bytes()
+
+
+def test_a_finished_fit_is_not_overwritten_by_going_on_with_another_run(
+    tiny_run: Path, tiny: Any, text2sql: Any, tmp_path: Path
+) -> None:
+    shutil.copytree(tiny_run, tmp_path / "run")
+    other = tiny_run / "checkpoints" / "last.ckpt"
+    refused = text2sql("fit", *tiny.flags(tmp_path / "run"), "--ckpt_path", other, "--trainer.max_steps", 8)
+    assert "holds a run that is completed" in refused.error
+
+
+def test_a_loss_that_is_not_finite_keeps_the_last_good_checkpoint(
+    tiny: Any, text2sql: Any, read_json: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import torch
+
+    from text2sql_lightning.modeling.loss import CompletionLoss
+    from text2sql_lightning.module import Text2SQLModule
+
+    loss = Text2SQLModule.completion_loss
+
+    def broken(self: Any, batch: Any) -> Any:
+        sums = loss(self, batch)
+        return CompletionLoss(sums.loss_sum * float("nan"), *sums[1:]) if self.global_step >= 5 else sums
+
+    flags = [*tiny.flags(tmp_path / "run"), "--trainer.max_steps", 8]
+    with monkeypatch.context() as patch:
+        patch.setattr(Text2SQLModule, "completion_loss", broken)
+        failed = text2sql("fit", *flags)
+    assert "the loss is nan at step 5" in failed.error
+    assert "model.learning_rate" in failed.error
+    meta = read_json(tmp_path / "run" / "run_meta.json")
+    assert meta["status"] == "failed"
+    assert meta["error"].startswith("RunError: the loss is nan at step 5")
+    assert torch.load(tmp_path / "run" / "checkpoints" / "last.ckpt", weights_only=True)["global_step"] == 4
+    refused = text2sql("fit", *flags)
+    assert "failed" in refused.error
+    assert "--ckpt_path last" in refused.error
+    done = text2sql("fit", *flags, "--ckpt_path", "last")
+    assert done.code == 0, done.err
+    assert read_json(tmp_path / "run" / "run_meta.json")["status"] == "completed"
+
+
+def test_a_learning_rate_that_breaks_the_model(tiny: Any, text2sql: Any, read_json: Any, tmp_path: Path) -> None:
+    """The first step ruins the weights; nothing of them is saved."""
+    flags = ["--model.learning_rate", 1e30, "--trainer.max_steps", 20, "--trainer.val_check_interval", 1]
+    failed = text2sql("fit", *tiny.flags(tmp_path / "run"), *flags)
+    assert "loss is nan" in failed.error
+    assert "model.learning_rate" in failed.error
+    assert read_json(tmp_path / "run" / "run_meta.json")["status"] == "failed"
+    assert not list((tmp_path / "run").rglob("*.ckpt"))
+    assert not (tmp_path / "run" / "adapters").exists()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_and_sigterm(tiny: Any, text2sql: Any, read_json: Any, tmp_path: Path, number: Any) -> None:
+    folder = tmp_path / "run"
+    flags = [*tiny.flags(folder), "--trainer.max_steps", 100_000, "--checkpoint.every_n_steps", 2]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "text2sql_lightning", "fit", *(str(flag) for flag in flags)],
+        stderr=subprocess.PIPE, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"},
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell's background job ignores it
+    )  # fmt: skip
+    try:
+        deadline = time.monotonic() + 120
+        while not (folder / "checkpoints" / "last.ckpt").exists() and time.monotonic() < deadline:
+            assert process.poll() is None, process.stderr.read()[-3000:]
+            time.sleep(0.2)
+        time.sleep(0.5)
+        process.send_signal(number)
+        _, err = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    assert process.returncode == 130, err[-3000:]
+    assert "Traceback" not in err
+    assert err.splitlines()[-1] == "interrupted"
+    assert read_json(folder / "run_meta.json")["status"] == "interrupted"
+    checkpoint = folder / "checkpoints" / "last.ckpt"
+    done = text2sql("validate", *tiny.flags(tmp_path / "scored"), "--ckpt_path", checkpoint)
+    assert done.code == 0, done.err
+
+
+def test_two_processes_train_and_predict(
+    shell: Any, tiny: Any, read_json: Any, read_lines: Any, tmp_path: Path
+) -> None:
+    """Two CPU processes with DDP share the batches, write each file once and each prediction once."""
+    ddp = ["--trainer.devices", 2, "--trainer.strategy", "ddp"]
+    done = shell("-m", "text2sql_lightning", "fit", *tiny.flags(tmp_path / "run"), *ddp)
+    assert done.returncode == 0, done.stderr[-3000:]
+    meta = read_json(tmp_path / "run" / "run_meta.json")
+    assert (meta["status"], meta["world_size"], meta["num_train_examples"]) == ("completed", 2, 8)
+    assert read_json(tmp_path / "run" / "metrics.json")["val/num_scored"] > 0
+    done = shell("-m", "text2sql_lightning", "predict", *tiny.flags(tmp_path / "run"), *ddp, "--ckpt_path", "last")
+    assert done.returncode == 0, done.stderr[-3000:]
+    rows = read_lines(tmp_path / "run" / "predict" / "predictions.jsonl")
+    assert [row["id"] for row in rows] == [record["id"] for record in read_lines(tiny.predict)]
