@@ -206,6 +206,8 @@ class RehearsalCLI(Text2SQLCLI):
 def quiet_libraries() -> None:
     """Drop messages of libraries that a user can do nothing about."""
     logging.getLogger("bitsandbytes.backends.cpu.ops").setLevel(logging.ERROR)  # an optional kernel from the hub
+    tips = logging.getLogger("lightning.pytorch.utilities.rank_zero")
+    tips.addFilter(lambda record: "litlogger" not in record.getMessage())
     warnings.filterwarnings("ignore", message=".*isinstance.treespec, LeafSpec.*")
     warnings.filterwarnings("ignore", message=".*does not have many workers.*")
     warnings.filterwarnings("ignore", message="LightningCLI's args parameter is intended.*")

@@ -1,11 +1,17 @@
 """Loading from the Hugging Face Hub or a folder: what went wrong, in one line, each cause told apart."""
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
+from typing import Final
 
 from text2sql_lightning.errors import ModelError, Text2SQLError
 
+log = logging.getLogger(__name__)
+
+_ANSWER_WITHIN_S: Final = 5.0
 _GATED = ("GatedRepoError",)
 _UNKNOWN = ("RepositoryNotFoundError", "RevisionNotFoundError", "HFValidationError")
 _UNREACHABLE = ("LocalEntryNotFoundError", "OfflineModeIsEnabled", "ConnectionError", "ConnectError", "ConnectTimeout",
@@ -24,6 +30,8 @@ def readable_hub_errors(name: str, setting: str) -> Iterator[None]:
         ModelError: Says whether the folder is missing or incomplete, the repository unknown, gated or unreachable.
     """
     check_local_folder(name, setting)
+    if not Path(name).is_dir():
+        use_cache_if_hub_is_unreachable()
     try:
         yield
     except (OSError, ValueError, ImportError) as error:
@@ -45,6 +53,20 @@ def check_local_folder(name: str, setting: str) -> None:
         )
 
 
+@cache
+def use_cache_if_hub_is_unreachable() -> None:
+    """Go into the hub client's offline mode when the hub does not answer: its own retries take most of a minute."""
+    from huggingface_hub import constants, get_session
+
+    if constants.HF_HUB_OFFLINE:
+        return
+    try:
+        get_session().head(constants.ENDPOINT, timeout=_ANSWER_WITHIN_S)
+    except Exception as error:  # the client's transport decides what it raises: proxies, TLS, time-outs
+        log.warning("the hub %s cannot be reached (%s): using what is on this machine", constants.ENDPOINT, error)
+        constants.HF_HUB_OFFLINE = True
+
+
 def explain(name: str, setting: str, error: BaseException) -> str:
     """Say in one line why `name` could not be loaded."""
     kinds = {type(link).__name__ for link in _chain(error)}
@@ -64,7 +86,9 @@ def explain(name: str, setting: str, error: BaseException) -> str:
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:
-    while error is not None:
+    seen: set[int] = set()  # an exception that was raised twice can be its own context
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
         yield error
         error = error.__cause__ or error.__context__
 
