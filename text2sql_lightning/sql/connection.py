@@ -19,6 +19,17 @@ _LIMITS: Final = {
     sqlite3.SQLITE_LIMIT_WORKER_THREADS: 0,
 }
 _READING: Final = frozenset({sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_RECURSIVE})
+_DEFINING: Final = frozenset(
+    {
+        sqlite3.SQLITE_CREATE_TABLE,
+        sqlite3.SQLITE_CREATE_INDEX,
+        sqlite3.SQLITE_REINDEX,
+        sqlite3.SQLITE_FUNCTION,
+        sqlite3.SQLITE_READ,
+        sqlite3.SQLITE_TRANSACTION,
+    }
+)
+_BOOKKEEPING: Final = frozenset({sqlite3.SQLITE_INSERT, sqlite3.SQLITE_UPDATE})
 _FORBIDDEN_FUNCTIONS: Final = frozenset({"load_extension", "fts3_tokenizer", "readfile", "writefile", "edit"})
 _DQS_DML: Final = 1013  # SQLITE_DBCONFIG_DQS_DML
 
@@ -87,5 +98,21 @@ def _authorize(action: int, first: str | None, second: str | None, database: str
     if action in _READING:
         return sqlite3.SQLITE_OK
     if action == sqlite3.SQLITE_FUNCTION and (second or "").lower() not in _FORBIDDEN_FUNCTIONS:
+        return sqlite3.SQLITE_OK
+    return sqlite3.SQLITE_DENY
+
+
+def restrict_to_definitions(connection: sqlite3.Connection) -> None:
+    """Let a connection create tables and indexes, nothing else: the CREATE TABLE text of a data set is a stranger's."""
+    for limit, value in _LIMITS.items():
+        connection.setlimit(limit, value)
+    connection.set_authorizer(_authorize_definition)
+
+
+def _authorize_definition(action: int, first: str | None, second: str | None, *_: str | None) -> int:
+    """Allow CREATE and what SQLite itself writes for it; refuse ATTACH, PRAGMA, SELECT and changes of rows."""
+    if action in _DEFINING:
+        return sqlite3.SQLITE_OK
+    if action in _BOOKKEEPING and (first or "").startswith("sqlite_"):
         return sqlite3.SQLITE_OK
     return sqlite3.SQLITE_DENY

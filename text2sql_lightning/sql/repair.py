@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Final
 
+from text2sql_lightning.sql.connection import restrict_to_definitions
 from text2sql_lightning.sql.ddl import read_tables
 from text2sql_lightning.sql.tables import Column, Table
 from text2sql_lightning.sql.tokens import RESERVED, Token, keywords, quote_name, tokenize
@@ -33,6 +34,7 @@ class DdlRepair:
 def ddl_error(text: str) -> str | None:
     """Return SQLite's message when the statements do not run, None when they do."""
     connection = sqlite3.connect(":memory:")
+    restrict_to_definitions(connection)
     try:
         connection.executescript(text)
     except (sqlite3.Error, ValueError, MemoryError) as error:  # ValueError: a NUL or a lone surrogate in the text

@@ -84,3 +84,21 @@ def test_every_real_context_runs_after_repair() -> None:
     assert len(contexts) == 8998
     assert sum(bool(repair.repairs) for repair in repairs) == 142
     assert sum(ddl_error(repair.text) is not None for repair in repairs if repair.repairs) == 0
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "ATTACH DATABASE '{folder}/stolen.sqlite' AS x; CREATE TABLE x.t (a INT)",
+        "CREATE TABLE t AS WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT i FROM n",
+        "CREATE TABLE t (a INT); PRAGMA journal_mode = DELETE",
+        "CREATE TABLE t (a INT); VACUUM INTO '{folder}/copy.sqlite'",
+        "CREATE TABLE t (a INT); INSERT INTO t VALUES (1)",
+    ],
+)
+def test_definitions_of_a_stranger_create_tables_and_nothing_else(text: str, tmp_path: Path) -> None:
+    assert ddl_error(text.format(folder=tmp_path)) is not None
+    assert list(tmp_path.iterdir()) == []
+    assert (
+        ddl_error("CREATE TABLE t (a INT UNIQUE, b TEXT DEFAULT 'x', PRIMARY KEY (a), CHECK (length(b) < 9))") is None
+    )
