@@ -1,0 +1,63 @@
+"""Numbers that make no sense are refused by name."""
+
+from typing import Any
+
+import pytest
+
+from text2sql_lightning.errors import ConfigError
+from text2sql_lightning.modeling.settings import GenerationSettings, LoraSettings, check_lora, check_numbers
+
+pytestmark = pytest.mark.unit
+
+GOOD = {"learning_rate": 2e-4, "warmup_steps": 50, "weight_decay": 0.0, "max_seq_length": 2048}
+
+
+def test_defaults_are_those_of_the_documents() -> None:
+    assert LoraSettings() == LoraSettings(
+        r=16, alpha=16, dropout=0.0,
+        target_modules=["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"],
+    )  # fmt: skip
+    check_lora(LoraSettings())
+    check_lora(None)
+    check_numbers(GenerationSettings(), **GOOD)
+    check_numbers(GenerationSettings(max_new_tokens=1, batch_size=1), **{**GOOD, "warmup_steps": 0})
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"r": 0}, "model.lora.r is 0; it must be at least 1"),
+        ({"r": -8}, "model.lora.r is -8"),
+        ({"alpha": 0}, "model.lora.alpha is 0"),
+        ({"dropout": 1.0}, "model.lora.dropout is 1.0; it must be at least 0 and below 1"),
+        ({"dropout": -0.1}, "model.lora.dropout is -0.1"),
+        ({"target_modules": []}, "model.lora.target_modules is empty"),
+    ],
+)
+def test_wrong_adapter(wrong: Any, words: Any) -> None:
+    with pytest.raises(ConfigError, match=words):
+        check_lora(LoraSettings(**wrong))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"learning_rate": 0.0}, "model.learning_rate is 0.0; it must be a number above 0"),
+        ({"learning_rate": -1.0}, "model.learning_rate is -1.0"),
+        ({"learning_rate": float("nan")}, "model.learning_rate is nan"),
+        ({"learning_rate": float("inf")}, "model.learning_rate is inf"),
+        ({"weight_decay": -0.1}, "model.weight_decay is -0.1"),
+        ({"warmup_steps": -1}, "model.warmup_steps is -1; it must be at least 0"),
+        ({"max_seq_length": 1}, "model.max_seq_length is 1; it must be at least 2"),
+    ],
+)
+def test_wrong_number(wrong: Any, words: Any) -> None:
+    with pytest.raises(ConfigError, match=words):
+        check_numbers(GenerationSettings(), **{**GOOD, **wrong})
+
+
+def test_wrong_generation() -> None:
+    with pytest.raises(ConfigError, match=r"model.generation.max_new_tokens is 0"):
+        check_numbers(GenerationSettings(max_new_tokens=0), **GOOD)
+    with pytest.raises(ConfigError, match=r"model.generation.batch_size is -1"):
+        check_numbers(GenerationSettings(batch_size=-1), **GOOD)
