@@ -34,8 +34,9 @@ def readable_hub_errors(name: str, setting: str) -> Iterator[None]:
         use_cache_if_hub_is_unreachable()
     try:
         yield
-    except (OSError, ValueError, ImportError) as error:
-        if isinstance(error, Text2SQLError):
+    except Exception as error:
+        known = isinstance(error, (OSError, ValueError, ImportError)) or type(error).__name__ == "SafetensorError"
+        if isinstance(error, Text2SQLError) or not known:
             raise
         raise ModelError(explain(name, setting, error)) from error
 
