@@ -16,6 +16,7 @@ from text2sql_lightning.constants import ADAPTERS_DIR, EMBEDDED_BASE_MODEL, PRED
 from text2sql_lightning.data.records import read_records
 from text2sql_lightning.errors import RunError
 from text2sql_lightning.evaluation.execution_accuracy import Verdict
+from text2sql_lightning.evaluation.pictures import draw_accuracy
 from text2sql_lightning.evaluation.report import RULES, summarize
 
 CONFIG: Final = "configs/experiment/quickstart_cpu.yaml"
@@ -38,8 +39,8 @@ def _parser() -> OneLineParser:
         "--rows", type=Path, metavar="FILE[.gz]", help="question / context / answer rows instead of the embedded sample"
     )
     add("--seed", type=int, default=42, help="decides the split, the sample and the training")
-    add("--train_examples", type=int, default=960, help="records trained on, once each")
-    add("--test_examples", type=int, default=200, help="records of unseen schemas that are scored")
+    add("--train_examples", type=int, default=880, help="records trained on, once each")
+    add("--test_examples", type=int, default=180, help="records of unseen schemas that are scored")
     return parser
 
 
@@ -71,6 +72,7 @@ def _run(args: Namespace) -> int:
     stages.text2sql("score the tuned model", ["test", *shared, *adapters, "--output_dir", str(tuned)])
     scores = {"base": score(base / "test", data / "test.jsonl"), "tuned": score(tuned / "test", data / "test.jsonl")}
     write_json(args.out / "quickstart.json", summary(scores, stages.seconds))
+    draw_accuracy(scores, args.out / "accuracy.png", _title(scores["tuned"]))
     _print_table(scores, stages.seconds, args.out)
     return 0
 
@@ -157,12 +159,16 @@ def summary(scores: dict[str, dict[str, Any]], seconds: dict[str, float]) -> dic
     }
 
 
+def _title(tuned: dict[str, Any]) -> str:
+    return f"{tuned['n']} test records of {tuned['schemas']} schemas that training never saw"
+
+
 def _print_table(scores: dict[str, dict[str, Any]], seconds: dict[str, float], out: Path) -> None:
     from rich.console import Console
     from rich.table import Table
 
     tuned = scores["tuned"]
-    table = Table(title=f"{tuned['n']} test records of {tuned['schemas']} schemas that training never saw")
+    table = Table(title=_title(tuned))
     table.add_column("")
     for name in scores:
         table.add_column(name, justify="right")
@@ -185,4 +191,9 @@ def _print_table(scores: dict[str, dict[str, Any]], seconds: dict[str, float], o
     console.print(table)
     total = sum(seconds.values())
     console.print(f"{total / 60:.1f} minutes: " + ", ".join(f"{name} {took:.0f} s" for name, took in seconds.items()))
-    console.print(f"adapter {out / 'run' / ADAPTERS_DIR}, figures {out / 'quickstart.json'}", soft_wrap=True)
+    for what, place in (
+        ("adapter", f"run/{ADAPTERS_DIR}"),
+        ("figures", "quickstart.json"),
+        ("picture", "accuracy.png"),
+    ):
+        console.print(f"{what}: {out / place}", soft_wrap=True, highlight=False)
