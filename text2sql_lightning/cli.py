@@ -7,10 +7,10 @@ import warnings
 from pathlib import Path
 from typing import Any, Final, cast
 
+from lightning.fabric.utilities.exceptions import MisconfigurationException
+from lightning.fabric.utilities.rank_zero import _get_rank
 from lightning.pytorch import Trainer
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
-from lightning.fabric.utilities.rank_zero import _get_rank
-from lightning.fabric.utilities.exceptions import MisconfigurationException
 
 from text2sql_lightning import output_folder
 from text2sql_lightning.callbacks.adapter_checkpoint import AdapterCheckpoint
@@ -23,7 +23,7 @@ from text2sql_lightning.callbacks.sample_generations import SampleGenerations
 from text2sql_lightning.constants import CHECKPOINTS_DIR, CONFIG_FILE
 from text2sql_lightning.data.datamodule import Text2SQLDataModule
 from text2sql_lightning.errors import ConfigError
-from text2sql_lightning.given_settings import given_model_settings
+from text2sql_lightning.given_settings import check_configs, given_model_settings
 from text2sql_lightning.inference.artifacts import agree_with_adapter, agree_with_checkpoint
 from text2sql_lightning.modeling.support import Hardware, choose_precision
 from text2sql_lightning.module import Text2SQLModule
@@ -79,7 +79,7 @@ class Text2SQLCLI(LightningCLI):
         folder = Path(config.output_dir)
         if config.ckpt_path:
             config.ckpt_path = output_folder.resolve_checkpoint(config.ckpt_path, folder / CHECKPOINTS_DIR)
-            agree_with_checkpoint(config.model, given, Path(config.ckpt_path))
+            agree_with_checkpoint(config.model, given, Path(config.ckpt_path), goes_on=subcommand == "fit")
         elif config.model.adapter_path:
             agree_with_adapter(config.model, given, Path(config.model.adapter_path))
         elif subcommand != "fit" and "lora" not in given:
@@ -89,7 +89,10 @@ class Text2SQLCLI(LightningCLI):
     def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:
         """Remember the arguments, to tell a given value from a default."""
         self._args = [str(argument) for argument in args] if isinstance(args, list) else sys.argv[1:]
+        check_configs(self._args)
         super().parse_arguments(parser, args)
+        if "subcommand" in self.config:
+            check_trainer(self.config[self.config.subcommand])
 
     def before_instantiate_classes(self) -> None:
         """Claim the output folder and fill in what depends on the machine."""
@@ -167,6 +170,20 @@ def _checkpoints_folder(output_dir: str) -> str:
     return str(Path(output_dir) / CHECKPOINTS_DIR)
 
 
+def check_trainer(config: Any) -> None:
+    """Refuse numbers that Lightning takes and then stumbles over.
+
+    Raises:
+        ConfigError: Names the setting, its value and what is allowed.
+    """
+    if not 0 <= int(config.seed_everything) < 2**32:
+        raise ConfigError(f"seed_everything is {config.seed_everything}; it must be between 0 and 4294967295")
+    if config.trainer.accumulate_grad_batches < 1:
+        raise ConfigError(
+            f"trainer.accumulate_grad_batches is {config.trainer.accumulate_grad_batches}; it must be at least 1"
+        )
+
+
 def plain_config(parser: LightningArgumentParser, config: Any) -> dict[str, Any]:
     """Give the configuration as plain values that JSON and loggers can hold."""
     import yaml
@@ -205,6 +222,7 @@ class RehearsalCLI(Text2SQLCLI):
 
 def quiet_libraries() -> None:
     """Drop messages of libraries that a user can do nothing about."""
+    logging.getLogger("lightning.fabric.utilities.seed").setLevel(logging.WARNING)  # the configuration says it
     logging.getLogger("bitsandbytes.backends.cpu.ops").setLevel(logging.ERROR)  # an optional kernel from the hub
     tips = logging.getLogger("lightning.pytorch.utilities.rank_zero")
     tips.addFilter(lambda record: "litlogger" not in record.getMessage())

@@ -11,6 +11,8 @@ from typing import Any
 
 import yaml
 
+from text2sql_lightning.errors import ConfigError
+
 
 def given_model_settings(arguments: Sequence[str]) -> dict[str, Any]:
     """Collect `model` from config files and flags, nested as in a config; later arguments win, as for the parser."""
@@ -36,6 +38,20 @@ def wants_unsloth(arguments: Sequence[str]) -> bool:
         return bool(backend == "unsloth")
     only_prints = not arguments or any(word in ("-h", "--help", "--print_config") for word in arguments)
     return not only_prints and importlib.util.find_spec("unsloth") is not None and _has_cuda()
+
+
+def check_configs(arguments: Sequence[str]) -> None:
+    """Name the config file that is no YAML; the parser's own message does not.
+
+    Raises:
+        ConfigError: Says file, line and column.
+    """
+    for flag, value in _pairs(arguments):
+        if flag in ("--config", "-c") and Path(value).is_file():
+            try:
+                yaml.safe_load(Path(value).read_text(encoding="utf-8"))
+            except (ValueError, yaml.YAMLError) as error:
+                raise ConfigError(f"--config {value} is not valid YAML: {error}") from error
 
 
 def _pairs(arguments: Sequence[str]) -> list[tuple[str, str]]:

@@ -259,6 +259,9 @@ class Text2SQLModule(LightningModule):
             "quantization": self.quantization,
             "lora": asdict(self.lora) if self.lora else None,
             "prompt_sha256": prompt_sha256(),
+            "learning_rate": self.learning_rate,
+            "weight_decay": self.weight_decay,
+            "optimizer": self.optimizer_name,
         }
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:

@@ -9,6 +9,7 @@ from lightning.pytorch import Callback
 
 from text2sql_lightning.atomic import write_json_lines
 from text2sql_lightning.constants import PREDICTIONS_FILE
+from text2sql_lightning.errors import ConfigError
 from text2sql_lightning.evaluation.exact_match import normalized_exact_match
 from text2sql_lightning.evaluation.execution_accuracy import score_many
 from text2sql_lightning.text.prompts import build_prompt, split_input
@@ -39,6 +40,7 @@ class ExecutionAccuracy(Callback):
     def __init__(
         self, output_dir: str, fit_examples: int = 64, max_examples: int | None = None, timeout_s: float = 5.0
     ) -> None:
+        _check_settings(fit_examples, max_examples, timeout_s)
         self.output_dir = Path(output_dir)
         self.fit_examples = fit_examples
         self.max_examples = max_examples
@@ -96,6 +98,15 @@ class ExecutionAccuracy(Callback):
             )
             for (index, record), (_, question), answer, verdict in zip(records, parts, answers, verdicts, strict=True)
         ]
+
+
+def _check_settings(fit_examples: int, max_examples: int | None, timeout_s: float) -> None:
+    if fit_examples < 0:
+        raise ConfigError(f"execution_accuracy.fit_examples is {fit_examples}; it must be 0 or more")
+    if max_examples is not None and max_examples < 1:
+        raise ConfigError(f"execution_accuracy.max_examples is {max_examples}; it must be at least 1, or null for all")
+    if not timeout_s > 0:
+        raise ConfigError(f"execution_accuracy.timeout_s is {timeout_s}; it must be a number above 0")
 
 
 def evenly(records: list[Any], limit: int | None) -> list[Any]:

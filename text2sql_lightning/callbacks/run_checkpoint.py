@@ -6,6 +6,8 @@ from typing import Any
 import torch
 from lightning.pytorch.callbacks import ModelCheckpoint
 
+from text2sql_lightning.errors import ConfigError
+
 
 class RunCheckpoint(ModelCheckpoint):
     """Writes what a run needs to go on exactly: trainable weights, optimizer, schedule, data position, random state.
@@ -23,6 +25,8 @@ class RunCheckpoint(ModelCheckpoint):
     def __init__(
         self, dirpath: str | None = None, monitor: str = "val/loss", mode: str = "min", every_n_steps: int = 50
     ) -> None:
+        if every_n_steps < 1:
+            raise ConfigError(f"checkpoint.every_n_steps is {every_n_steps}; it must be at least 1")
         super().__init__(
             dirpath=dirpath,
             filename="best",

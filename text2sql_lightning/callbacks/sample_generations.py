@@ -7,6 +7,7 @@ from typing import Any
 from lightning.pytorch import Callback
 
 from text2sql_lightning.constants import SAMPLES_FILE
+from text2sql_lightning.errors import ConfigError
 from text2sql_lightning.text.prompts import build_prompt, split_input
 
 
@@ -19,6 +20,8 @@ class SampleGenerations(Callback):
     """
 
     def __init__(self, output_dir: str, num_samples: int = 4) -> None:
+        if num_samples < 0:
+            raise ConfigError(f"sample_generations.num_samples is {num_samples}; it must be 0 or more")
         self.path = Path(output_dir) / SAMPLES_FILE
         self.num_samples = num_samples
 

@@ -1,6 +1,7 @@
 """What a checkpoint or an adapter folder says about itself, held against the settings of a command."""
 
 import json
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,13 +19,18 @@ _LORA_KEYS: Final = {
 }
 
 
-def agree_with_checkpoint(model: Any, given: dict[str, Any], path: Path) -> None:
+_BASE_KEYS: Final = ("base_model", "quantization")
+_OPTIMIZER_KEYS: Final = ("learning_rate", "weight_decay", "optimizer")
+
+
+def agree_with_checkpoint(model: Any, given: dict[str, Any], path: Path, *, goes_on: bool = False) -> None:
     """Take what was not given from a checkpoint, and refuse what was given and disagrees.
 
     Args:
         model: The model settings of the command; changed in place.
         given: The model settings that the user wrote.
         path: The `.ckpt` file.
+        goes_on: Whether training goes on from it; the optimizer's settings are then the checkpoint's as well.
 
     Raises:
         ModelError: The file is no checkpoint of this project, or of another prompt.
@@ -38,7 +44,7 @@ def agree_with_checkpoint(model: Any, given: dict[str, Any], path: Path) -> None
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise ModelError(f"--ckpt_path {path} is damaged or no checkpoint of text2sql_lightning ({reason})") from error
     _check_prompt(saved["prompt_sha256"], path)
-    _agree(model, given, saved, path)
+    _agree(model, given, saved, path, _BASE_KEYS + (_OPTIMIZER_KEYS if goes_on else ()))
 
 
 def agree_with_adapter(model: Any, given: dict[str, Any], folder: Path) -> None:
@@ -49,6 +55,11 @@ def agree_with_adapter(model: Any, given: dict[str, Any], folder: Path) -> None:
         ConfigError: A given setting disagrees; names both values.
     """
     config = read_json(folder / "adapter_config.json", "model.adapter_path")
+    if not isinstance(config.get("base_model_name_or_path"), str) or not config.get("target_modules"):
+        raise ModelError(
+            f"model.adapter_path: {folder / 'adapter_config.json'} does not name base_model_name_or_path and "
+            "target_modules; give the folder adapters/ of a run"
+        )
     lora = {own: config[theirs] for theirs, own in _LORA_KEYS.items() if config.get(theirs) is not None}
     if not isinstance(lora.get("target_modules"), str):
         lora["target_modules"] = sorted(lora["target_modules"])
@@ -61,7 +72,7 @@ def agree_with_adapter(model: Any, given: dict[str, Any], folder: Path) -> None:
                 f"{PROMPT_FORMAT_VERSION}: use the version of text2sql_lightning that wrote it"
             )
         _check_prompt(str(prompt.get("sha256")), folder)
-    _agree(model, given, saved, folder)
+    _agree(model, given, saved, folder, _BASE_KEYS)
 
 
 def read_json(path: Path, setting: str) -> dict[str, Any]:
@@ -91,10 +102,10 @@ def _check_prompt(saved: str, path: Path) -> None:
         )
 
 
-def _agree(model: Any, given: dict[str, Any], saved: dict[str, Any], path: Path) -> None:
-    for key in ("base_model", "quantization"):
+def _agree(model: Any, given: dict[str, Any], saved: dict[str, Any], path: Path, keys: tuple[str, ...]) -> None:
+    for key in keys:
         if key in saved:
-            if key in given and not _same_base(str(given[key]), str(saved[key])):
+            if key in given and not _same(str(given[key]), str(saved[key])):
                 raise ConfigError(
                     f"model.{key} {given[key]} disagrees with {saved[key]} of {path}: leave it out, or name it"
                 )
@@ -111,9 +122,11 @@ def _agree(model: Any, given: dict[str, Any], saved: dict[str, Any], path: Path)
         model["lora"][key] = value
 
 
-def _same_base(given: str, saved: str) -> bool:
+def _same(given: str, saved: str) -> bool:
     if given == saved:
         return True
+    with suppress(ValueError):
+        return float(given) == float(saved)  # 2e-4, 0.0002
     paths = Path(given), Path(saved)
     return all(path.exists() for path in paths) and paths[0].resolve() == paths[1].resolve()
 
