@@ -1,0 +1,159 @@
+"""Imports run one way; heavy packages are imported inside functions; only commands print."""
+
+import ast
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytestmark = pytest.mark.unit
+
+PACKAGE = Path(__file__).parents[1] / "text2sql_lightning"
+FILES = sorted(PACKAGE.rglob("*.py"))
+
+SMALL = {
+    "errors",
+    "constants",
+    "version",
+    "atomic",
+    "hub_errors",
+    "given_settings",
+    "output_folder",
+    "run_meta",
+    "run_facts",
+}
+FOUNDATION = {*SMALL, "text", "sql", "tokenizer"}
+ALLOWED = {
+    **dict.fromkeys(SMALL, SMALL),
+    "run_meta": {*SMALL, "text"},
+    "text": {*SMALL},
+    "sql": {*SMALL, "text"},
+    "tokenizer": {*SMALL, "text"},
+    "data": {*FOUNDATION},
+    "modeling": {*FOUNDATION},
+    "evaluation": {*FOUNDATION},
+    "inference": {*FOUNDATION, "modeling"},
+    "export": {*FOUNDATION, "modeling"},
+    "module": {*FOUNDATION, "modeling", "inference.generation", "evaluation.metrics"},
+    "callbacks": {*FOUNDATION, "inference", "evaluation", "module"},
+    "sample": {*SMALL, "text", "sql", "data.records"},
+}
+"""What a room may import, besides itself. Rooms that are not listed (cli, commands) may import anything."""
+
+ENTRANCES = {"cli", "commands", "__main__", "__init__", "ui"}
+"""Nobody imports these."""
+
+HEAVY = {"transformers", "peft", "unsloth", "bitsandbytes", "wandb", "datasets", "streamlit", "trl", "vllm"}
+PURE = {"text", "sql", *SMALL}
+PRINTERS = {"commands", "cli", "__main__", "sample/__main__.py"}
+
+
+def modules_of(tree: Any, top_level: Any = False) -> Any:
+    """The modules that a file imports; inside functions and TYPE_CHECKING blocks only when asked for."""
+    found = []
+    pending = list(ast.iter_child_nodes(tree))
+    while pending:
+        node = pending.pop()
+        if isinstance(node, ast.Import):
+            found += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "imports are absolute"
+            found.append(node.module)
+            found += [f"{node.module}.{alias.name}" for alias in node.names]
+        elif (top_level and isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)) or (
+            top_level and isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test)
+        ):
+            continue
+        pending += ast.iter_child_nodes(node)
+    return found
+
+
+def room_of(path: Any) -> Any:
+    relative = path.relative_to(PACKAGE)
+    return relative.parts[0].removesuffix(".py")
+
+
+def own_edges(path: Any) -> Any:
+    """The files and rooms of this package that a file imports, as `room` or `room.file`."""
+    prefix = "text2sql_lightning."
+    names = [
+        name.removeprefix(prefix)
+        for name in modules_of(ast.parse(path.read_text(encoding="utf-8")))
+        if name.startswith(prefix)
+    ]
+    return {".".join(name.split(".")[:2]) for name in names}
+
+
+def backward_edges(room: Any, edges: Any) -> Any:
+    if room not in ALLOWED:
+        return {edge for edge in edges if edge.split(".")[0] in ENTRANCES - {room, "cli", "commands", "__main__"}}
+    allowed = ALLOWED[room]
+    return {edge for edge in edges if edge.split(".")[0] not in {*allowed, room} and not is_within(edge, allowed)}
+
+
+def is_within(edge: Any, allowed: Any) -> Any:
+    """`module` may import `evaluation.metrics`; the bare `evaluation` is the same import's first half."""
+    return edge in allowed or any(name.startswith(f"{edge}.") for name in allowed)
+
+
+def test_files_are_found() -> None:
+    assert len(FILES) > 60
+    rooms = {room_of(path) for path in FILES}
+    assert rooms <= {*ALLOWED, *ENTRANCES}, "a new room: say in ALLOWED what it may import"
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_file(path: Any) -> None:
+    room, tree = room_of(path), ast.parse(path.read_text(encoding="utf-8"))
+    assert backward_edges(room, own_edges(path)) == set()
+    top = {name.split(".")[0] for name in modules_of(tree, top_level=True)}
+    assert top & HEAVY == set(), "import it inside the function that needs it"
+    if room in PURE:
+        assert top & {"torch", "lightning", "torchmetrics"} == set()
+    prints = [
+        node.lineno
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "print"
+    ]
+    relative = str(path.relative_to(PACKAGE))
+    assert not prints or room in PRINTERS or relative in PRINTERS, f"print in lines {prints}"
+
+
+def test_nobody_imports_the_entrances() -> None:
+    for path in FILES:
+        if room_of(path) in ENTRANCES:
+            continue
+        assert {edge for edge in own_edges(path) if edge.split(".")[0] in ENTRANCES} == set(), path
+
+
+@pytest.mark.parametrize(
+    ("room", "edge", "backward"),
+    [
+        ("text", "sql.schema", True),
+        ("sql", "text.prompts", False),
+        ("data", "modeling.loss", True),
+        ("modeling", "data.records", True),
+        ("evaluation", "data.records", True),
+        ("module", "evaluation.metrics", False),
+        ("module", "evaluation.report", True),
+        ("module", "data.records", True),
+        ("callbacks", "cli", True),
+        ("callbacks", "data.records", True),
+        ("callbacks", "evaluation.report", False),
+        ("sample", "data.records", False),
+        ("sample", "data.datamodule", True),
+        ("atomic", "text.prompts", True),
+        ("run_meta", "text.prompts", False),
+        ("commands", "cli", False),
+    ],
+)
+def test_the_rule_itself(room: Any, edge: Any, backward: Any) -> None:
+    assert bool(backward_edges(room, {edge})) is backward
+
+
+def test_top_level_is_told_from_functions() -> None:
+    tree = ast.parse(
+        "import a\nif TYPE_CHECKING:\n    import b\ndef f():\n    import c\nclass D:\n    import d\ntry:\n    import e\nexcept ImportError: pass"
+    )
+    assert set(modules_of(tree, top_level=True)) == {"a", "d", "e"}
+    assert set(modules_of(tree)) == {"a", "b", "c", "d", "e"}
