@@ -1,0 +1,138 @@
+"""Greedy generation, held against transformers' own, and when an answer ends."""
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+
+from text2sql_lightning.inference import generation
+from text2sql_lightning.inference.generation import generate_sql
+from text2sql_lightning.modeling.settings import GenerationSettings
+from text2sql_lightning.tokenizer import encode_prompt, load_tokenizer
+
+pytestmark = pytest.mark.unit
+
+PROMPTS = ["SELECT", "How many singers are older than thirty years?\n" * 3, "Which city? ", "a", "### Response:\n"]
+
+
+@pytest.fixture(scope="module")
+def tokenizer(tiny_llama_dir: Path) -> Any:
+    return load_tokenizer(str(tiny_llama_dir))
+
+
+@pytest.fixture(scope="module")
+def model(tiny_llama_dir: Path) -> Any:
+    from transformers import AutoModelForCausalLM
+
+    return AutoModelForCausalLM.from_pretrained(tiny_llama_dir, dtype=torch.float32).eval()
+
+
+@pytest.fixture
+def no_early_end(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Answers end at EOS or at the limit only, as transformers ends them."""
+    monkeypatch.setattr(generation, "is_complete", lambda text: False)
+
+
+def reference(model: Any, tokenizer: Any, prompt: Any, limit: Any) -> Any:
+    ids = torch.tensor([list(encode_prompt(tokenizer, prompt))])
+    with torch.no_grad():
+        whole = model.generate(
+            input_ids=ids, attention_mask=torch.ones_like(ids), do_sample=False, max_new_tokens=limit, pad_token_id=0
+        )
+    return tokenizer.decode(whole[0, ids.shape[1] :], skip_special_tokens=True)
+
+
+@pytest.mark.parametrize("batch_size", [1, 2, 5])
+def test_same_text_as_transformers_at_any_batch_size(
+    model: Any, tokenizer: Any, no_early_end: Any, batch_size: Any
+) -> None:
+    answers = generate_sql(model, tokenizer, PROMPTS, GenerationSettings(max_new_tokens=12, batch_size=batch_size))
+    assert [answer.raw for answer in answers] == [reference(model, tokenizer, prompt, 12) for prompt in PROMPTS]
+    assert len({answer.raw for answer in answers}) > 1
+    assert all(answer.num_tokens == 12 and not answer.finished for answer in answers)
+
+
+class Scripted(torch.nn.Module):
+    """A model that writes given tokens: row by row, whatever is asked, known by the prompt's last token."""
+
+    def __init__(self, scripts: Any) -> None:
+        super().__init__()
+        self.scripts, self.widths, self.step = scripts, [], 0
+        self.embedding = torch.nn.Embedding(600, 1)
+        self.config = SimpleNamespace()
+
+    def get_input_embeddings(self) -> Any:
+        return self.embedding
+
+
+def run_scripted(monkeypatch: pytest.MonkeyPatch, tokenizer: Any, scripts: Any, settings: Any) -> Any:
+    """Answer one prompt for each script; the cache holds which script a line belongs to."""
+    model = Scripted(scripts)
+    prompts = [f"prompt {'x' * index}" for index in range(len(scripts))]  # longer and longer: answered in this order
+
+    class Cache:
+        lines = None
+        written = 0
+
+        def batch_select_indices(self, index: Any) -> Any:
+            self.lines = [self.lines[line] for line in index.tolist()]
+
+    first = iter(range(len(scripts)))
+
+    def decode(input_ids: Any, past_key_values: Any, **_: Any) -> Any:
+        cache = past_key_values
+        if cache.lines is None:
+            cache.lines = [next(first) for _ in range(input_ids.shape[0])]
+        model.widths.append(len(cache.lines))
+        tokens = [scripts[line][cache.written] if cache.written < len(scripts[line]) else 5 for line in cache.lines]
+        cache.written += 1
+        return SimpleNamespace(last_hidden_state=torch.tensor(tokens, dtype=torch.float)[:, None, None])
+
+    monkeypatch.setattr("transformers.DynamicCache", Cache)
+    monkeypatch.setattr(generation, "decoder_of", lambda _: decode)
+    monkeypatch.setattr(
+        generation, "project", lambda _, hidden: torch.nn.functional.one_hot(hidden[:, 0].long(), 600).float()
+    )
+    return generate_sql(model, tokenizer, prompts, settings), model
+
+
+def ids(tokenizer: Any, text: Any) -> Any:
+    return tokenizer(text)["input_ids"]
+
+
+def test_an_answer_ends_with_its_statement_with_eos_or_at_the_limit(
+    monkeypatch: pytest.MonkeyPatch, tokenizer: Any
+) -> None:
+    texts = ["SELECT 1; and then more", "SELECT 2", "SELECT " + "3" * 60]
+    scripts = [ids(tokenizer, text) for text in texts]
+    scripts[1].append(tokenizer.eos_token_id)
+    answers, _ = run_scripted(monkeypatch, tokenizer, scripts, GenerationSettings(max_new_tokens=30, batch_size=8))
+    assert [answer.finished for answer in answers] == [True, True, False]
+    assert [answer.sql for answer in answers[:2]] == ["SELECT 1", "SELECT 2"]
+    assert "and then more" not in answers[0].raw
+    assert answers[1].raw == "SELECT 2"
+    assert answers[1].num_tokens == len(scripts[1])  # EOS counts
+    assert answers[2].num_tokens == 30
+
+
+def test_finished_rows_leave_the_batch_and_answers_stay_with_their_prompts(
+    monkeypatch: pytest.MonkeyPatch, tokenizer: Any
+) -> None:
+    texts = [f"SELECT {index}{'0' * (6 * index)}" for index in range(6)]
+    scripts = [[*ids(tokenizer, text), tokenizer.eos_token_id] for text in texts]
+    answers, model = run_scripted(monkeypatch, tokenizer, scripts, GenerationSettings(max_new_tokens=99, batch_size=6))
+    assert [answer.sql for answer in answers] == texts
+    assert model.widths[0] == 6
+    assert model.widths[-1] < 3  # compacted on the way
+    assert len(model.widths) == max(map(len, scripts))  # and no step more than the longest needs
+
+
+def test_no_prompts(model: Any, tokenizer: Any) -> None:
+    assert generate_sql(model, tokenizer, [], GenerationSettings()) == []
+
+
+def test_a_limit_of_one_token(model: Any, tokenizer: Any) -> None:
+    (answer,) = generate_sql(model, tokenizer, ["a"], GenerationSettings(max_new_tokens=1))
+    assert answer.num_tokens == 1
