@@ -23,10 +23,9 @@ _SECTIONS: Final = {
     "data": "data: records and batches",
     "execution_accuracy": "execution_accuracy: scoring by execution",
     "sample_generations": "sample_generations: answers to watch",
-    "checkpoint": "checkpoint: Lightning's ModelCheckpoint",
+    "checkpoint": "checkpoint: last.ckpt and best.ckpt",
     "trainer": "trainer: Lightning's Trainer",
 }
-_HELP_COMES_FROM_LIGHTNING: Final = ("checkpoint", "trainer")
 _OWN_WORDS: Final = {
     "seed_everything": "Seeds the order of the data, the adapter's first weights and everything else that is random.",
     "ckpt_path": "The checkpoint to go on from, or to score: `last` or `best` of the output folder, or a file.",
@@ -219,7 +218,7 @@ def _help_text(action: Action) -> str:
     if action.dest in _OWN_WORDS:
         return _OWN_WORDS[action.dest]
     text = re.sub(r":\w+:(?=`)", "", " ".join((action.help or "").split()).replace("``", "`"))
-    if action.dest.split(".")[0] not in _HELP_COMES_FROM_LIGHTNING:
+    if not action.dest.startswith("trainer."):
         return text
     end = text.find(". ")
     return text if end < 0 else text[: end + 1]
