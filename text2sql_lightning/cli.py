@@ -68,6 +68,7 @@ class Text2SQLCLI(LightningCLI):
         parser.link_arguments("output_dir", "trainer.default_root_dir")
         parser.link_arguments("model.base_model", "data.tokenizer")
         parser.link_arguments("data.max_seq_length", "model.max_seq_length")
+        parser.link_arguments("data.packing", "model.packing")
         parser.link_arguments("seed_everything", "model.seed", compute_fn=int)
         parser.link_arguments("seed_everything", "data.seed", compute_fn=int)
 

@@ -15,13 +15,14 @@ from text2sql_lightning.errors import ModelError, RunError
 from text2sql_lightning.inference.generation import Generation, generate_sql
 from text2sql_lightning.modeling.backends import LoadRequest, get_backend
 from text2sql_lightning.modeling.decoder import decoder_of, project
-from text2sql_lightning.modeling.loss import CompletionLoss, completion_loss
+from text2sql_lightning.modeling.loss import CompletionLoss, completion_loss, target_loss
 from text2sql_lightning.modeling.optim import build_optimizer, build_schedule
 from text2sql_lightning.modeling.settings import (
     Backend,
     GenerationSettings,
     LoraSettings,
     OptimizerName,
+    Packing,
     Quantization,
     ScheduleName,
     check_lora,
@@ -56,6 +57,7 @@ class Text2SQLModule(LightningModule):
         gradient_checkpointing: Recompute activations in the backward pass: less memory, about a third more time.
         generation: How SQL is generated for validation and prediction.
         max_seq_length: Longest sequence in tokens; follows `data.max_seq_length`.
+        packing: How batches are laid out; follows `data.packing`.
         seed: Seeds the adapter's initial weights; follows `seed_everything`.
     """
 
@@ -77,6 +79,7 @@ class Text2SQLModule(LightningModule):
         gradient_checkpointing: bool = True,
         generation: GenerationSettings = GenerationSettings(),  # noqa: B008
         max_seq_length: int = 2048,
+        packing: Packing = "none",
         seed: int = 42,
     ) -> None:
         super().__init__()
@@ -95,6 +98,7 @@ class Text2SQLModule(LightningModule):
         self.gradient_checkpointing = gradient_checkpointing
         self.generation = generation
         self.max_seq_length = max_seq_length
+        self.packing = packing
         self.seed = seed
         self.model: Any = None
         self.tokenizer: Any = None
@@ -110,7 +114,7 @@ class Text2SQLModule(LightningModule):
             return
         hardware = Hardware.here()
         name = choose_backend(self.backend, hardware)
-        check_support(name, self.quantization, self.lora, hardware)
+        check_support(name, self.quantization, self.lora, hardware, self.packing)
         self._backend = get_backend(name)
         self.backend_name = name
         self.tokenizer = load_tokenizer(self.base_model)
@@ -143,8 +147,20 @@ class Text2SQLModule(LightningModule):
 
         Padding needs no attention mask here: under a causal mask no target position sees what stands to its right.
         """
+        if "allowed" in batch:
+            return self._packed_loss(batch)
         hidden = decoder_of(self.model)(input_ids=batch["input_ids"], use_cache=False).last_hidden_state
         return completion_loss(hidden, batch["labels"], lambda states: project(self.model, states))
+
+    def _packed_loss(self, batch: dict[str, Any]) -> CompletionLoss:
+        dtype = self._compute_dtype()
+        mask = torch.zeros(batch["allowed"].shape, dtype=dtype, device=batch["allowed"].device)
+        mask.masked_fill_(~batch["allowed"], torch.finfo(dtype).min)
+        hidden = decoder_of(self.model)(
+            input_ids=batch["input_ids"], position_ids=batch["position_ids"], attention_mask=mask, use_cache=False
+        ).last_hidden_state
+        states = hidden[0, batch["target_positions"]]
+        return target_loss(states, batch["target_ids"], lambda states: project(self.model, states))
 
     def on_train_epoch_start(self) -> None:
         """Put the model into training mode, also after a validation that generated."""
@@ -154,7 +170,7 @@ class Text2SQLModule(LightningModule):
         """Give the loss of a micro-batch in units that `on_before_optimizer_step` turns into a mean over tokens."""
         sums = self.completion_loss(batch)
         self._step_sums.append(CompletionLoss(sums.loss_sum.detach(), sums.num_targets, sums.num_correct))
-        self.tokens_seen += int(batch["attention_mask"].sum())
+        self.tokens_seen += batch["num_tokens"]
         return sums.loss_sum * (self.trainer.accumulate_grad_batches / LOSS_UNIT)
 
     def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:

@@ -28,6 +28,7 @@ def plan_batches(
     shuffle: bool = True,
     world_size: int = 1,
     rank: int = 0,
+    groups: Sequence[int] | None = None,
 ) -> list[list[int]]:
     """Plan one epoch of batches of similar length.
 
@@ -50,6 +51,8 @@ def plan_batches(
         shuffle: Training (True) or evaluation (False).
         world_size: Number of processes.
         rank: This process, from 0.
+        groups: For shared-prefix packing: a number for each example, equal where examples begin alike. Examples of a
+            group then stand together instead of those of similar length, in training at most half a batch of them.
 
     Returns:
         Batches of indices into `lengths`, for this rank.
@@ -57,11 +60,44 @@ def plan_batches(
     if not lengths:
         return []
     step_size = batch_size * world_size
+    if groups is not None:
+        return _grouped_batches(groups, batch_size, random.Random(f"groups-{seed}-{epoch}"), shuffle, world_size, rank)
     if shuffle:
         steps = _training_steps(lengths, step_size, world_size, random.Random(f"batches-{seed}-{epoch}"))
     else:
         steps = _evaluation_steps(lengths, step_size, world_size, random.Random(f"batches-{seed}"))
     return [step[rank::world_size] for step in steps if step[rank::world_size]]
+
+
+def _grouped_batches(
+    groups: Sequence[int], batch_size: int, generator: random.Random, shuffle: bool, world_size: int, rank: int
+) -> list[list[int]]:
+    if not shuffle:
+        steps = _evaluation_steps(groups, batch_size * world_size, world_size, generator)
+        return [part for step in steps if (part := _stretch(step, rank, world_size))]
+    members: dict[int, list[int]] = {}
+    for index in generator.sample(range(len(groups)), len(groups)):
+        members.setdefault(groups[index], []).append(index)
+    most = max(1, batch_size // 2)
+    chunks = [group[i : i + most] for group in members.values() for i in range(0, len(group), most)]
+    generator.shuffle(chunks)
+    # Large chunks first within a window, so that few of them are cut at a batch's end.
+    order = [
+        index
+        for start in range(0, len(chunks), WINDOW)
+        for chunk in sorted(chunks[start : start + WINDOW], key=len, reverse=True)
+        for index in chunk
+    ]
+    step_size = batch_size * world_size
+    steps = [order[i : i + step_size] for i in range(0, len(order), step_size)]
+    generator.shuffle(steps)
+    for step in steps:
+        step += islice(cycle(order), max(0, world_size - len(step)))
+    return [_stretch(step, rank, world_size) for step in steps]
+
+
+def _stretch(step: list[int], rank: int, world_size: int) -> list[int]:
+    return step[len(step) * rank // world_size : len(step) * (rank + 1) // world_size]
 
 
 def _training_steps(
@@ -105,6 +141,7 @@ class LengthBucketBatchSampler(Sampler[list[int]]):
         shuffle: Training (True) or evaluation (False).
         world_size: Number of processes.
         rank: This process, from 0.
+        groups: As in `plan_batches`.
     """
 
     def __init__(
@@ -116,7 +153,9 @@ class LengthBucketBatchSampler(Sampler[list[int]]):
         shuffle: bool = True,
         world_size: int = 1,
         rank: int = 0,
+        groups: Sequence[int] | None = None,
     ) -> None:
+        self.groups = groups
         self.lengths = lengths
         self.batch_size = batch_size
         self.seed = seed
@@ -147,6 +186,7 @@ class LengthBucketBatchSampler(Sampler[list[int]]):
                 shuffle=self.shuffle,
                 world_size=self.world_size,
                 rank=self.rank,
+                groups=self.groups,
             )
             self._plan = (self.epoch, batches)
         return self._plan[1]
@@ -220,4 +260,5 @@ class ResumableLoader(DataLoader[Any]):
             "batch_size": sampler.batch_size,
             "world_size": sampler.world_size,
             "seed": sampler.seed,
+            "grouped": int(sampler.groups is not None),
         }

@@ -7,6 +7,7 @@ import torch
 
 from text2sql_lightning.constants import IGNORE_INDEX
 from text2sql_lightning.data.encoding import EncodedExample
+from text2sql_lightning.data.packing import pack_shared_prefixes
 
 
 def collate(
@@ -27,7 +28,7 @@ def collate(
 
     Returns:
         `input_ids`, `attention_mask` and `labels`, int64 of shape (batch, tokens), labels not shifted; `ids`, the
-        records' ids; `num_target_tokens`, how many labels count.
+        records' ids; `num_tokens`, without padding; `num_target_tokens`, how many labels count.
     """
     width = max(len(example.input_ids) for example in examples)
     if pad_to_multiple_of:
@@ -45,5 +46,35 @@ def collate(
         "attention_mask": attention_mask,
         "labels": labels,
         "ids": [example.id for example in examples],
+        **_counts(examples),
+    }
+
+
+def collate_shared_prefixes(examples: Sequence[EncodedExample]) -> dict[str, Any]:
+    """Pack examples into one row in which shared prefixes stand once.
+
+    Args:
+        examples: At least one.
+
+    Returns:
+        `input_ids` and `position_ids`, int64 of shape (1, tokens); `allowed`, bool of shape (1, 1, tokens, tokens): which
+        tokens see which; `target_positions` and `target_ids`, int64 of shape (targets,); and `ids`, `num_tokens` and
+        `num_target_tokens` as in `collate`.
+    """
+    pack = pack_shared_prefixes(examples)
+    return {
+        "input_ids": torch.tensor([pack.input_ids]),
+        "position_ids": torch.tensor([pack.position_ids]),
+        "allowed": pack.allowed()[None, None],
+        "target_positions": torch.tensor(pack.target_positions),
+        "target_ids": torch.tensor(pack.target_ids),
+        "ids": [example.id for example in examples],
+        **_counts(examples),
+    }
+
+
+def _counts(examples: Sequence[EncodedExample]) -> dict[str, int]:
+    return {
+        "num_tokens": sum(len(example.input_ids) for example in examples),
         "num_target_tokens": sum(example.num_target_tokens for example in examples),
     }

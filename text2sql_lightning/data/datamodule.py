@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader
 
 from text2sql_lightning.constants import DEFAULT_BASE_MODEL
 from text2sql_lightning.data.batching import LengthBucketBatchSampler, ResumableLoader
-from text2sql_lightning.data.collate import collate
+from text2sql_lightning.data.collate import collate, collate_shared_prefixes
 from text2sql_lightning.data.encoding import EncodedSplit, encode_records
 from text2sql_lightning.data.records import Record, read_records
 from text2sql_lightning.errors import ConfigError, DataError
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 Split = Literal["train", "val", "test", "predict"]
+Packing = Literal["none", "shared_prefix"]
 
 _STAGE_SPLITS: Final[dict[str | None, tuple[Split, ...]]] = {
     "fit": ("train", "val"),
@@ -50,6 +51,8 @@ class Text2SQLDataModule(LightningDataModule):
         max_train_examples: Train on a random sample of this many records; all of them where not given.
         max_val_examples: Validate on a random sample of this many records; all of them where not given.
         max_test_examples: Test on a random sample of this many records; all of them where not given.
+        packing: `shared_prefix` computes what examples of a batch begin with, instruction and often schema, once; the
+            loss is the same. `none` pads.
     """
 
     def __init__(
@@ -67,6 +70,7 @@ class Text2SQLDataModule(LightningDataModule):
         max_train_examples: int | None = None,
         max_val_examples: int | None = None,
         max_test_examples: int | None = None,
+        packing: Packing = "none",
     ) -> None:
         super().__init__()
         self.paths: dict[Split, str | None] = {
@@ -81,6 +85,7 @@ class Text2SQLDataModule(LightningDataModule):
         self.max_examples: dict[Split, int | None] = {
             "train": max_train_examples, "val": max_val_examples, "test": max_test_examples,
         }  # fmt: skip
+        self.packing = packing
         self._check_settings()
         self._tokenizer: PreTrainedTokenizerBase | None = None
         self._records: dict[Split, list[Record]] = {}
@@ -187,6 +192,7 @@ class Text2SQLDataModule(LightningDataModule):
             return self._record_loader(_stretch(self._records[split], rank, world_size))
         examples = self._encoded[split].examples
         trains = split == "train"
+        packs = self.packing == "shared_prefix"
         overfits = bool(getattr(self.trainer, "overfit_batches", 0))
         sampler = LengthBucketBatchSampler(
             [len(example.input_ids) for example in examples],
@@ -195,10 +201,23 @@ class Text2SQLDataModule(LightningDataModule):
             shuffle=trains and not overfits,
             world_size=world_size,
             rank=rank,
+            groups=self._groups(split) if packs else None,
         )
         pad = partial(collate, pad_token_id=self.tokenizer.pad_token_id)
         pin = torch.cuda.is_available()
-        return ResumableLoader(examples, sampler, collate_fn=pad, num_workers=self.num_workers, pin_memory=pin)
+        return ResumableLoader(
+            examples,
+            sampler,
+            collate_fn=collate_shared_prefixes if packs else pad,
+            num_workers=self.num_workers,
+            pin_memory=pin,
+        )
+
+    def _groups(self, split: Split) -> list[int]:
+        """Number the examples of a split by their schema, in order of first appearance."""
+        contexts = {record.id: record.context for record in self._records[split]}
+        numbers: dict[str, int] = {}
+        return [numbers.setdefault(contexts[example.id], len(numbers)) for example in self._encoded[split].examples]
 
     def _record_loader(self, records: Sequence[Record]) -> "DataLoader[Any]":
         return DataLoader(records, batch_size=self.eval_batch_size, collate_fn=list)  # type: ignore[arg-type]

@@ -50,7 +50,11 @@ def completion_loss(hidden: Tensor, labels: Tensor, head: HeadFunction, chunk_si
     Returns:
         Sums in float32: loss (nats), target tokens, and targets that are the most likely token.
     """
-    states, targets = select_targets(hidden, labels)
+    return target_loss(*select_targets(hidden, labels), head, chunk_size)
+
+
+def target_loss(states: Tensor, targets: Tensor, head: HeadFunction, chunk_size: int = 2048) -> CompletionLoss:
+    """Sum the cross entropy of states (targets, width) that predict token ids (targets,); see `completion_loss`."""
     if states.shape[0] <= chunk_size:
         loss, correct = _chunk_loss(states, targets, head)
         return CompletionLoss(loss, torch.tensor(targets.numel(), device=loss.device), correct)

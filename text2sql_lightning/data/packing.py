@@ -1,0 +1,111 @@
+"""Shared-prefix packing: what several examples begin with stands in a pack once, and is computed once.
+
+Under a causal mask the hidden state of a token depends on the tokens before it alone. Examples that begin alike, with
+the instruction and often the same schema, can therefore share those states: a pack is the prefix tree of its examples,
+each segment attends to its ancestors and to itself, and positions count from the root. Loss and gradients are those of
+the separate sequences, up to rounding.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+
+import torch
+from torch import Tensor
+
+from text2sql_lightning.data.encoding import EncodedExample
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A run of tokens of a pack that belong together.
+
+    Attributes:
+        start: Place of its first token in the pack.
+        length: Tokens.
+        depth: Position of its first token in the sequences that it is part of.
+        ancestors: The segments before it, from the root.
+    """
+
+    start: int
+    length: int
+    depth: int
+    ancestors: tuple["Segment", ...]
+
+
+@dataclass
+class Pack:
+    """The prefix tree of some examples, laid out flat.
+
+    Example, prompts ``[5, 6]`` and ``[5, 7]``, completions ``[8, 2]`` and ``[9, 2]``::
+
+        input_ids         [5, 6, 8, 2, 7, 9, 2]
+        position_ids      [0, 1, 2, 3, 1, 2, 3]
+        target_positions  [1, 2, 4, 5]      the tokens that predict
+        target_ids        [8, 2, 9, 2]      what they predict
+    """
+
+    input_ids: list[int] = field(default_factory=list)
+    position_ids: list[int] = field(default_factory=list)
+    segments: list[Segment] = field(default_factory=list)
+    target_positions: list[int] = field(default_factory=list)
+    target_ids: list[int] = field(default_factory=list)
+
+    def add_segment(self, ids: Sequence[int], ancestors: tuple[Segment, ...]) -> Segment:
+        """Append tokens that follow their ancestors."""
+        depth = ancestors[-1].depth + ancestors[-1].length if ancestors else 0
+        segment = Segment(len(self.input_ids), len(ids), depth, ancestors)
+        self.input_ids += ids
+        self.position_ids += range(depth, depth + len(ids))
+        self.segments.append(segment)
+        return segment
+
+    def allowed(self) -> Tensor:
+        """Give which tokens see which: bool, (tokens, tokens), rows attend to columns."""
+        size = len(self.input_ids)
+        allowed = torch.zeros(size, size, dtype=torch.bool)
+        for segment in self.segments:
+            rows = slice(segment.start, segment.start + segment.length)
+            for ancestor in segment.ancestors:
+                allowed[rows, ancestor.start : ancestor.start + ancestor.length] = True
+            allowed[rows, rows] = torch.ones(segment.length, segment.length, dtype=torch.bool).tril()
+        return allowed
+
+
+def pack_shared_prefixes(examples: Sequence[EncodedExample]) -> Pack:
+    """Lay examples out as a prefix tree. Only prompts are shared; every completion stands for itself."""
+    pack = Pack()
+    _grow(pack, sorted(examples, key=lambda example: (list(example.input_ids), example.id)), ())
+    return pack
+
+
+def _grow(pack: Pack, examples: Sequence[EncodedExample], ancestors: tuple[Segment, ...]) -> None:
+    """Add the subtree of examples that are alike up to the end of their ancestors."""
+    depth = ancestors[-1].depth + ancestors[-1].length if ancestors else 0
+    if len(examples) == 1:
+        _add_leaf(pack, examples[0], depth, ancestors)
+        return
+    shared = common_prefix_length(examples)
+    if shared > depth:
+        ancestors = (*ancestors, pack.add_segment(list(examples[0].input_ids[depth:shared]), ancestors))
+    ended = [example for example in examples if example.prompt_length == shared]
+    for example in ended:
+        _add_leaf(pack, example, shared, ancestors)
+    going_on = [example for example in examples if example.prompt_length > shared]
+    for _, branch in groupby(going_on, key=lambda example: example.input_ids[shared]):
+        _grow(pack, list(branch), ancestors)
+
+
+def _add_leaf(pack: Pack, example: EncodedExample, depth: int, ancestors: tuple[Segment, ...]) -> None:
+    leaf = pack.add_segment(list(example.input_ids[depth:]), ancestors)
+    first = example.prompt_length - depth  # place of the first target in the leaf
+    last_of_prompt = leaf.start + first - 1 if first else ancestors[-1].start + ancestors[-1].length - 1
+    pack.target_positions += [last_of_prompt, *range(leaf.start + first, leaf.start + leaf.length - 1)]
+    pack.target_ids += example.input_ids[example.prompt_length :]
+
+
+def common_prefix_length(examples: Sequence[EncodedExample]) -> int:
+    """Count the prompt tokens that all examples begin with; `examples` are sorted by their ids."""
+    first, last = examples[0].input_ids, examples[-1].input_ids
+    limit = min(example.prompt_length for example in examples)
+    return next((place for place in range(limit) if first[place] != last[place]), limit)
