@@ -6,7 +6,6 @@ from random import Random
 
 from text2sql_lightning.sample.database import Value
 from text2sql_lightning.sample.domain import Column
-from text2sql_lightning.sample.english import article
 
 
 @dataclass(frozen=True)
@@ -18,8 +17,8 @@ class Condition:
         column: The column.
         whose: Wordings behind "whose" ("price is above 20").
         having: Wordings behind "with" ("a price above 20").
-        behind: Wordings that follow the noun directly ("priced above 20").
-        before: Wordings that precede the noun ("Italian").
+        behind: Wordings that follow the noun directly ("in the city Rome").
+        before: Wordings that precede the noun ("sold").
     """
 
     sql: str
@@ -45,16 +44,6 @@ def quote(value: Value) -> str:
     return str(value)
 
 
-def articled(column: Column) -> str:
-    """The column's phrase behind "a" or "an", or alone where it takes none ("revenue")."""
-    return column.phrase if column.mass else article(column.phrase)
-
-
-def with_unit(rng: Random, column: Column, value: Value) -> str:
-    """The number, half of the time with the column's unit."""
-    return f"{value} {column.unit}" if column.unit and rng.random() < 0.5 else str(value)
-
-
 def noun_phrase(rng: Random, noun: str, conditions: Sequence[Condition] = (), joiner: str = "and") -> str:
     """The noun with at most two conditions around it, in one of the ways that fit together.
 
@@ -75,8 +64,7 @@ def noun_phrase(rng: Random, noun: str, conditions: Sequence[Condition] = (), jo
 def _single(noun: str, condition: Condition) -> list[str]:
     natural = [f"{word} {noun}" for word in condition.before] + [f"{noun} {word}" for word in condition.behind]
     plain = [f"{noun} {tail}" for tail in condition.tails()]
-    # A wording made for the column is better English than the general ones, so it gets about half of the rows.
-    return plain + natural * max(1, len(plain) // max(1, len(natural)))
+    return plain + natural
 
 
 def _both(noun: str, one: Condition, two: Condition) -> list[str]:

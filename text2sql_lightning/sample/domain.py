@@ -15,29 +15,18 @@ class Column:
         name: The name in the CREATE TABLE text.
         kind: What the column is for; a `label` is what its row is called by (a name, a title).
         sql_type: The declared type.
-        phrase: What people call it, in the singular ("hire date").
+        phrase: What people call it, in the singular: the name with spaces ("hire date").
         values: The pool of a `label` or `text` column.
         low: Smallest value of a `number` or `year`, or the first day of a `date` (ISO).
         high: Largest value, as `low`.
         digits: Decimal places of a `number`.
         comment: A remark for the CREATE TABLE text.
         nulls: Share of rows that have no value, 0 to 1.
-        says: Wording of "equals" behind the noun, `{}` is the value ("from {}").
-        adjective: Whether the value may stand before the noun ("red cars").
-        verb: Participle of a `year` or `date` ("founded" in 1990, "hired" on a day).
-        over: Wording of "greater than" behind the noun ("priced above {}").
-        under: Wording of "less than" behind the noun.
-        most: Superlative of the largest value ("most expensive").
-        least: Superlative of the smallest value ("cheapest").
-        unit: Unit that a question may name after the number.
+        at: Preposition that may stand before the phrase and the value ("in": "in the city Rome").
         counted: What an integer counts, in the plural ("goals").
-        mass: Whether the phrase takes no article ("revenue").
         sums: Whether adding the values up makes sense.
-        person: Whether a `label` names people.
         target: The table that a `ref` points to.
-        by: Words between the noun of a `ref`'s table and the noun of the target ("written by").
-        yes: Adjective of a `flag` that is 1.
-        no: Adjective of a `flag` that is 0.
+        no: Adjective of a `flag` that is 0; the phrase is the adjective of 1.
     """
 
     name: str
@@ -50,21 +39,10 @@ class Column:
     digits: int = 0
     comment: str = ""
     nulls: float = 0.0
-    says: str = ""
-    adjective: bool = False
-    verb: str = ""
-    over: str = ""
-    under: str = ""
-    most: str = ""
-    least: str = ""
-    unit: str = ""
+    at: str = ""
     counted: str = ""
-    mass: bool = False
     sums: bool = False
-    person: bool = False
     target: str = ""
-    by: str = ""
-    yes: str = ""
     no: str = ""
 
 
@@ -87,12 +65,16 @@ class Bridge:
 
 @dataclass(frozen=True)
 class Table:
-    """One table of a domain: its name, its noun in the singular, its columns."""
+    """One table of a domain: its name and its columns."""
 
     name: str
-    noun: str
     columns: tuple[Column, ...]
     bridge: Bridge | None = None
+
+    @property
+    def noun(self) -> str:
+        """What a row is called: the name of the table as words."""
+        return spoken(self.name)
 
     @property
     def key(self) -> Column:
@@ -103,16 +85,6 @@ class Table:
     def label(self) -> Column | None:
         """What a row of this table is called by, if it has a name."""
         return next((column for column in self.columns if column.kind == "label"), None)
-
-    @property
-    def who(self) -> str:
-        """The relative pronoun of its rows."""
-        return "who" if self.label and self.label.person else "that"
-
-    @property
-    def its(self) -> str:
-        """The possessive of one of its rows."""
-        return "their" if self.label and self.label.person else "its"
 
     @property
     def refs(self) -> tuple[Column, ...]:
@@ -150,9 +122,11 @@ def domain(name: str, *tables: Table, text_type: str = "TEXT", fk_clause: bool =
     return Domain(name, tables, text_type, fk_clause)
 
 
-def table(name: str, noun: str, *columns: Column, bridge: Bridge | None = None) -> Table:
-    """A table from its columns."""
-    return Table(name, noun, columns, bridge)
+def table(name: str, *columns: Column, bridge: Bridge | None = None) -> Table:
+    """A table from its columns; without a key among them it gets `<name>_id` in front."""
+    if not any(column.kind == "key" for column in columns):
+        columns = (key(f"{name}_id"), *columns)
+    return Table(name, columns, bridge)
 
 
 def key(name: str = "id") -> Column:
@@ -160,121 +134,62 @@ def key(name: str = "id") -> Column:
     return Column(name, "key", "INTEGER", spoken(name))
 
 
-def ref(name: str, target: str, by: str = "of") -> Column:
-    """A foreign key to the primary key of `target`."""
-    return Column(name, "ref", "INTEGER", spoken(name), target=target, by=by)
+def ref(target: str, name: str = "") -> Column:
+    """A foreign key to the primary key of `target`, called `<target>_id` unless it has a name of its own."""
+    name = name or f"{target}_id"
+    return Column(name, "ref", "INT", spoken(name), target=target)
 
 
-def label(name: str, values: tuple[str, ...], phrase: str = "", *, person: bool = False) -> Column:
+def label(name: str, values: tuple[str, ...]) -> Column:
     """The column that a row is called by; its values are unique."""
-    return Column(name, "label", "TEXT", phrase or spoken(name), values=values, person=person)
+    return Column(name, "label", "TEXT", spoken(name), values=values)
 
 
-def text(
-    name: str,
-    values: str,
-    phrase: str = "",
-    *,
-    says: str = "",
-    adjective: bool = False,
-    nulls: float = 0.0,
-    comment: str = "",
-) -> Column:
+def text(name: str, values: str, at: str = "", *, nulls: float = 0.0, comment: str = "") -> Column:
     """A text column with a handful of values, given as `one|two|three`."""
     return Column(
-        name,
-        "text",
-        "TEXT",
-        phrase or spoken(name),
-        values=tuple(values.split("|")),
-        says=says,
-        adjective=adjective,
-        nulls=nulls,
-        comment=comment,
+        name, "text", "TEXT", spoken(name), values=tuple(values.split("|")), at=at, nulls=nulls, comment=comment
     )
 
 
 def number(
-    name: str,
-    low: float,
-    high: float,
-    phrase: str = "",
-    *,
-    digits: int = 0,
-    over: str = "",
-    under: str = "",
-    most: str = "",
-    least: str = "",
-    unit: str = "",
-    mass: bool = False,
-    sums: bool = False,
-    nulls: float = 0.0,
-    comment: str = "",
+    name: str, low: float, high: float, comment: str = "", *, digits: int = 0, sums: bool = False, nulls: float = 0.0
 ) -> Column:
     """A measured quantity: INTEGER, or REAL where it has decimals."""
+    sql_type = "REAL" if digits else "INT"
     return Column(
         name,
         "number",
-        "REAL" if digits else "INTEGER",
-        phrase or spoken(name),
+        sql_type,
+        spoken(name),
         low=low,
         high=high,
         digits=digits,
-        over=over,
-        under=under,
-        most=most,
-        least=least,
-        unit=unit,
-        mass=mass,
+        comment=comment,
         sums=sums,
         nulls=nulls,
-        comment=comment or unit,
     )
 
 
-def count(name: str, low: int, high: int, things: str = "", *, comment: str = "") -> Column:
+def count(name: str, low: int, high: int) -> Column:
     """An integer that counts things, which the table itself does not list."""
-    things = things or spoken(name)
-    return Column(
-        name, "number", "INTEGER", f"number of {things}", low=low, high=high, counted=things, sums=True, comment=comment
-    )
+    things = spoken(name)
+    return Column(name, "number", "INT", f"number of {things}", low=low, high=high, counted=things, sums=True)
 
 
-def year(
-    name: str,
-    low: int,
-    high: int,
-    phrase: str = "",
-    *,
-    verb: str = "",
-    most: str = "",
-    least: str = "",
-    nulls: float = 0.0,
-) -> Column:
+def year(name: str, low: int, high: int, *, nulls: float = 0.0) -> Column:
     """A year, as an integer."""
-    phrase = phrase or spoken(name)
-    return Column(name, "year", "INTEGER", phrase, low=low, high=high, verb=verb, most=most, least=least, nulls=nulls)
+    return Column(name, "year", "INT", spoken(name), low=low, high=high, nulls=nulls)
 
 
-def date(
-    name: str,
-    low: str,
-    high: str,
-    phrase: str = "",
-    *,
-    verb: str = "",
-    most: str = "",
-    least: str = "",
-    nulls: float = 0.0,
-) -> Column:
-    """A day, as ISO text."""
-    phrase = phrase or spoken(name)
-    return Column(name, "date", "DATE", phrase, low=low, high=high, verb=verb, most=most, least=least, nulls=nulls)
+def date(name: str, low: int, high: int, *, nulls: float = 0.0) -> Column:
+    """A day, as ISO text, from the years `low` to `high`."""
+    return Column(name, "date", "DATE", spoken(name), low=f"{low}-01-01", high=f"{high}-12-31", nulls=nulls)
 
 
-def flag(name: str, yes: str, no: str) -> Column:
-    """A yes-or-no column, with the adjective of each answer."""
-    return Column(name, "flag", "INTEGER", yes, yes=yes, no=no, comment="1 = yes, 0 = no")
+def flag(name: str, no: str) -> Column:
+    """A yes-or-no column; its name is the adjective of yes, `no` the other one."""
+    return Column(name, "flag", "INT", spoken(name), no=no, comment="1 = yes, 0 = no")
 
 
 def mix(first: str, second: str) -> tuple[str, ...]:

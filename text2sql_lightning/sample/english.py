@@ -4,19 +4,7 @@ from collections.abc import Sequence
 from random import Random
 from typing import Final
 
-_PLURALS: Final = {
-    "person": "people",
-    "series": "series",
-    "species": "species",
-    "sales": "sales",
-    "years": "years",
-    "means": "means",
-    "goods": "goods",
-    "diagnosis": "diagnoses",
-    "downtime": "downtime",
-    "rainfall": "rainfall",
-    "volcano": "volcanoes",
-}
+_PLURALS: Final = {"person": "people", "fish": "fish", "series": "series", "species": "species", "volcano": "volcanoes"}
 _SILENT: Final = ("hour", "honour", "honor", "heir")
 _CONSONANT: Final = ("uni", "use", "usu", "eur", "one", "u.")
 
@@ -55,32 +43,13 @@ def listing(items: Sequence[str], last: str = "and") -> str:
     return f"{', '.join(items[:-1])} {last} {items[-1]}"
 
 
-_ORDERS: Final = (
-    "List {}.",
-    "Show {}.",
-    "Show me {}.",
-    "Give me {}.",
-    "Give {}.",
-    "Find {}.",
-    "Return {}.",
-    "Display {}.",
-    "Get {}.",
-    "Tell me {}.",
-    "Please list {}.",
-    "Please show {}.",
-    "I need {}.",
-    "I want to see {}.",
-    "I would like to know {}.",
-    "Can you list {}?",
-    "Can you show me {}?",
-    "Could you give me {}?",
-)
+_ORDERS: Final = ("List {}.", "Show {}.", "Find {}.", "Give me {}.")
 
 
 def request(rng: Random, wanted: str, *, many: bool) -> str:
-    """A sentence that asks for `wanted`, a noun phrase with its article, in one of about twenty ways."""
+    """A sentence that asks for `wanted`, a noun phrase with its article, in one of five ways."""
     asked = f"What {'are' if many else 'is'} {{}}?"
-    return rng.choice((*_ORDERS, *(asked,) * 6)).format(wanted)
+    return rng.choice((*_ORDERS, *(asked,) * 2)).format(wanted)
 
 
 def sentence(text: str) -> str:

@@ -4,73 +4,59 @@ from collections.abc import Sequence
 from random import Random
 from typing import Final
 
-from text2sql_lightning.sample.conditions import Condition, articled, quote, with_unit
+from text2sql_lightning.sample.conditions import Condition, quote
 from text2sql_lightning.sample.database import Value
 from text2sql_lightning.sample.domain import Column
+from text2sql_lightning.sample.english import article
 
 _COMPARISONS: Final[dict[str, tuple[tuple[str, ...], tuple[str, ...]]]] = {
-    ">": (
-        ("is greater than {}", "is above {}", "is more than {}", "is over {}", "exceeds {}", "is higher than {}"),
-        ("above {}", "of more than {}", "greater than {}", "over {}", "higher than {}"),
-    ),
-    "<": (
-        ("is less than {}", "is below {}", "is under {}", "is lower than {}", "is smaller than {}"),
-        ("below {}", "of less than {}", "under {}", "lower than {}"),
-    ),
-    ">=": (("is at least {}", "is {} or more"), ("of at least {}", "of {} or more")),
-    "<=": (("is at most {}", "is {} or less"), ("of at most {}", "of {} or less")),
-    "=": (("is {}", "is exactly {}", "equals {}"), ("of {}", "of exactly {}")),
+    ">": (("is greater than {}", "is above {}"), ("above {}", "greater than {}")),
+    "<": (("is less than {}", "is below {}"), ("below {}", "less than {}")),
+    ">=": (("is at least {}",), ("of at least {}",)),
+    "<=": (("is at most {}",), ("of at most {}",)),
+    "=": (("is {}",), ("of {}",)),
 }
 """Operator -> wordings behind the phrase in a "whose" and in a "with"."""
 
-_COUNTS: Final[dict[str, tuple[str, ...]]] = {
-    ">": ("more than {} {}", "over {} {}"),
-    "<": ("fewer than {} {}", "under {} {}"),
-    ">=": ("at least {} {}", "{} or more {}"),
-    "<=": ("at most {} {}", "no more than {} {}"),
-    "=": ("exactly {} {}",),
+_COUNTS: Final[dict[str, str]] = {
+    ">": "more than {} {}",
+    "<": "fewer than {} {}",
+    ">=": "at least {} {}",
+    "<=": "at most {} {}",
+    "=": "exactly {} {}",
 }
 
-_TIMES: Final[dict[str, tuple[str, str, str]]] = {
-    ">": ("after {}", "is after {}", "after {}"),
-    "<": ("before {}", "is before {}", "before {}"),
-    ">=": ("in {} or later", "is {} or later", "of {} or later"),
-    "<=": ("in {} or earlier", "is {} or earlier", "of {} or earlier"),
-    "=": ("in {}", "is {}", "of {}"),
+_TIMES: Final[dict[str, str]] = {
+    ">": "after {}",
+    "<": "before {}",
+    ">=": "{} or later",
+    "<=": "{} or earlier",
+    "=": "{}",
 }
-"""Operator -> wordings behind a participle, in a "whose" and in a "with"."""
 
 
 def number_condition(rng: Random, column: Column, values: Sequence[Value]) -> Condition:
     """The number is above, below or equal to a value from the middle of those that occur."""
     value = rounded(column, float(str(_middle(rng, column, values))))
-    way = rng.choice((">", ">", ">", "<", "<", "<", ">=", "<=", "="))
+    way = rng.choice((">", ">", ">", ">", "<", "<", "<", "<", ">=", "<=", "="))
     if way == "=" and (column.digits or float(column.high) - float(column.low) > 60):
         way = rng.choice(("<", ">"))
-    sql = f"{{}} {way} {value}"
     whose, having = _COMPARISONS[way]
     if column.counted:
-        counts = _COUNTS[way] if value not in (0, 1) else ()
-        return Condition(
-            sql,
-            column,
-            whose=tuple(f"{column.phrase} {words.format(value)}" for words in whose[:2]),
-            having=tuple(words.format(value, column.counted) for words in counts),
-        )
-    shown, own = with_unit(rng, column, value), {">": column.over, "<": column.under}.get(way, "")
+        having = (_COUNTS[way].format(value, column.counted),) if value not in (0, 1) else ()
+    else:
+        having = tuple(f"{article(column.phrase)} {words.format(value)}" for words in having)
     return Condition(
-        sql,
+        f"{{}} {way} {value}",
         column,
-        whose=tuple(f"{column.phrase} {words.format(shown)}" for words in whose),
-        having=tuple(f"{articled(column)} {words.format(shown)}" for words in having),
-        # A wording with its own unit, like "lasting more than {} days", must not get a second one.
-        behind=(own.format(value if " days" in own else shown),) if own else (),
+        whose=tuple(f"{column.phrase} {words.format(value)}" for words in whose),
+        having=having,
     )
 
 
 def year_condition(rng: Random, column: Column, values: Sequence[Value]) -> Condition:
     """The year is after, before or equal to one that occurs."""
-    return _timed(column, rng.choice((">", ">", "<", "<", ">=", "<=", "=")), _middle(rng, column, values))
+    return _timed(column, rng.choice((">", ">", "<", "<", ">=", "=")), _middle(rng, column, values))
 
 
 def date_condition(rng: Random, column: Column, values: Sequence[Value]) -> Condition:
@@ -79,44 +65,31 @@ def date_condition(rng: Random, column: Column, values: Sequence[Value]) -> Cond
 
 
 def _timed(column: Column, way: str, value: Value) -> Condition:
-    behind, whose, having = (words.format(value) for words in _TIMES[way])
-    return Condition(
-        f"{{}} {way} {quote(value)}",
-        column,
-        whose=(f"{column.phrase} {whose}",),
-        having=(f"{articled(column)} {having}",),
-        behind=(f"{column.verb} {behind}",) if column.verb else (),
-    )
+    words, phrase = _TIMES[way].format(value), column.phrase
+    having = f"the {phrase} {words}" if way == "=" else f"{article(phrase)} {'of ' if '=' in way else ''}{words}"
+    return Condition(f"{{}} {way} {quote(value)}", column, whose=(f"{phrase} is {words}",), having=(having,))
 
 
 def in_year(rng: Random, column: Column, values: Sequence[Value]) -> Condition:
     """The day lies in one year."""
     value = str(rng.choice(values))[:4]
-    phrase = column.phrase
     return Condition(
         f"strftime('%Y', {{}}) = '{value}'",
         column,
-        whose=(f"{phrase} is in {value}", f"{phrase} falls in {value}", f"{phrase} is in the year {value}"),
-        having=(f"{articled(column)} in {value}",),
-        behind=(f"{column.verb} in {value}", f"{column.verb} in the year {value}") if column.verb else (),
+        whose=(f"{column.phrase} is in the year {value}",),
+        having=(f"{article(column.phrase)} in the year {value}",),
     )
 
 
 def between(rng: Random, column: Column, values: Sequence[Value]) -> Condition:
     """The column lies between two values, both included."""
     low, high = _span(rng, column, values)
-    shown = with_unit(rng, column, high)
-    span, sql = f"between {low} and {shown}", f"{{}} BETWEEN {quote(low)} AND {quote(high)}"
-    whose = (f"{column.phrase} is {span}", f"{column.phrase} lies {span}")
-    if column.counted:
-        return Condition(sql, column, whose=whose[:1], having=(f"{span} {column.counted}",))
-    ranges = (span, f"from {low} to {shown}") if column.kind == "number" else (span,)
+    span = f"between {low} and {high}"
     return Condition(
-        sql,
+        f"{{}} BETWEEN {quote(low)} AND {quote(high)}",
         column,
-        whose=whose,
-        having=tuple(f"{articled(column)} {words}" for words in ranges),
-        behind=(f"{column.verb} {span}",) if column.verb else (),
+        whose=(f"{column.phrase} is {span}",),
+        having=(f"{span} {column.counted}" if column.counted else f"{article(column.phrase)} {span}",),
     )
 
 

@@ -132,9 +132,9 @@ class Pen:
     def shown(self, table: Table, size: int, besides: Sequence[Column] = ()) -> list[Column]:
         """`size` columns to show, the label first where there is one."""
         columns = [column for column in described(table) if column not in besides]
-        if table.label in columns and self.chance(0.8):
+        if table.label in columns and self.chance(0.7):
             rest = [column for column in columns if column != table.label]
-            return [columns[columns.index(table.label)], *self.pick_some(rest, size - 1)] if table.label else []
+            return [self.label(table), *self.pick_some(rest, size - 1)]
         return self.pick_some(columns, size)
 
     def condition(self, table: Table, besides: Sequence[Column] = ()) -> Condition:

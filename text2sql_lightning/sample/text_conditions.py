@@ -3,23 +3,21 @@
 from collections.abc import Sequence
 from random import Random
 
-from text2sql_lightning.sample.conditions import Condition, articled, quote
+from text2sql_lightning.sample.conditions import Condition, quote
 from text2sql_lightning.sample.database import Value
 from text2sql_lightning.sample.domain import Column
-from text2sql_lightning.sample.english import listing
+from text2sql_lightning.sample.english import article, listing
 
 
 def equals(rng: Random, column: Column, values: Sequence[Value]) -> Condition:
-    """The column is one of the values that occur."""
-    value = rng.choice(values)
-    natural = column.says or column.adjective
+    """The column is one of the values that occur; every wording names the column."""
+    value, phrase = rng.choice(values), column.phrase
     return Condition(
         f"{{}} = {quote(value)}",
         column,
-        whose=(f"{column.phrase} is {value}",),
-        having=() if natural else (f"the {column.phrase} {value}",),
-        behind=(column.says.format(value),) if column.says else (),
-        before=(str(value),) if column.adjective else (),
+        whose=(f"{phrase} is {value}",),
+        having=() if column.at else (f"the {phrase} {value}",),
+        behind=(f"{column.at} the {phrase} {value}",) if column.at else (),
     )
 
 
@@ -29,72 +27,56 @@ def differs(rng: Random, column: Column, values: Sequence[Value]) -> Condition:
     return Condition(
         f"{{}} != {quote(value)}",
         column,
-        whose=(f"{column.phrase} is not {value}", f"{column.phrase} is different from {value}"),
-        having=(f"{articled(column)} other than {value}",),
-        behind=(f"not {column.says.format(value)}",) if column.says else (),
+        whose=(f"{column.phrase} is not {value}",),
+        having=(f"{article(column.phrase)} other than {value}",),
     )
 
 
 def one_of(rng: Random, column: Column, values: Sequence[Value]) -> Condition:
-    """The column is one of two or three values."""
+    """The column is one of two values."""
     pool = sorted({str(value) for value in values})
-    chosen = rng.sample(pool, min(len(pool), rng.choice((2, 2, 3))))
+    chosen = rng.sample(pool, min(len(pool), 2))
     either, phrase = listing(chosen, "or"), column.phrase
     return Condition(
         f"{{}} IN ({', '.join(map(quote, chosen))})",
         column,
-        whose=(f"{phrase} is {either}", f"{phrase} is either {either}", f"{phrase} is one of {listing(chosen)}"),
-        having=() if column.says or column.adjective else (f"the {phrase} {either}",),
-        behind=(column.says.format(either),) if column.says else (),
+        whose=(f"{phrase} is {either}", f"{phrase} is either {either}"),
+        having=() if column.at else (f"the {phrase} {either}",),
+        behind=(f"{column.at} the {phrase} {either}",) if column.at else (),
     )
 
 
 def like(rng: Random, column: Column, values: Sequence[Value]) -> Condition:
     """The column's text starts with, ends with or contains something."""
     words = str(rng.choice(values)).split()
-    several = len(words) > 1
-    way = rng.choice(("word", "letter", "end", "contain") if several else ("letter", "letters"))
-    if way == "end":
-        return _like(rng, column, words[-1], "%{}", ("ends with", "ends in"), ("ending with", "that ends in"))
-    if way == "contain":
-        word = rng.choice(words)
-        return _like(rng, column, word, "%{}%", ("contains", "includes"), ("containing", "that includes"))
-    part = {"word": words[0], "letter": words[0][0], "letters": words[0][:2]}[way]
-    return _like(rng, column, part, "{}%", ("starts with", "begins with"), ("starting with", "that begins with"))
+    way = rng.choice(("starts", "contains", "ends")) if len(words) > 1 else "starts"
+    if way == "starts":
+        return _like(column, words[0][0], "{}%", "starts with the letter", "starting with the letter")
+    if way == "ends":
+        return _like(column, words[-1], "%{}", "ends with", "ending with")
+    return _like(column, rng.choice(words), "%{}%", "contains", "containing")
 
 
-def _like(
-    rng: Random, column: Column, part: str, pattern: str, verbs: tuple[str, str], participles: tuple[str, str]
-) -> Condition:
-    shown = rng.choice((f"'{part}'", f'"{part}"', part, f"the letter {part}" if len(part) == 1 else part))
+def _like(column: Column, part: str, pattern: str, verb: str, participle: str) -> Condition:
     return Condition(
         f"{{}} LIKE {quote(pattern.format(part))}",
         column,
-        whose=tuple(f"{column.phrase} {verb} {shown}" for verb in verbs),
-        having=tuple(f"{articled(column)} {participle} {shown}" for participle in participles),
+        whose=(f"{column.phrase} {verb} {part}",),
+        having=(f"{article(column.phrase)} {participle} {part}",),
     )
 
 
 def missing(rng: Random, column: Column) -> Condition:
     """The column has no value, or (half of the time) has one."""
-    phrase, a_phrase = column.phrase, articled(column)
+    phrase = column.phrase
     if rng.random() < 0.5:
-        return Condition(
-            "{} IS NULL",
-            column,
-            whose=(f"{phrase} is missing", f"{phrase} is unknown", f"{phrase} is not recorded", f"{phrase} is empty"),
-            having=(f"no {phrase}", f"no recorded {phrase}", f"a missing {phrase}"),
-            behind=(f"without {a_phrase}",),
-        )
+        return Condition("{} IS NULL", column, whose=(f"{phrase} is missing",), having=(f"no {phrase}",))
     return Condition(
-        "{} IS NOT NULL",
-        column,
-        whose=(f"{phrase} is known", f"{phrase} is recorded", f"{phrase} is not missing", f"{phrase} is filled in"),
-        having=(f"a known {phrase}", f"a recorded {phrase}", f"{a_phrase} on record"),
+        "{} IS NOT NULL", column, whose=(f"{phrase} is not missing",), having=(article(f"known {phrase}"),)
     )
 
 
 def flagged(rng: Random, column: Column, values: Sequence[Value]) -> Condition:
     """The flag is set, or is not."""
     value = rng.choice(values)
-    return Condition(f"{{}} = {value}", column, before=(column.yes if value else column.no,))
+    return Condition(f"{{}} = {value}", column, before=(column.phrase if value else column.no,))

@@ -2,156 +2,113 @@
 
 from typing import Final
 
-from text2sql_lightning.sample.domain import (
-    Domain,
-    date,
-    domain,
-    flag,
-    key,
-    label,
-    mix,
-    names,
-    number,
-    ref,
-    table,
-    text,
-    year,
-)
-from text2sql_lightning.sample.pools import COUNTRIES, PEOPLE
+from text2sql_lightning.sample.domain import Domain, date, domain, flag, label, mix, names, number, ref, table, text
+from text2sql_lightning.sample.pools import CITIES, COUNTRIES, PEOPLE
 
 DOMAINS: Final[tuple[Domain, ...]] = (
     domain(
         "zoo",
-        table(
-            "enclosure",
-            "enclosure",
-            key("enclosure_id"),
-            label("name", mix("North|South|River|Palm|Rock", "House|Garden|Valley|Hall")),
-            text("climate", "arctic|desert|forest|tropical"),
-            number("area", 60, 5000, unit="square metres", most="largest", least="smallest"),
-        ),
+        table("keeper", label("name", PEOPLE), number("age", 20, 65), text("city", CITIES, "in")),
         table(
             "animal",
-            "animal",
-            key("animal_id"),
             label(
                 "name",
                 names(
-                    "Aki|Bruno|Coco|Duke|Ella|Fargo|Gina|Hoss|Indy|Jola|Kiki|Leo|Mara|Nala|Otis|Pip|Quila|Rex|Simba|Tiku|Uma|Vito|Wanda|Xena|Yuma|Zuri|Bela|Dara|Enzo|Fips|Gala|Hera"
+                    "Aki|Bruno|Coco|Duke|Ella|Fargo|Gina|Hoss|Indy|Kiki|Leo|Mara|Nala|Otis|Pip|Rex|Simba|Tiku|Uma|Vito|Wanda|Xena|Yuma|Zuri|Bela|Dara|Enzo|Fips|Gala|Hera"
                 ),
             ),
             text("species", "bear|giraffe|lion|otter|penguin|zebra"),
-            number("age", 1, 30, most="oldest", least="youngest", over="older than {}", under="younger than {}"),
-            number(
-                "weight",
-                3,
-                900,
-                unit="kg",
-                most="heaviest",
-                least="lightest",
-                over="heavier than {}",
-                under="lighter than {}",
-            ),
-            ref("enclosure_id", "enclosure", "living in"),
+            number("age", 1, 30),
+            number("weight", 3, 900, "in kg"),
+            ref("keeper"),
         ),
-        fk_clause=True,
     ),
     domain(
         "pet_clinic",
         table(
-            "pet_owner",
-            "owner",
-            key("owner_id"),
-            label("name", PEOPLE, person=True),
-            text("city", "Albany|Boston|Denver|Miami|Seattle", says="from {}"),
-        ),
-        table(
             "pet",
-            "pet",
-            key("pet_id"),
             label(
-                "pet_name",
+                "name",
                 names(
                     "Apollo|Bella|Cleo|Daisy|Echo|Felix|Ginger|Honey|Iris|Jasper|Kira|Luna|Milo|Nero|Oscar|Pepper|Ruby|Shadow|Toby|Willow"
                 ),
-                "name",
             ),
-            text("species", "cat|dog|hamster|parrot|rabbit"),
-            number("weight", 0.1, 45, digits=1, unit="kg", most="heaviest", least="lightest"),
-            ref("owner_id", "pet_owner", "owned by"),
+            text("type", "cat|dog|hamster|parrot|rabbit"),
+            number("weight", 1, 45),
         ),
         table(
             "treatment",
-            "treatment",
-            key("treatment_id"),
-            ref("pet_id", "pet", "given to"),
-            text("kind", "checkup|dental|surgery|vaccination"),
-            number("cost", 25, 900, sums=True, most="most expensive", least="cheapest"),
-            date("treated_on", "2022-01-01", "2024-12-31", "treatment date", verb="given"),
+            text("category", "checkup|dental|surgery|vaccination"),
+            number("cost", 25, 900, sums=True),
+            date("treatment_date", 2022, 2024),
+            ref("pet"),
         ),
     ),
     domain(
-        "botanical_garden",
+        "garden",
         table(
             "plant",
-            "plant",
-            key("plant_id"),
-            label(
-                "common_name",
-                mix("Mountain|Swamp|Silver|Creeping|Royal|Giant", "Lily|Fern|Rose|Orchid|Sage|Thistle"),
-                "common name",
-            ),
-            text("family", "Asteraceae|Fabaceae|Lamiaceae|Rosaceae"),
-            text("flower_color", "blue|pink|red|white|yellow", "flower color"),
-            number("height_cm", 5, 320, "height", unit="cm", most="tallest", least="shortest"),
-            text("origin", COUNTRIES, says="from {}"),
-            date("planted", "2005-01-01", "2023-12-31", "planting date", verb="planted"),
-            flag("endangered", "endangered", "non-endangered"),
+            label("name", mix("Mountain|Swamp|Silver|Creeping|Royal|Giant", "Lily|Fern|Rose|Orchid|Sage|Thistle")),
+            text("color", "blue|pink|red|white|yellow"),
+            text("country", COUNTRIES, "from"),
+            number("height", 5, 320, "in cm"),
+            number("price", 2, 90),
+            flag("endangered", "common"),
         ),
     ),
     domain(
         "aquarium",
         table(
             "tank",
-            "tank",
-            key("tank_id"),
-            label("tank_name", mix("Coral|Deep|Shallow|Polar|Kelp", "Pool|Basin|Reef|Lagoon"), "name"),
-            number("volume", 200, 90000, unit="litres", most="largest", least="smallest"),
-            number("temperature", 4, 29, digits=1, most="warmest", least="coldest"),
-            flag("saltwater", "saltwater", "freshwater"),
+            label("name", mix("Coral|Deep|Shallow|Polar|Kelp", "Pool|Basin|Reef|Lagoon")),
+            number("volume", 200, 90000, "in litres"),
+            number("temperature", 4, 29),
         ),
         table(
-            "sea_creature",
-            "creature",
-            key("creature_id"),
-            ref("tank_id", "tank", "kept in"),
-            text("species", "clownfish|eel|jellyfish|ray|seahorse|turtle"),
-            number("length_cm", 2, 210, "length", unit="cm", most="longest", least="shortest"),
-            text("diet", "algae|plankton|shrimp|squid"),
-            year("acquired", 2005, 2024, "acquisition year", verb="acquired"),
+            "fish",
+            label(
+                "name",
+                names(
+                    "Nemo|Bubbles|Finn|Goldie|Splash|Pearl|Flash|Comet|Ripple|Ziggy|Sushi|Coral|Marlin|Dory|Jaws|Blue|Spike|Sunny|Captain|Neptune|Salty|Misty|Bandit|Domino"
+                ),
+            ),
+            text("species", "clownfish|eel|ray|seahorse|turtle"),
+            number("length", 2, 210, "in cm"),
+            ref("tank"),
         ),
-        fk_clause=True,
     ),
     domain(
-        "bird_watching",
+        "birds",
         table(
-            "bird_species",
             "bird",
-            key("bird_id"),
-            label("bird_name", mix("Red|Marsh|Snow|Forest|Little", "Owl|Heron|Falcon|Warbler|Finch|Plover"), "name"),
+            label("name", mix("Red|Marsh|Snow|Forest|Little", "Owl|Heron|Falcon|Warbler|Finch|Plover")),
             text("habitat", "coast|forest|grassland|wetland"),
-            number("wingspan", 15, 230, unit="cm"),
+            text("color", "black|brown|gray|white"),
+            number("weight", 10, 6000, "in grams"),
+            number("length", 9, 150),
+            text("status", "common|rare|threatened", nulls=0.25),
+        ),
+    ),
+    domain(
+        "horses",
+        table(
+            "stable",
+            label("name", mix("Green|High|Old|Spring|West", "Field|Hill|Meadow|Gate")),
+            text("city", CITIES, "in"),
+            number("capacity", 4, 80),
         ),
         table(
-            "sighting",
-            "sighting",
-            key("sighting_id"),
-            ref("bird_id", "bird_species", "of"),
-            text("observer", "Alice Wong|Dan Frost|Mira Shah|Piet Visser", says="reported by {}"),
-            date("seen_on", "2022-01-01", "2024-12-31", "sighting date", verb="made"),
-            number("flock_size", 1, 60, "flock size", sums=True),
-            text("sky", "cloudy|foggy|rainy|sunny", "sky condition", nulls=0.2),
+            "horse",
+            label(
+                "name",
+                names(
+                    "Blaze|Comet|Duchess|Ember|Flicka|Ghost|Hazel|Jazz|Karma|Lucky|Maple|Nova|Onyx|Prince|Rocket|Saddle|Thunder|Victor|Whisper|Zephyr"
+                ),
+            ),
+            text("color", "black|brown|gray|white"),
+            number("age", 2, 28),
+            number("price", 900, 60000, sums=True),
+            ref("stable"),
         ),
-        fk_clause=True,
     ),
 )

@@ -1,11 +1,11 @@
 """Templates that answer with one number, or two: counts and aggregates of one table."""
 
 from text2sql_lightning.sample.conditions import Condition, noun_phrase
-from text2sql_lightning.sample.domain import Table
+from text2sql_lightning.sample.domain import Column, Table
 from text2sql_lightning.sample.english import plural, request
 from text2sql_lightning.sample.pen import Draft, Pen
 from text2sql_lightning.sample.query import Select
-from text2sql_lightning.sample.ranking import aggregate, aggregate_pair, functions
+from text2sql_lightning.sample.ranking import aggregate, extreme, functions
 
 
 def count(pen: Pen) -> Draft:
@@ -15,9 +15,19 @@ def count(pen: Pen) -> Draft:
 
 
 def count_filtered(pen: Pen) -> Draft:
-    """`SELECT COUNT(*) FROM t WHERE a = 'x'`, with one condition or two."""
+    """`SELECT COUNT(*) FROM t WHERE a = 'x'`."""
     table = pen.table()
-    conditions = _conditions(pen, table, pen.pick((1, 1, 2)))
+    return _counted(pen, table, [pen.condition(table)])
+
+
+def count_filtered_twice(pen: Pen) -> Draft:
+    """`SELECT COUNT(*) FROM t WHERE a = 'x' AND b > 1`."""
+    table = pen.table()
+    one = pen.condition(table)
+    return _counted(pen, table, [one, pen.condition(table, besides=[one.column])])
+
+
+def _counted(pen: Pen, table: Table, conditions: list[Condition]) -> Draft:
     nouns = noun_phrase(pen.rng, plural(table.noun), conditions)
     where = tuple(condition.on() for condition in conditions)
     return Draft(ask_count(pen, nouns), Select(("COUNT(*)",), table.name, where=where))
@@ -28,108 +38,54 @@ def ask_count(pen: Pen, nouns: str) -> str:
     return pen.say(
         f"How many {nouns} are there?",
         f"How many {nouns} are there?",
-        f"How many {nouns} do we have?",
-        f"How many {nouns} exist?",
         f"Count the {nouns}.",
-        f"Count all {nouns}.",
         f"What is the number of {nouns}?",
-        f"Give the number of {nouns}.",
-        f"Find the total number of {nouns}.",
-        f"Can you tell me how many {nouns} there are?",
-        f"I want to know how many {nouns} there are.",
     )
 
 
 def count_distinct(pen: Pen) -> Draft:
-    """`SELECT COUNT(DISTINCT a) FROM t`, with or without a condition."""
+    """`SELECT COUNT(DISTINCT a) FROM t`."""
     table = pen.table()
     column = pen.column(table, "text")
-    conditions = _conditions(pen, table, int(pen.chance(0.35)), column.name)
-    nouns, many = noun_phrase(pen.rng, plural(table.noun), conditions), plural(column.phrase)
+    nouns, many = plural(table.noun), plural(column.phrase)
     question = pen.say(
-        f"How many different {many} are there among the {nouns}?",
-        f"How many distinct {many} do the {nouns} have?",
-        f"How many unique {many} are there among {nouns}?",
-        f"Count the different {many} of the {nouns}.",
-        f"What is the number of distinct {many} of the {nouns}?",
-        f"Find the number of different {many} among the {nouns}.",
-        f"Across all {nouns}, how many different {many} occur?",
+        f"How many different {many} do the {nouns} have?",
+        f"How many distinct {many} are there among the {nouns}?",
+        f"What is the number of different {many} of the {nouns}?",
     )
-    where = tuple(condition.on() for condition in conditions)
-    return Draft(question, Select((f"COUNT(DISTINCT {column.name})",), table.name, where=where))
+    return Draft(question, Select((f"COUNT(DISTINCT {column.name})",), table.name))
 
 
 def one_aggregate(pen: Pen) -> Draft:
-    """`SELECT AVG(a) FROM t`, with or without a condition."""
+    """`SELECT AVG(a) FROM t`."""
     table = pen.table()
     column = pen.rankable(table)
     function = pen.pick(functions(column))
-    conditions = _conditions(pen, table, int(pen.chance(0.6)), column.name)
+    return _aggregated(pen, table, column, function, [])
+
+
+def aggregate_filtered(pen: Pen) -> Draft:
+    """`SELECT AVG(a) FROM t WHERE b = 'x'`."""
+    table = pen.table()
+    column = pen.rankable(table)
+    function = pen.pick(functions(column))
+    return _aggregated(pen, table, column, function, [pen.condition(table, besides=[column])])
+
+
+def _aggregated(pen: Pen, table: Table, column: Column, function: str, conditions: list[Condition]) -> Draft:
     nouns = noun_phrase(pen.rng, plural(table.noun), conditions)
-    wanted = f"the {aggregate(pen.rng, function, column)} {_of(pen, nouns)}"
+    wanted = f"the {aggregate(pen.rng, function, column)} of {pen.say('the', 'all')} {nouns}"
     where = tuple(condition.on() for condition in conditions)
     return Draft(request(pen.rng, wanted, many=False), Select((f"{function}({column.name})",), table.name, where=where))
 
 
 def two_aggregates(pen: Pen) -> Draft:
-    """`SELECT MIN(a), MAX(a) FROM t`, with or without a condition."""
+    """`SELECT MIN(a), MAX(a) FROM t`: the smaller one first, in the question as in the query."""
     table = pen.table()
     column = pen.rankable(table)
-    pairs = [("MIN", "MAX"), ("MAX", "MIN")]
-    if column.kind == "number":
-        pairs += [("AVG", "MAX"), ("MIN", "AVG"), ("AVG", "MIN")]
-        pairs += [("SUM", "AVG"), ("AVG", "SUM")] if column.sums else []
-    one, two = pen.pick(pairs)
-    conditions = _conditions(pen, table, int(pen.chance(0.4)), column.name)
-    nouns = noun_phrase(pen.rng, plural(table.noun), conditions)
-    wanted = f"the {aggregate_pair(pen.rng, one, two, column)} {_of(pen, nouns)}"
-    columns = (f"{one}({column.name})", f"{two}({column.name})")
-    where = tuple(condition.on() for condition in conditions)
-    return Draft(request(pen.rng, wanted, many=True), Select(columns, table.name, where=where))
-
-
-def count_and_average(pen: Pen) -> Draft:
-    """`SELECT COUNT(*), AVG(a) FROM t WHERE b = 'x'`."""
-    table = pen.table()
-    column = pen.rankable(table)
-    function = pen.pick(functions(column))
-    conditions = _conditions(pen, table, 1, column.name)
-    nouns = noun_phrase(pen.rng, plural(table.noun), conditions)
-    what = aggregate(pen.rng, function, column)
-    question = pen.say(
-        f"How many {nouns} are there, and what is their {what}?",
-        f"Give the number of {nouns} and their {what}.",
-        f"Count the {nouns} and find their {what}.",
-        f"Show the number of {nouns} together with their {what}.",
-    )
-    columns = ("COUNT(*)", f"{function}({column.name})")
-    return Draft(question, Select(columns, table.name, where=(conditions[0].on(),)))
-
-
-def spread(pen: Pen) -> Draft:
-    """`SELECT MAX(a) - MIN(a) FROM t`."""
-    table = pen.table()
-    column = pen.pick([column for column in table.of_kind("number") if not column.nulls])
-    conditions = _conditions(pen, table, int(pen.chance(0.4)), column.name)
-    nouns = noun_phrase(pen.rng, plural(table.noun), conditions)
-    wanted = pen.say(
-        f"the difference between the highest and the lowest {column.phrase} of the {nouns}",
-        f"the difference between the maximum and minimum {column.phrase} of the {nouns}",
-        f"the gap between the largest and the smallest {column.phrase} among the {nouns}",
-    )
-    columns = (f"MAX({column.name}) - MIN({column.name})",)
-    where = tuple(condition.on() for condition in conditions)
-    return Draft(request(pen.rng, wanted, many=False), Select(columns, table.name, where=where))
-
-
-def _conditions(pen: Pen, table: Table, size: int, besides: str = "") -> list[Condition]:
-    used = [column for column in table.columns if column.name == besides]
-    conditions: list[Condition] = []
-    for _ in range(size):
-        conditions.append(pen.condition(table, besides=used))
-        used.append(conditions[-1].column)
-    return conditions
-
-
-def _of(pen: Pen, nouns: str) -> str:
-    return pen.say(f"of the {nouns}", f"of all {nouns}", f"of {nouns}", f"among the {nouns}", f"across all {nouns}")
+    first, second = extreme(column, largest=False), extreme(column, largest=True)
+    if column.kind == "number" and pen.chance(0.5):
+        first, second = "minimum", "maximum"
+    wanted = f"the {first} and {second} {column.phrase} of {pen.say('the', 'all')} {plural(table.noun)}"
+    columns = (f"MIN({column.name})", f"MAX({column.name})")
+    return Draft(request(pen.rng, wanted, many=True), Select(columns, table.name))

@@ -22,21 +22,29 @@ def lookup(pen: Pen) -> Draft:
     label = pen.label(table)
     columns = pen.shown(table, pen.pick((1, 1, 2)), besides=[label])
     condition = pen.condition_on(table, label)
-    row = named(pen, table, condition)
+    row = f"the {named(pen, table, condition)}"
     question = request(pen.rng, f"the {phrases(columns)} of {row}", many=len(columns) > 1)
     return Draft(question, Select(columns_sql(columns), table.name, where=(condition.on(),)))
 
 
 def named(pen: Pen, table: Table, condition: Condition) -> str:
-    """One row by its name: `the wine Silver Oak`."""
-    value = condition.sql.removeprefix("{} = '").removesuffix("'").replace("''", "'")
-    return pen.say(f"the {table.noun} {value}", f"the {table.noun} {value}", f'the {table.noun} "{value}"', value)
+    """One row by its name, without article: `wine named Silver Oak`, `book with the title Winter Road`."""
+    tails = [f"whose {condition.whose[0]}", f"with {condition.having[0]}"]
+    if condition.column.name.lower() == "name":
+        tails += [f"named {condition.having[0].removeprefix('the name ')}"] * 2
+    return f"{table.noun} {pen.pick(tails)}"
 
 
 def filtered(pen: Pen) -> Draft:
     """`SELECT a FROM t WHERE b > 1`."""
     table = pen.table()
     return _with_conditions(pen, table, [pen.condition(table)])
+
+
+def filtered_columns(pen: Pen) -> Draft:
+    """`SELECT a, b FROM t WHERE c > 1`."""
+    table = pen.table()
+    return _with_conditions(pen, table, [pen.condition(table)], size=2)
 
 
 def filtered_twice(pen: Pen) -> Draft:
@@ -62,17 +70,16 @@ def filtered_one_of(pen: Pen) -> Draft:
 
 
 def filtered_like(pen: Pen) -> Draft:
-    """`... WHERE b LIKE 'S%'`."""
-    table = pen.table()
-    column = pen.column(table, "label", "label", "text")
-    condition = like(pen.rng, column, pen.values(table, column))
-    return _with_conditions(pen, table, [condition], besides=() if column.kind == "label" else (column,))
+    """`... WHERE name LIKE 'S%'`."""
+    table = pen.labelled_table()
+    column = pen.label(table)
+    return _with_conditions(pen, table, [like(pen.rng, column, pen.values(table, column))], besides=())
 
 
 def filtered_between(pen: Pen) -> Draft:
     """`... WHERE b BETWEEN 1 AND 5`."""
     table = pen.table()
-    column = pen.column(table, "number", "year", "date")
+    column = pen.column(table, "number", "year")
     return _with_conditions(pen, table, [between(pen.rng, column, pen.values(table, column))])
 
 
@@ -98,32 +105,24 @@ def filtered_in_year(pen: Pen) -> Draft:
 
 
 def distinct(pen: Pen) -> Draft:
-    """`SELECT DISTINCT a FROM t`, with or without a condition."""
+    """`SELECT DISTINCT a FROM t`."""
     table = pen.table()
     column = pen.column(table, "text")
-    conditions = [pen.condition(table, besides=[column])] if pen.chance(0.5) else []
-    nouns = noun_phrase(pen.rng, plural(table.noun), conditions)
-    many = plural(column.phrase)
-    wanted = pen.say(
-        f"the different {many} of the {nouns}",
-        f"the distinct {many} of {nouns}",
-        f"all different {many} of {nouns}",
-        f"the {many} of the {nouns}, without repeats",
-        f"all distinct {many} among the {nouns}",
-        f"the unique {many} of the {nouns}",
-    )
-    where = tuple(condition.on() for condition in conditions)
-    return Draft(
-        request(pen.rng, wanted, many=True),
-        Select(columns_sql([column]), table.name, where=where, distinct=True),
-    )
+    many, nouns = plural(column.phrase), plural(table.noun)
+    wanted = pen.say(f"the different {many} of the {nouns}", f"the distinct {many} of the {nouns}")
+    return Draft(request(pen.rng, wanted, many=True), Select(columns_sql([column]), table.name, distinct=True))
 
 
 def _with_conditions(
-    pen: Pen, table: Table, conditions: list[Condition], joiner: str = "and", besides: tuple[Column, ...] | None = None
+    pen: Pen,
+    table: Table,
+    conditions: list[Condition],
+    joiner: str = "and",
+    besides: tuple[Column, ...] | None = None,
+    size: int = 1,
 ) -> Draft:
     used = [condition.column for condition in conditions] if besides is None else list(besides)
-    columns = pen.shown(table, pen.pick((1, 1, 1, 1, 2, 2, 3)), besides=used)
+    columns = pen.shown(table, size, besides=used)
     where = tuple(condition.on() for condition in conditions)
     query = Select(columns_sql(columns), table.name, where=where, either=joiner == "or")
     return Draft(ask_rows(pen, table, columns, conditions, joiner), query)
@@ -148,17 +147,11 @@ def ask_columns(pen: Pen, columns: list[Column], nouns: str, noun: str, tail: st
     """A question for some columns of `nouns` (many rows) or of each `noun`."""
     many, one = plural_phrases(columns), phrases(columns)
     tail = f", {tail}" if tail else ""
-    if pen.chance(0.12) and not tail:
-        verb = pen.say("list", "show", "give", "return", "find")
-        return pen.say(f"For each {noun}, {verb} the {one}.", f"For every {noun}, {verb} the {one}.")
     wanted, is_many = pen.pick(
         (
             (f"the {many} of all {nouns}{tail}", True),
             (f"the {many} of the {nouns}{tail}", True),
-            (f"the {many} of {nouns}{tail}", True),
-            (f"the {many} of all the {nouns}{tail}", True),
             (f"the {one} of each {noun}{tail}", len(columns) > 1),
-            (f"the {one} of every {noun}{tail}", len(columns) > 1),
         )
     )
     return request(pen.rng, wanted, many=is_many)
