@@ -74,8 +74,8 @@ def _both(noun: str, one: Condition, two: Condition) -> list[str]:
     pairs += [f"{noun} {a} {b}" for a in one.behind for b in two.tails()]
     pairs += [f"{a} {noun} {b}" for a in one.before for b in (*two.behind, *two.tails())]
     pairs += [f"{b} {noun} {a}" for b in two.before for a in (*one.behind, *one.tails())]
-    pairs += [f"{a} {b} {noun}" for a in one.before for b in two.before]
-    return pairs
+    # A flag that is not set has wordings behind the noun only, and those must touch it.
+    return pairs or [f"{noun} {b} {a}" for a in one.tails() for b in two.behind]
 
 
 def _either(noun: str, one: Condition, two: Condition) -> list[str]:

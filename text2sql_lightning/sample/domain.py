@@ -26,7 +26,6 @@ class Column:
         counted: What an integer counts, in the plural ("goals").
         sums: Whether adding the values up makes sense.
         target: The table that a `ref` points to.
-        no: Adjective of a `flag` that is 0; the phrase is the adjective of 1.
     """
 
     name: str
@@ -43,7 +42,6 @@ class Column:
     counted: str = ""
     sums: bool = False
     target: str = ""
-    no: str = ""
 
 
 @dataclass(frozen=True)
@@ -187,9 +185,9 @@ def date(name: str, low: int, high: int, *, nulls: float = 0.0) -> Column:
     return Column(name, "date", "DATE", spoken(name), low=f"{low}-01-01", high=f"{high}-12-31", nulls=nulls)
 
 
-def flag(name: str, no: str) -> Column:
-    """A yes-or-no column; its name is the adjective of yes, `no` the other one."""
-    return Column(name, "flag", "INT", spoken(name), no=no, comment="1 = yes, 0 = no")
+def flag(name: str) -> Column:
+    """A yes-or-no column, named by the adjective of yes."""
+    return Column(name, "flag", "INT", spoken(name), comment="1 = yes, 0 = no")
 
 
 def mix(first: str, second: str) -> tuple[str, ...]:

@@ -44,12 +44,14 @@ def listing(items: Sequence[str], last: str = "and") -> str:
 
 
 _ORDERS: Final = ("List {}.", "Show {}.", "Find {}.", "Give me {}.")
+"""Orders; the first is for several things only."""
 
 
 def request(rng: Random, wanted: str, *, many: bool) -> str:
     """A sentence that asks for `wanted`, a noun phrase with its article, in one of five ways."""
     asked = f"What {'are' if many else 'is'} {{}}?"
-    return rng.choice((*_ORDERS, *(asked,) * 2)).format(wanted)
+    sentences: list[str] = [*_ORDERS[not many :], asked, asked]
+    return rng.choice(sentences).format(wanted)
 
 
 def sentence(text: str) -> str:

@@ -167,8 +167,8 @@ def phrases(columns: Sequence[Column]) -> str:
 
 
 def plural_phrases(columns: Sequence[Column]) -> str:
-    """The columns in the plural: `names, ages and cities`."""
-    return listing([plural(column.phrase) for column in columns])
+    """The columns in the plural: `names, goals and cities`."""
+    return listing([column.counted or plural(column.phrase) for column in columns])
 
 
 def columns_sql(columns: Sequence[Column], alias: str = "") -> tuple[str, ...]:

@@ -5,7 +5,7 @@ from typing import Final
 
 from text2sql_lightning.sample.domain import Column
 
-_SIZES: Final = ("area", "diameter", "distance", "duration", "length", "size", "volume")
+_SIZES: Final = ("area", "depth", "distance", "duration", "height", "length", "size", "volume")
 """Quantities that are large or small rather than high or low."""
 
 _OWN: Final = {"price": ("most expensive", "cheapest"), "age": ("oldest", "youngest")}

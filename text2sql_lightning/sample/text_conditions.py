@@ -79,4 +79,6 @@ def missing(rng: Random, column: Column) -> Condition:
 def flagged(rng: Random, column: Column, values: Sequence[Value]) -> Condition:
     """The flag is set, or is not."""
     value = rng.choice(values)
-    return Condition(f"{{}} = {value}", column, before=(column.phrase if value else column.no,))
+    if value:
+        return Condition("{} = 1", column, before=(column.phrase,))
+    return Condition("{} = 0", column, behind=(f"marked as not {column.phrase}",))

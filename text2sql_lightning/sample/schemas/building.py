@@ -56,7 +56,7 @@ DOMAINS: Final[tuple[Domain, ...]] = (
             text("material", "brick|iron|stone|wood"),
             number("height", 8, 72, "in metres"),
             year("year", 1780, 1960),
-            flag("active", "inactive"),
+            flag("active"),
         ),
     ),
     domain(

@@ -63,7 +63,7 @@ DOMAINS: Final[tuple[Domain, ...]] = (
             text("fuel", "diesel|electric|hybrid|petrol"),
             year("year", 2005, 2024),
             number("price", 2500, 65000, sums=True),
-            flag("sold", "unsold"),
+            flag("sold"),
         ),
     ),
     domain(

@@ -77,7 +77,7 @@ DOMAINS: Final[tuple[Domain, ...]] = (
             label("name", PEOPLE),
             number("age", 18, 70),
             text("team", "Alpine|North|Summit|Trek"),
-            year("year", 1980, 2024),
+            date("climb_date", 2015, 2024),
             ref("mountain"),
         ),
     ),
@@ -95,7 +95,7 @@ DOMAINS: Final[tuple[Domain, ...]] = (
             number("distance", 10, 900, "in light years"),
             number("temperature", -200, 700),
             number("size", 1, 40),
-            year("year", 1990, 2024),
+            year("discovery_year", 1950, 2024),
         ),
     ),
     domain(

@@ -53,7 +53,7 @@ DOMAINS: Final[tuple[Domain, ...]] = (
             text("country", COUNTRIES, "from"),
             number("height", 5, 320, "in cm"),
             number("price", 2, 90),
-            flag("endangered", "common"),
+            flag("endangered"),
         ),
     ),
     domain(

@@ -24,7 +24,7 @@ class Template:
 TEMPLATES: Final = (
     Template(rows.everything, 5),
     Template(rows.lookup, 14),
-    Template(rows.filtered, 31),
+    Template(rows.filtered, 30),
     Template(rows.filtered_columns, 19),
     Template(rows.filtered_twice, 15),
     Template(rows.filtered_either, 4),
@@ -32,7 +32,7 @@ TEMPLATES: Final = (
     Template(rows.filtered_like, 5),
     Template(rows.filtered_between, 4),
     Template(rows.filtered_not, 3),
-    Template(rows.filtered_missing, 10),
+    Template(rows.filtered_missing, 24),
     Template(rows.filtered_in_year, 6),
     Template(rows.distinct, 4),
     Template(numbers.count, 2),
