@@ -58,8 +58,8 @@ def collate_shared_prefixes(examples: Sequence[EncodedExample]) -> dict[str, Any
 
     Returns:
         `input_ids` and `position_ids`, int64 of shape (1, tokens); `allowed`, bool of shape (1, 1, tokens, tokens):
-        which tokens see which; `target_positions` and `target_ids`, int64 of shape (targets,); and `ids`, `num_tokens` and
-        `num_target_tokens` as in `collate`.
+        which tokens see which; `target_positions` and `target_ids`, int64 of shape (targets,); and `ids`,
+        `num_tokens` and `num_target_tokens` as in `collate`.
     """
     pack = pack_shared_prefixes(examples)
     return {
