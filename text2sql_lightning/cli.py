@@ -11,6 +11,7 @@ from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.fabric.utilities.rank_zero import _get_rank
 from lightning.pytorch import Trainer
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
+from lightning.pytorch.utilities import rank_zero_info
 
 from text2sql_lightning import output_folder
 from text2sql_lightning.callbacks.adapter_checkpoint import AdapterCheckpoint
@@ -20,7 +21,14 @@ from text2sql_lightning.callbacks.prediction_writer import PredictionWriter
 from text2sql_lightning.callbacks.run_checkpoint import RunCheckpoint
 from text2sql_lightning.callbacks.run_metadata import RunMetadata
 from text2sql_lightning.callbacks.sample_generations import SampleGenerations
-from text2sql_lightning.constants import CHECKPOINTS_DIR, CONFIG_FILE
+from text2sql_lightning.constants import (
+    ADAPTERS_DIR,
+    CHECKPOINTS_DIR,
+    CONFIG_FILE,
+    METRICS_FILE,
+    PREDICTIONS_FILE,
+    RUN_META_FILE,
+)
 from text2sql_lightning.data.datamodule import Text2SQLDataModule
 from text2sql_lightning.errors import ConfigError
 from text2sql_lightning.given_settings import check_configs, given_model_settings
@@ -151,6 +159,7 @@ class Text2SQLCLI(LightningCLI):
             raise
         if self.trainer.is_global_zero:
             self.run_meta.finish("completed")
+            rank_zero_info(f"done: {self.outputs} holds {', '.join(outputs_in(self.outputs))}")
 
     def _save_config(self) -> None:
         parser = self._parser(self.subcommand)
@@ -183,6 +192,12 @@ def check_trainer(config: Any) -> None:
         raise ConfigError(
             f"trainer.accumulate_grad_batches is {config.trainer.accumulate_grad_batches}; it must be at least 1"
         )
+
+
+def outputs_in(folder: Path) -> list[str]:
+    """Name what a user will look for in an output folder, folders with a slash."""
+    wanted = (ADAPTERS_DIR, METRICS_FILE, PREDICTIONS_FILE, RUN_META_FILE)
+    return [f"{name}/" if (folder / name).is_dir() else name for name in wanted if (folder / name).exists()]
 
 
 def plain_config(parser: LightningArgumentParser, config: Any) -> dict[str, Any]:
