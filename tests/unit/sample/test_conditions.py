@@ -19,13 +19,13 @@ from text2sql_lightning.sample.text_conditions import differs, equals, flagged, 
 
 pytestmark = pytest.mark.unit
 
-COLOR = text("color", "red|dark blue|green", adjective=True)
-CITY = text("city", "Rome|Oslo|Paris", says="in {}")
-PRICE = number("price", 10, 99, over="priced above {}", under="priced below {}", unit="euros")
+COLOR = text("color", "red|dark blue|green")
+CITY = text("city", "Rome|Oslo|Paris", "in")
+PRICE = number("price", 10, 99)
 GOALS = count("goals", 0, 40)
-BUILT = year("built", 1950, 2000, "construction year", verb="built")
-HIRED = date("hired", "2020-01-01", "2023-12-31", "hire date", verb="hired")
-ONLINE = flag("online", "online", "on-site")
+BUILT = year("year", 1950, 2000)
+HIRED = date("hire_date", 2020, 2023)
+ONLINE = flag("online")
 DAYS = [f"202{y}-0{m}-11" for y in range(4) for m in range(1, 10)]
 
 
@@ -78,15 +78,25 @@ def test_any_condition_and_any_pair_fits_around_a_noun(seed: int) -> None:
 
 def test_wordings_of_a_noun_phrase() -> None:
     rng = random.Random(1)
-    red = Condition("{} = 'red'", COLOR, whose=("color is red",), before=("red",))
-    cheap = Condition("{} < 20", PRICE, whose=("price is below 20",), behind=("priced below 20",))
-    assert {noun_phrase(rng, "cars", [red]) for _ in range(50)} == {"cars whose color is red", "red cars"}
-    assert {noun_phrase(rng, "cars", [red, cheap]) for _ in range(200)} == {
-        "cars whose color is red and whose price is below 20",
-        "red cars priced below 20",
-        "red cars whose price is below 20",
+    online = Condition("{} = 1", ONLINE, before=("online",))
+    red = Condition("{} = 'red'", COLOR, whose=("color is red",))
+    rome = Condition("{} = 'Rome'", CITY, whose=("city is Rome",), behind=("in the city Rome",))
+    assert {noun_phrase(rng, "cars", [rome]) for _ in range(50)} == {"cars whose city is Rome", "cars in the city Rome"}
+    assert {noun_phrase(rng, "cars", [rome, red]) for _ in range(200)} == {
+        "cars whose city is Rome and whose color is red",
+        "cars in the city Rome whose color is red",
     }
-    assert noun_phrase(rng, "cars", [red, cheap], "or") == "cars whose color is red or whose price is below 20"
+    assert {noun_phrase(rng, "cars", [online, rome]) for _ in range(200)} == {
+        "online cars in the city Rome",
+        "online cars whose city is Rome",
+    }
+    assert noun_phrase(rng, "cars", [red, rome], "or") == "cars whose color is red or whose city is Rome"
+
+
+def test_every_wording_names_the_column() -> None:
+    for condition in [*_all_conditions(1), missing(random.Random(1), HIRED)]:
+        for wording in (*condition.whose, *condition.having, *condition.behind, *condition.before):
+            assert (condition.column.counted or condition.column.phrase) in wording
 
 
 def test_condition_for_an_alias() -> None:

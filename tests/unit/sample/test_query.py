@@ -2,21 +2,19 @@ import pytest
 
 from text2sql_lightning.sample.acceptance import is_acceptable
 from text2sql_lightning.sample.database import FilledDatabase
-from text2sql_lightning.sample.domain import domain, flag, key, label, names, number, ref, table, text
+from text2sql_lightning.sample.domain import domain, flag, label, names, number, ref, table, text
 from text2sql_lightning.sample.pen import Link
 from text2sql_lightning.sample.query import Query, Select, SetOperation
 
 pytestmark = pytest.mark.unit
 
-MAKER = table("maker", "maker", key("maker_id"), label("name", names("A|B|C|D|E|F|G|H")))
+MAKER = table("maker", label("name", names("A|B|C|D|E|F|G|H")))
 TOY = table(
     "toy",
-    "toy",
-    key("toy_id"),
     text("color", "red|blue|green"),
     number("price", 1, 900),
-    flag("sold", "sold", "unsold"),
-    ref("maker_id", "maker", "made by"),
+    flag("sold"),
+    ref("maker"),
 )
 
 

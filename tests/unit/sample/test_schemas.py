@@ -56,26 +56,25 @@ def test_context_is_understood_by_sqlite_and_by_the_schema_reader(hand_written: 
 
 def test_ddl_text() -> None:
     parts = (
-        table("maker", "maker", key("maker_id"), label("name", mix("A|B", "C|D"))),
+        table("maker", label("name", mix("A|B", "C|D"))),
         table(
-            "toy",
             "toy",
             key(),
             text("color", "red|blue"),
-            number("weight", 1, 5, digits=1, unit="kg"),
+            number("weight", 1, 5, "kg", digits=1),
             count("parts", 1, 9),
-            ref("maker_id", "maker", "made by"),
+            ref("maker"),
         ),
     )
     assert create_table_text(domain("toys", *parts)) == (
         "CREATE TABLE maker (maker_id INTEGER PRIMARY KEY, name TEXT);\n"
-        "CREATE TABLE toy (id INTEGER PRIMARY KEY, color TEXT, weight REAL /* kg */, parts INTEGER, "
-        "maker_id INTEGER REFERENCES maker (maker_id))"
+        "CREATE TABLE toy (id INTEGER PRIMARY KEY, color TEXT, weight REAL /* kg */, parts INT, "
+        "maker_id INT REFERENCES maker (maker_id))"
     )
     assert create_table_text(domain("toys", *parts, text_type="VARCHAR", fk_clause=True)) == (
         "CREATE TABLE maker (maker_id INTEGER PRIMARY KEY, name VARCHAR);\n"
-        "CREATE TABLE toy (id INTEGER PRIMARY KEY, color VARCHAR, weight REAL /* kg */, parts INTEGER, "
-        "maker_id INTEGER, FOREIGN KEY (maker_id) REFERENCES maker (maker_id))"
+        "CREATE TABLE toy (id INTEGER PRIMARY KEY, color VARCHAR, weight REAL /* kg */, parts INT, "
+        "maker_id INT, FOREIGN KEY (maker_id) REFERENCES maker (maker_id))"
     )
 
 

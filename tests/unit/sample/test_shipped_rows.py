@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from text2sql_lightning.data.build.decontaminate import Detector
+from text2sql_lightning.data.build.normal_form import normal_query
 from text2sql_lightning.sample.database import FilledDatabase
 from text2sql_lightning.sample.generation import generate_rows
 from text2sql_lightning.sample.schemas import DOMAINS
@@ -56,7 +58,17 @@ def test_at_most_35_percent_are_easy(rows: list[dict[str, str]]) -> None:
     levels = Counter(hardness(row["answer"]) for row in rows)
     assert levels["unknown"] == 0
     assert levels["easy"] / len(rows) <= 0.35
-    assert min(levels[level] / len(rows) for level in ("easy", "medium", "hard", "extra")) >= 0.07
+    assert levels["easy"] / len(rows) >= 0.3
+    assert 0.1 <= (levels["hard"] + levels["extra"]) / len(rows) <= 0.15
+
+
+def test_no_row_is_a_question_of_spider_dev(rows: list[dict[str, str]]) -> None:
+    detector = Detector.for_spider()
+    assert [row for row in rows if detector.find(row["question"], normal_query(row["answer"]))] == []
+
+
+def test_contexts_are_short(rows: list[dict[str, str]]) -> None:
+    assert sum(len(row["context"]) for row in rows) / len(rows) <= 220
 
 
 @pytest.mark.parametrize("construct", CONSTRUCTS)

@@ -15,7 +15,7 @@ DOMAINS: Final[tuple[Domain, ...]] = (
             number("budget", 20000, 900000, sums=True),
         ),
         table(
-            "employee",
+            "worker",
             label("name", PEOPLE),
             text("job", "analyst|clerk|designer|engineer|manager"),
             number("age", 20, 66),

@@ -28,7 +28,7 @@ DOMAINS: Final[tuple[Domain, ...]] = (
             year("founding_year", 1880, 1990),
         ),
         table(
-            "player",
+            "footballer",
             label("name", PEOPLE),
             text("position", "defender|goalkeeper|midfielder|striker"),
             number("age", 17, 39),
