@@ -54,6 +54,11 @@ def test_context_is_understood_by_sqlite_and_by_the_schema_reader(hand_written: 
         assert [one.ref_table for one in read.foreign_keys] == [one.target for one in written.refs]
 
 
+def test_columns_are_called_by_their_names() -> None:
+    for one in (column for hand_written in DOMAINS for each in hand_written.tables for column in each.columns):
+        assert one.phrase in (spoken(one.name), f"number of {spoken(one.name)}")
+
+
 def test_ddl_text() -> None:
     parts = (
         table("maker", label("name", mix("A|B", "C|D"))),
