@@ -39,7 +39,7 @@ def _parser() -> OneLineParser:
         "--rows", type=Path, metavar="FILE[.gz]", help="question / context / answer rows instead of the embedded sample"
     )
     add("--seed", type=int, default=42, help="decides the split, the sample and the training")
-    add("--train_examples", type=int, default=880, help="records trained on, once each")
+    add("--train_examples", type=int, default=1000, help="records trained on, once each")
     add("--test_examples", type=int, default=180, help="records of unseen schemas that are scored")
     return parser
 
