@@ -106,6 +106,11 @@ class Text2SQLCLI(LightningCLI):
     def before_instantiate_classes(self) -> None:
         """Claim the output folder and fill in what depends on the machine."""
         config = self.config[self.subcommand]
+        if config.trainer.accelerator in ("gpu", "cuda") and Hardware.here().cuda_capability is None:
+            raise ConfigError(
+                f"trainer.accelerator {config.trainer.accelerator}: there is no CUDA GPU here; without one use a small "
+                "model and configs/experiment/quickstart_cpu.yaml, or --trainer.accelerator cpu"
+            )
         if config.trainer.precision is None:
             cpu = config.trainer.accelerator == "cpu"
             config.trainer.precision = choose_precision(Hardware(None) if cpu else Hardware.here())

@@ -38,7 +38,6 @@ def fit(text2sql: Any, tiny: Any, folder: Path, *more: Any) -> Any:
         (["--seed_everything", "-1"], ["seed_everything"]),
         (["--trainer.max_steps", "-5"], ["max_steps", "-5"]),
         (["--trainer.accumulate_grad_batches", "0"], ["accumulate_grad_batches"]),
-        (["--trainer.accelerator", "gpu"], ["trainer", "gpu"]),
         (["--trainer.accelerator", "abacus"], ["abacus"]),
         (["--trainer.precision", "3-true"], ["precision", "3-true"]),
         (["--config", "nowhere.yaml"], ["nowhere.yaml"]),
@@ -75,3 +74,13 @@ def test_the_shell_sees_one_line(shell: Any, tiny: Any, tmp_path: Path) -> None:
     done = shell("-m", "text2sql_lightning", "fit", *tiny.flags(tmp_path), "--model.lora.r", 0)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == "error: model.lora.r is 0; it must be at least 1\n"
+
+
+def test_a_gpu_asked_for_where_there_is_none(
+    text2sql: Any, tiny: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    error = fit(text2sql, tiny, tmp_path / "run", "--trainer.accelerator", "gpu").error
+    assert "trainer.accelerator gpu: there is no CUDA GPU here" in error
+    assert "--trainer.accelerator cpu" in error
+    assert not (tmp_path / "run").exists()
