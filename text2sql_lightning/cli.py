@@ -9,7 +9,7 @@ from typing import Any, Final, cast
 
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.fabric.utilities.rank_zero import _get_rank
-from lightning.pytorch import Trainer
+from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
 from lightning.pytorch.utilities import rank_zero_info
 
@@ -17,6 +17,7 @@ from text2sql_lightning import output_folder
 from text2sql_lightning.callbacks.adapter_checkpoint import AdapterCheckpoint
 from text2sql_lightning.callbacks.execution_accuracy import ExecutionAccuracy
 from text2sql_lightning.callbacks.metrics_json import MetricsJson
+from text2sql_lightning.callbacks.plain_progress import plain_progress
 from text2sql_lightning.callbacks.prediction_writer import PredictionWriter
 from text2sql_lightning.callbacks.run_checkpoint import RunCheckpoint
 from text2sql_lightning.callbacks.run_metadata import RunMetadata
@@ -138,9 +139,11 @@ class Text2SQLCLI(LightningCLI):
         plain = plain_config(self._parser(self.subcommand), config)
         mode = cast(Mode, "train" if self.subcommand == "fit" else self.subcommand)
         self.run_meta = RunMeta(self.outputs, mode, plain, ["text2sql", *self._args])
-        callbacks = [RunMetadata(self.run_meta), MetricsJson(str(self.outputs)), PredictionWriter(str(self.outputs))]
+        callbacks: list[Callback] = [RunMetadata(self.run_meta), MetricsJson(str(self.outputs)), PredictionWriter(str(self.outputs))]
         if self.subcommand == "fit":
             callbacks.append(AdapterCheckpoint(config.output_dir))
+        chosen = self._get(self.config_init, "trainer.callbacks")
+        callbacks += plain_progress(chosen, config.trainer.enable_progress_bar)
         self.trainer_defaults = {**TRAINER_DEFAULTS, "callbacks": callbacks}
         try:
             return super().instantiate_trainer(**kwargs)

@@ -217,6 +217,14 @@ def test_the_learning_curve_is_logged(tiny_run: Path) -> None:
     assert steps[-1] < steps[0]
 
 
+def test_progress_shows_in_a_log_file_too(shell: Any, tiny: Any, tmp_path: Path) -> None:
+    flags = [*tiny.flags(tmp_path / "run"), "--trainer.enable_progress_bar", "true"]
+    done = shell("-m", "text2sql_lightning", "fit", *flags, "--trainer.max_steps", 5)
+    assert done.returncode == 0, done.stderr
+    assert "5/5" in done.stdout or "4/4" in done.stdout, done.stdout
+    assert "train/loss=" in done.stdout
+
+
 def test_fit_goes_on_training_an_adapter(
     tiny_run: Path, tiny: Any, text2sql: Any, read_json: Any, tmp_path: Path
 ) -> None:
