@@ -17,6 +17,7 @@ from text2sql_lightning.modeling.backends import LoadRequest, get_backend
 from text2sql_lightning.modeling.decoder import decoder_of, project
 from text2sql_lightning.modeling.loss import CompletionLoss, completion_loss, target_loss
 from text2sql_lightning.modeling.optim import build_optimizer, build_schedule
+from text2sql_lightning.modeling.segment_attention import no_mask
 from text2sql_lightning.modeling.settings import (
     Backend,
     GenerationSettings,
@@ -131,6 +132,7 @@ class Text2SQLModule(LightningModule):
                 gradient_checkpointing=self.gradient_checkpointing and fitting,
                 max_seq_length=self.max_seq_length,
                 seed=self.seed,
+                packing=self.packing,
             )
         )
         if fitting:
@@ -147,17 +149,18 @@ class Text2SQLModule(LightningModule):
 
         Padding needs no attention mask here: under a causal mask no target position sees what stands to its right.
         """
-        if "allowed" in batch:
+        if "segments" in batch:
             return self._packed_loss(batch)
         hidden = decoder_of(self.model)(input_ids=batch["input_ids"], use_cache=False).last_hidden_state
         return completion_loss(hidden, batch["labels"], lambda states: project(self.model, states))
 
     def _packed_loss(self, batch: dict[str, Any]) -> CompletionLoss:
-        dtype = self._compute_dtype()
-        mask = torch.zeros(batch["allowed"].shape, dtype=dtype, device=batch["allowed"].device)
-        mask.masked_fill_(~batch["allowed"], torch.finfo(dtype).min)
         hidden = decoder_of(self.model)(
-            input_ids=batch["input_ids"], position_ids=batch["position_ids"], attention_mask=mask, use_cache=False
+            input_ids=batch["input_ids"],
+            position_ids=batch["position_ids"],
+            attention_mask=no_mask(batch["input_ids"]),
+            segments=batch["segments"],
+            use_cache=False,
         ).last_hidden_state
         states = hidden[0, batch["target_positions"]]
         return target_loss(states, batch["target_ids"], lambda states: project(self.model, states))

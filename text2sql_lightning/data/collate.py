@@ -7,7 +7,7 @@ import torch
 
 from text2sql_lightning.constants import IGNORE_INDEX
 from text2sql_lightning.data.encoding import EncodedExample
-from text2sql_lightning.data.packing import pack_shared_prefixes
+from text2sql_lightning.data.packing import Pack, pack_sequences, pack_shared_prefixes
 
 
 def collate(
@@ -51,21 +51,31 @@ def collate(
 
 
 def collate_shared_prefixes(examples: Sequence[EncodedExample]) -> dict[str, Any]:
-    """Pack examples into one row in which shared prefixes stand once.
+    """Pack examples into one row in which shared prefixes stand once; returns what `collate_pack` does."""
+    return collate_pack(examples, pack_shared_prefixes(examples))
+
+
+def collate_sequences(examples: Sequence[EncodedExample]) -> dict[str, Any]:
+    """Pack examples into one row, one behind the other; returns what `collate_pack` does."""
+    return collate_pack(examples, pack_sequences(examples))
+
+
+def collate_pack(examples: Sequence[EncodedExample], pack: Pack) -> dict[str, Any]:
+    """Make tensors of a pack.
 
     Args:
         examples: At least one.
+        pack: The same examples, packed.
 
     Returns:
-        `input_ids` and `position_ids`, int64 of shape (1, tokens); `allowed`, bool of shape (1, 1, tokens, tokens):
-        which tokens see which; `target_positions` and `target_ids`, int64 of shape (targets,); and `ids`,
-        `num_tokens` and `num_target_tokens` as in `collate`.
+        `input_ids` and `position_ids`, int64 of shape (1, tokens); `segments`, length and ancestors of each, which say
+        which tokens see which; `target_positions` and `target_ids`, int64 of shape (targets,); and `ids`, `num_tokens`
+        and `num_target_tokens` as in `collate`.
     """
-    pack = pack_shared_prefixes(examples)
     return {
         "input_ids": torch.tensor([pack.input_ids]),
         "position_ids": torch.tensor([pack.position_ids]),
-        "allowed": pack.allowed()[None, None],
+        "segments": pack.layout(),
         "target_positions": torch.tensor(pack.target_positions),
         "target_ids": torch.tensor(pack.target_ids),
         "ids": [example.id for example in examples],

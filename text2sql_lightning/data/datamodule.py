@@ -2,7 +2,7 @@
 
 import hashlib
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
@@ -13,8 +13,8 @@ from torch.utils.data import DataLoader
 
 from text2sql_lightning.constants import DEFAULT_BASE_MODEL
 from text2sql_lightning.data.batching import LengthBucketBatchSampler, ResumableLoader
-from text2sql_lightning.data.collate import collate, collate_shared_prefixes
-from text2sql_lightning.data.encoding import EncodedSplit, encode_records
+from text2sql_lightning.data.collate import collate, collate_sequences, collate_shared_prefixes
+from text2sql_lightning.data.encoding import EncodedExample, EncodedSplit, encode_records
 from text2sql_lightning.data.records import Record, read_records
 from text2sql_lightning.errors import ConfigError, DataError
 from text2sql_lightning.tokenizer import load_tokenizer
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 Split = Literal["train", "val", "test", "predict"]
-Packing = Literal["none", "shared_prefix"]
+Packing = Literal["none", "sequence", "shared_prefix"]
 
 _STAGE_SPLITS: Final[dict[str | None, tuple[Split, ...]]] = {
     "fit": ("train", "val"),
@@ -51,8 +51,9 @@ class Text2SQLDataModule(LightningDataModule):
         max_train_examples: Train on a random sample of this many records; all of them where not given.
         max_val_examples: Validate on a random sample of this many records; all of them where not given.
         max_test_examples: Test on a random sample of this many records; all of them where not given.
-        packing: `shared_prefix` computes what examples of a batch begin with, instruction and often schema, once; the
-            loss is the same. `none` pads.
+        packing: How the examples of a batch stand together; the loss is the same. `none` pads them, `sequence` puts
+            them into one row without padding, `shared_prefix` also computes what they begin with, instruction and
+            often schema, once.
     """
 
     def __init__(
@@ -192,7 +193,6 @@ class Text2SQLDataModule(LightningDataModule):
             return self._record_loader(_stretch(self._records[split], rank, world_size))
         examples = self._encoded[split].examples
         trains = split == "train"
-        packs = self.packing == "shared_prefix"
         overfits = bool(getattr(self.trainer, "overfit_batches", 0))
         sampler = LengthBucketBatchSampler(
             [len(example.input_ids) for example in examples],
@@ -201,14 +201,18 @@ class Text2SQLDataModule(LightningDataModule):
             shuffle=trains and not overfits,
             world_size=world_size,
             rank=rank,
-            groups=self._groups(split) if packs else None,
+            groups=self._groups(split) if self.packing == "shared_prefix" else None,
         )
-        pad = partial(collate, pad_token_id=self.tokenizer.pad_token_id)
+        collators: dict[Packing, Callable[[Sequence[EncodedExample]], dict[str, Any]]] = {
+            "none": partial(collate, pad_token_id=self.tokenizer.pad_token_id),
+            "sequence": collate_sequences,
+            "shared_prefix": collate_shared_prefixes,
+        }
         pin = torch.cuda.is_available()
         return ResumableLoader(
             examples,
             sampler,
-            collate_fn=collate_shared_prefixes if packs else pad,
+            collate_fn=collators[self.packing],
             num_workers=self.num_workers,
             pin_memory=pin,
         )

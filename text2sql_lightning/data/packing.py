@@ -1,17 +1,15 @@
-"""Shared-prefix packing: what several examples begin with stands in a pack once, and is computed once.
+"""Packing: several examples in one row without padding; what they begin with can stand there once.
 
-Under a causal mask the hidden state of a token depends on the tokens before it alone. Examples that begin alike, with
-the instruction and often the same schema, can therefore share those states: a pack is the prefix tree of its examples,
-each segment attends to its ancestors and to itself, and positions count from the root. Loss and gradients are those of
-the separate sequences, up to rounding.
+`pack_sequences` puts examples one behind the other, each for itself. `pack_shared_prefixes` goes further: under a
+causal mask the hidden state of a token depends on the tokens before it alone, so examples that begin alike, with the
+instruction and often the same schema, can share those states. A pack is then the prefix tree of its examples, each
+segment attends to its ancestors and to itself, and positions count from the root. Either way loss and gradients are
+those of the separate sequences, up to rounding.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
-
-import torch
-from torch import Tensor
 
 from text2sql_lightning.data.encoding import EncodedExample
 
@@ -21,12 +19,14 @@ class Segment:
     """A run of tokens of a pack that belong together.
 
     Attributes:
+        number: Its place among the segments of the pack.
         start: Place of its first token in the pack.
         length: Tokens.
         depth: Position of its first token in the sequences that it is part of.
         ancestors: The segments before it, from the root.
     """
 
+    number: int
     start: int
     length: int
     depth: int
@@ -43,6 +43,7 @@ class Pack:
         position_ids      [0, 1, 2, 3, 1, 2, 3]
         target_positions  [1, 2, 4, 5]      the tokens that predict
         target_ids        [8, 2, 9, 2]      what they predict
+        lengths and ancestors of its segments: (1, ()), (3, (0,)), (3, (0,))
     """
 
     input_ids: list[int] = field(default_factory=list)
@@ -54,22 +55,23 @@ class Pack:
     def add_segment(self, ids: Sequence[int], ancestors: tuple[Segment, ...]) -> Segment:
         """Append tokens that follow their ancestors."""
         depth = ancestors[-1].depth + ancestors[-1].length if ancestors else 0
-        segment = Segment(len(self.input_ids), len(ids), depth, ancestors)
+        segment = Segment(len(self.segments), len(self.input_ids), len(ids), depth, ancestors)
         self.input_ids += ids
         self.position_ids += range(depth, depth + len(ids))
         self.segments.append(segment)
         return segment
 
-    def allowed(self) -> Tensor:
-        """Give which tokens see which: bool, (tokens, tokens), rows attend to columns."""
-        size = len(self.input_ids)
-        allowed = torch.zeros(size, size, dtype=torch.bool)
-        for segment in self.segments:
-            rows = slice(segment.start, segment.start + segment.length)
-            for ancestor in segment.ancestors:
-                allowed[rows, ancestor.start : ancestor.start + ancestor.length] = True
-            allowed[rows, rows] = torch.ones(segment.length, segment.length, dtype=torch.bool).tril()
-        return allowed
+    def layout(self) -> list[tuple[int, tuple[int, ...]]]:
+        """Give each segment's length and the numbers of its ancestors: who sees whom."""
+        return [(part.length, tuple(ancestor.number for ancestor in part.ancestors)) for part in self.segments]
+
+
+def pack_sequences(examples: Sequence[EncodedExample]) -> Pack:
+    """Lay examples out one behind the other, in their order; none sees another."""
+    pack = Pack()
+    for example in examples:
+        _add_leaf(pack, example, 0, ())
+    return pack
 
 
 def pack_shared_prefixes(examples: Sequence[EncodedExample]) -> Pack:

@@ -9,7 +9,7 @@ from text2sql_lightning.errors import ConfigError
 Backend = Literal["auto", "unsloth", "transformers"]
 Quantization = Literal["nf4", "int8", "none"]
 OptimizerName = Literal["auto", "adamw", "paged_adamw_8bit"]
-Packing = Literal["none", "shared_prefix"]
+Packing = Literal["none", "sequence", "shared_prefix"]
 ScheduleName = Literal["constant", "linear", "cosine"]
 
 PROJECTIONS: Final = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")

@@ -87,6 +87,6 @@ def check_support(
         )
     if backend == "unsloth" and packing != "none":
         raise ConfigError(
-            f"data.packing {packing} needs an attention mask of its own, which model.backend unsloth does not take: "
+            f"data.packing {packing} needs an attention of its own, which model.backend unsloth does not take: "
             "use --model.backend transformers, or --data.packing none"
         )

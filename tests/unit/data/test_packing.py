@@ -1,3 +1,4 @@
+import copy
 from array import array
 from typing import Any
 
@@ -5,10 +6,11 @@ import pytest
 import torch
 
 from text2sql_lightning.data.batching import plan_batches
-from text2sql_lightning.data.collate import collate, collate_shared_prefixes
+from text2sql_lightning.data.collate import collate, collate_sequences, collate_shared_prefixes
 from text2sql_lightning.data.encoding import EncodedExample
-from text2sql_lightning.data.packing import pack_shared_prefixes
+from text2sql_lightning.data.packing import pack_sequences, pack_shared_prefixes
 from text2sql_lightning.modeling.loss import completion_loss, target_loss
+from text2sql_lightning.modeling.segment_attention import no_mask, use_segment_attention
 
 pytestmark = pytest.mark.unit
 
@@ -23,15 +25,16 @@ def test_pack_of_two_examples_is_their_prefix_tree() -> None:
     assert pack.position_ids == [0, 1, 2, 3, 1, 2, 3]
     assert pack.target_positions == [1, 2, 4, 5]
     assert pack.target_ids == [8, 2, 9, 2]
-    assert pack.allowed().int().tolist() == [
-        [1, 0, 0, 0, 0, 0, 0],
-        [1, 1, 0, 0, 0, 0, 0],
-        [1, 1, 1, 0, 0, 0, 0],
-        [1, 1, 1, 1, 0, 0, 0],
-        [1, 0, 0, 0, 1, 0, 0],
-        [1, 0, 0, 0, 1, 1, 0],
-        [1, 0, 0, 0, 1, 1, 1],
-    ]
+    assert pack.layout() == [(1, ()), (3, (0,)), (3, (0,))]
+
+
+def test_sequences_stand_one_behind_the_other() -> None:
+    pack = pack_sequences([example("a", [5, 6], [8, 2]), example("b", [5], [9, 2])])
+    assert pack.input_ids == [5, 6, 8, 2, 5, 9, 2]
+    assert pack.position_ids == [0, 1, 2, 3, 0, 1, 2]
+    assert pack.target_positions == [1, 2, 4, 5]
+    assert pack.target_ids == [8, 2, 9, 2]
+    assert pack.layout() == [(4, ()), (3, ())]
 
 
 def test_one_example_alone_stays_as_it_is() -> None:
@@ -56,7 +59,8 @@ def test_a_prompt_that_another_prompt_continues() -> None:
 
 
 @pytest.fixture(scope="module")
-def model() -> Any:
+def models() -> tuple[Any, Any]:
+    """Two models of the same weights: one as transformers makes it, one that takes packs."""
     from transformers import LlamaConfig, LlamaForCausalLM
 
     torch.manual_seed(0)
@@ -64,7 +68,10 @@ def model() -> Any:
         vocab_size=50, hidden_size=32, intermediate_size=64, num_hidden_layers=3, num_attention_heads=4,
         num_key_value_heads=2, attn_implementation="sdpa",
     )  # fmt: skip
-    return LlamaForCausalLM(config).eval()
+    plain = LlamaForCausalLM(config).eval()
+    packing = copy.deepcopy(plain)
+    use_segment_attention(packing)
+    return plain, packing
 
 
 def gradient(model: Any) -> torch.Tensor:
@@ -73,8 +80,7 @@ def gradient(model: Any) -> torch.Tensor:
     return flat
 
 
-@pytest.mark.parametrize("seed", range(4))
-def test_loss_and_gradients_are_those_of_the_separate_examples(model: Any, seed: int) -> None:
+def draw_examples(seed: int) -> list[EncodedExample]:
     torch.manual_seed(seed)
 
     def draw(length: int) -> list[int]:
@@ -85,24 +91,45 @@ def test_loss_and_gradients_are_those_of_the_separate_examples(model: Any, seed:
         example(f"{number}", [*instruction, *schemas[number % 2], *draw(1 + number)], draw(1 + 2 * number))
         for number in range(6)
     ]
-    examples.append(example("again", list(examples[0].input_ids[: examples[0].prompt_length]), draw(4)))
-    padded = collate(examples, pad_token_id=0)
-    hidden = model.model(input_ids=padded["input_ids"]).last_hidden_state
-    separate = completion_loss(hidden, padded["labels"], model.lm_head)
-    separate.loss_sum.backward()
-    expected = gradient(model)
+    return [*examples, example("again", list(examples[0].input_ids[: examples[0].prompt_length]), draw(4))]
 
-    pack = collate_shared_prefixes(examples)
-    assert pack["input_ids"].shape[1] < padded["num_tokens"] == pack["num_tokens"]
-    mask = torch.zeros(pack["allowed"].shape).masked_fill(~pack["allowed"], torch.finfo(torch.float32).min)
-    hidden = model.model(
-        input_ids=pack["input_ids"], position_ids=pack["position_ids"], attention_mask=mask
+
+@pytest.mark.parametrize("collator", [collate_shared_prefixes, collate_sequences])
+@pytest.mark.parametrize("seed", range(4))
+def test_loss_and_gradients_are_those_of_the_separate_examples(models: Any, seed: int, collator: Any) -> None:
+    plain, packing = models
+    examples = draw_examples(seed)
+    padded = collate(examples, pad_token_id=0)
+    hidden = plain.model(input_ids=padded["input_ids"]).last_hidden_state
+    separate = completion_loss(hidden, padded["labels"], plain.lm_head)
+    separate.loss_sum.backward()
+    expected = gradient(plain)
+
+    pack = collator(examples)
+    shares = collator is collate_shared_prefixes
+    assert (pack["input_ids"].shape[1] < pack["num_tokens"]) == shares
+    assert pack["num_tokens"] == padded["num_tokens"]
+    hidden = packing.model(
+        input_ids=pack["input_ids"],
+        position_ids=pack["position_ids"],
+        attention_mask=no_mask(pack["input_ids"]),
+        segments=pack["segments"],
+        use_cache=False,
     ).last_hidden_state
-    packed = target_loss(hidden[0, pack["target_positions"]], pack["target_ids"], model.lm_head)
+    packed = target_loss(hidden[0, pack["target_positions"]], pack["target_ids"], packing.lm_head)
     packed.loss_sum.backward()
     assert int(packed.num_targets) == int(separate.num_targets) == pack["num_target_tokens"]
     assert packed.loss_sum.item() == pytest.approx(separate.loss_sum.item(), rel=1e-5)
-    assert float((gradient(model) - expected).norm() / expected.norm()) < 1e-5
+    assert float((gradient(packing) - expected).norm() / expected.norm()) < 1e-5
+
+
+def test_without_segments_the_attention_is_that_of_transformers(models: Any) -> None:
+    plain, packing = models
+    ids, mask = torch.tensor([[5, 6, 7, 8], [0, 5, 6, 7]]), torch.tensor([[1, 1, 1, 1], [0, 1, 1, 1]])
+    with torch.inference_mode():
+        expected = plain(input_ids=ids, attention_mask=mask).logits
+        assert torch.equal(packing(input_ids=ids, attention_mask=mask).logits, expected)
+        assert torch.equal(packing(input_ids=ids[:1]).logits, plain(input_ids=ids[:1]).logits)
 
 
 @pytest.mark.parametrize("world_size", [1, 2])

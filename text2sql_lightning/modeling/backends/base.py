@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 import torch
 
-from text2sql_lightning.modeling.settings import LoraSettings, Quantization
+from text2sql_lightning.modeling.settings import LoraSettings, Packing, Quantization
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,7 @@ class LoadRequest:
         gradient_checkpointing: Trade compute for activation memory.
         max_seq_length: Longest sequence, in tokens; Unsloth sizes its position tables by it.
         seed: Seeds the adapter's initial weights.
+        packing: How batches are laid out: packs need an attention of their own.
     """
 
     base_model: str
@@ -36,6 +37,7 @@ class LoadRequest:
     gradient_checkpointing: bool
     max_seq_length: int
     seed: int
+    packing: Packing = "none"
 
 
 class ModelBackend(Protocol):

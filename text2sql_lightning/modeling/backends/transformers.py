@@ -8,6 +8,7 @@ import torch
 from text2sql_lightning.errors import ConfigError, ModelError
 from text2sql_lightning.hub_errors import readable_hub_errors
 from text2sql_lightning.modeling.backends.base import LoadRequest, keep_adapter_in_float32
+from text2sql_lightning.modeling.segment_attention import use_segment_attention
 from text2sql_lightning.modeling.settings import LoraSettings
 
 log = logging.getLogger(__name__)
@@ -44,6 +45,8 @@ class TransformersBackend:
                 trust_remote_code=False,
             )
         model.config.use_cache = False
+        if request.packing != "none":
+            use_segment_attention(model)
         return model
 
     def for_training(self, model: Any) -> None:

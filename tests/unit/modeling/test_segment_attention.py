@@ -1,0 +1,48 @@
+from typing import Any
+
+import pytest
+import torch
+from torch.nn import functional
+
+from text2sql_lightning.errors import ModelError
+from text2sql_lightning.modeling.segment_attention import segment_attention, use_segment_attention
+
+pytestmark = pytest.mark.unit
+
+SEGMENTS = [(3, ()), (2, (0,)), (4, (0, 1)), (1, (0, 1)), (1, ()), (5, (4,))]
+
+
+def dense_mask(segments: Any) -> torch.Tensor:
+    """Who sees whom, pair by pair."""
+    owner = [number for number, (length, _) in enumerate(segments) for _ in range(length)]
+    return torch.tensor(
+        [
+            [other in segments[own][1] or (other == own and j <= i) for j, other in enumerate(owner)]
+            for i, own in enumerate(owner)
+        ]
+    )
+
+
+@pytest.mark.parametrize("key_heads", [4, 2, 1])
+def test_it_is_attention_with_a_dense_mask(key_heads: int) -> None:
+    torch.manual_seed(0)
+    tokens = sum(length for length, _ in SEGMENTS)
+    query = torch.randn(1, 4, tokens, 8, dtype=torch.float64, requires_grad=True)
+    key, value = (torch.randn(1, key_heads, tokens, 8, dtype=torch.float64, requires_grad=True) for _ in range(2))
+    got = segment_attention(query, key, value, SEGMENTS, scale=0.3)
+    repeated = (part.repeat_interleave(4 // key_heads, 1) for part in (key, value))
+    expected = functional.scaled_dot_product_attention(query, *repeated, attn_mask=dense_mask(SEGMENTS), scale=0.3)
+    torch.testing.assert_close(got, expected)
+    weights = torch.randn_like(got)
+    inputs = (query, key, value)
+    torch.testing.assert_close(
+        torch.autograd.grad((got * weights).sum(), inputs), torch.autograd.grad((expected * weights).sum(), inputs)
+    )
+
+
+def test_an_architecture_whose_attention_cannot_be_replaced_is_refused() -> None:
+    class Old(torch.nn.Module):
+        _supports_attention_backend = False
+
+    with pytest.raises(ModelError, match=r"attention of Old cannot be replaced: use --data\.packing none"):
+        use_segment_attention(Old())

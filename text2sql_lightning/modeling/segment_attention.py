@@ -1,0 +1,102 @@
+"""Attention over packs: each segment sees its ancestors and, causally, itself; nothing else is computed.
+
+A pack is a row of segments (`data.packing`): whole examples, or the branches of a prefix tree. A dense mask over the
+row would compute every pair of tokens and throw most of them away; on a CPU that was a quarter of a training step.
+Here each segment attends in a call of its own to the keys that it sees, which are a few hundred.
+
+The function is registered with transformers (`AttentionInterface`) and stays in place for generation, where there are
+no segments and transformers' own attention runs.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Final, TypeAlias
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from text2sql_lightning.errors import ModelError
+
+NAME: Final = "text2sql_segments"
+
+Segments: TypeAlias = Sequence[tuple[int, Sequence[int]]]
+"""For each segment of a pack, in order: its length in tokens, and the numbers of its ancestors from the root."""
+
+
+def use_segment_attention(model: Any) -> None:
+    """Make a model take the keyword argument `segments`.
+
+    Raises:
+        ModelError: The architecture does not let its attention be replaced.
+    """
+    from transformers import AttentionInterface, AttentionMaskInterface
+    from transformers.integrations.sdpa_attention import sdpa_attention_forward
+    from transformers.masking_utils import sdpa_mask
+
+    if not getattr(model, "_supports_attention_backend", False):
+        raise ModelError(
+            f"data.packing: the attention of {type(model).__name__} cannot be replaced: use --data.packing none"
+        )
+
+    def forward(
+        module: Any,
+        query: Tensor,
+        key: Tensor,
+        value: Tensor,
+        attention_mask: Tensor | None,
+        segments: Segments | None = None,
+        **kwargs: Any,
+    ) -> tuple[Tensor, None]:
+        if segments is None:
+            attended: tuple[Tensor, None] = sdpa_attention_forward(module, query, key, value, attention_mask, **kwargs)
+            return attended
+        return segment_attention(query, key, value, segments, kwargs.get("scaling")).transpose(1, 2).contiguous(), None
+
+    AttentionInterface.register(NAME, forward)
+    AttentionMaskInterface.register(NAME, sdpa_mask)
+    model.set_attn_implementation(NAME)
+
+
+def no_mask(ids: Tensor) -> Tensor:
+    """Give a mask that keeps transformers from making one of its own, (tokens, tokens) large, for a pack."""
+    return torch.zeros(1, 1, 1, 1, dtype=torch.bool, device=ids.device)
+
+
+def segment_attention(query: Tensor, key: Tensor, value: Tensor, segments: Segments, scale: float | None) -> Tensor:
+    """Attend within a pack.
+
+    Args:
+        query: (1, heads, tokens, width).
+        key: (1, key heads, tokens, width); the heads are a multiple of the key heads.
+        value: As `key`.
+        segments: Lengths and ancestors; the lengths add up to the tokens.
+        scale: Factor on the scores; None for 1 / sqrt(width).
+
+    Returns:
+        (1, heads, tokens, width).
+    """
+    groups = query.shape[1] // key.shape[1]
+    if groups > 1:
+        key, value = key.repeat_interleave(groups, 1), value.repeat_interleave(groups, 1)
+    # Split once: the backward pass of a slice would fill a tensor of the pack's size, for every slice.
+    lengths = [length for length, _ in segments]
+    queries, keys, values = (torch.split(part, lengths, 2) for part in (query, key, value))
+    attended = [
+        _attend(queries[number], _seen(keys, number, ancestors), _seen(values, number, ancestors), scale)
+        for number, (_, ancestors) in enumerate(segments)
+    ]
+    return torch.cat(attended, 2)
+
+
+def _seen(parts: Sequence[Tensor], number: int, ancestors: Sequence[int]) -> Tensor:
+    return torch.cat([parts[ancestor] for ancestor in (*ancestors, number)], 2) if ancestors else parts[number]
+
+
+def _attend(query: Tensor, key: Tensor, value: Tensor, scale: float | None) -> Tensor:
+    own, seen = query.shape[2], key.shape[2]
+    if own == seen:
+        return functional.scaled_dot_product_attention(query, key, value, is_causal=True, scale=scale)
+    mask = None
+    if own > 1:
+        mask = torch.ones(own, seen, dtype=torch.bool, device=query.device).tril(seen - own)
+    return functional.scaled_dot_product_attention(query, key, value, attn_mask=mask, scale=scale)
