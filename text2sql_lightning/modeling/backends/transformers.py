@@ -8,6 +8,7 @@ import torch
 from text2sql_lightning.errors import ConfigError, ModelError
 from text2sql_lightning.hub_errors import readable_hub_errors
 from text2sql_lightning.modeling.backends.base import LoadRequest, keep_adapter_in_float32
+from text2sql_lightning.modeling.fused_lora import fuse_lora
 from text2sql_lightning.modeling.segment_attention import use_segment_attention
 from text2sql_lightning.modeling.settings import LoraSettings
 
@@ -30,6 +31,7 @@ class TransformersBackend:
         elif request.lora is not None:
             model = add_adapter(model, request.lora, request.seed)
         keep_adapter_in_float32(model)
+        fuse_lora(model)
         return model
 
     def _load_base(self, request: LoadRequest) -> Any:
