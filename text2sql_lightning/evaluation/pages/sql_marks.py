@@ -1,0 +1,42 @@
+"""Where two queries differ, word by word."""
+
+from difflib import SequenceMatcher
+from typing import Final, NamedTuple
+
+from text2sql_lightning.sql.tokens import Token, iter_tokens
+
+_MOST_TOKENS: Final = 400
+
+
+class Piece(NamedTuple):
+    """A stretch of a query; `differs` when the other query has something else, or nothing, in its place."""
+
+    text: str
+    differs: bool
+
+
+def mark_differences(sql: str, other: str) -> list[Piece]:
+    """Cut a query into stretches that the other one has too and stretches that it has not.
+
+    Letter case outside quotes, spaces and the kind of quotes do not count. The texts of the pieces add up to `sql`.
+    Very long queries come back as one piece: the comparison takes quadratic time.
+    """
+    own, theirs = list(iter_tokens(sql)), list(iter_tokens(other))
+    if not own or max(len(own), len(theirs)) > _MOST_TOKENS:
+        return [Piece(sql, False)] if sql else []
+    matcher = SequenceMatcher(None, [_key(token) for token in own], [_key(token) for token in theirs], autojunk=False)
+    pieces: list[Piece] = []
+    at = 0
+    for operation, first, last, _, _ in matcher.get_opcodes():
+        if operation == "insert" or first == last:
+            continue
+        start, end = own[first].start, own[last - 1].end
+        if start > at:
+            pieces.append(Piece(sql[at:start], False))
+        pieces.append(Piece(sql[start:end], operation != "equal"))
+        at = end
+    return [*pieces, Piece(sql[at:], False)] if at < len(sql) else pieces
+
+
+def _key(token: Token) -> str:
+    return token.value if token.kind in ("string", "quoted") else token.value.lower()
