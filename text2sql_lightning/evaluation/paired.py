@@ -14,5 +14,5 @@ def mcnemar_exact(only_first: int, only_second: int) -> float:
         only_second: Examples that only the second system has right.
     """
     tosses = only_first + only_second
-    tail = sum(comb(tosses, heads) for heads in range(min(only_first, only_second) + 1))
-    return min(1.0, 2 * tail / 2**tosses)
+    tail: int = sum(comb(tosses, heads) for heads in range(min(only_first, only_second) + 1))
+    return min(1.0, float(2 * tail / 2**tosses))

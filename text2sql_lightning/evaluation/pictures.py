@@ -11,6 +11,20 @@ _HARDNESS: Final = ("easy", "medium", "hard", "extra")
 _COLOURS: Final = ("#b8b8b8", "#2c6fbb", "#d98032", "#4c9a5b")
 _INK: Final = "#232a34"
 """Stands for the colour of text; the SVG takes the page's own in its place, light or dark."""
+_OF_NO_USE_INLINE: Final = (
+    r"<metadata>.*?</metadata>\s*",
+    r"<style.*?</style>",
+    r' xmlns(?::\w+)?="[^"]*"',
+    r'(?<=<g) id="[^"]*"',
+    r'font-family: [^;"]*;? ?',
+)
+_STYLE: Final[dict[str, Any]] = {
+    **dict.fromkeys(("text.color", "axes.labelcolor", "xtick.color", "ytick.color", "axes.edgecolor"), _INK),
+    "font.size": 9,
+    "text.parse_math": False,  # a table called $x^{ is no formula
+    "svg.fonttype": "none",
+    "svg.hashsalt": "text2sql",
+}
 
 
 @dataclass(frozen=True)
@@ -47,9 +61,8 @@ def draw_bars(series: Mapping[str, Sequence[Bar]], path: Path, *, axis: str, lim
 
     bars = next(iter(series.values()))
     height = 0.75 + len(bars) * (0.13 + 0.17 * len(series)) + (0.3 if len(series) > 1 else 0.0)
-    ink = dict.fromkeys(("text.color", "axes.labelcolor", "xtick.color", "ytick.color", "axes.edgecolor"), _INK)
-    settings = {"svg.fonttype": "none", "svg.hashsalt": "text2sql", "font.size": 9, "text.parse_math": False}
-    with rc_context({**settings, **ink}):
+    style: Any = _STYLE
+    with rc_context(style):
         figure = Figure(figsize=(7.2, height), layout="constrained")
         axes = figure.subplots()
         _draw_series(axes, series)
@@ -88,13 +101,8 @@ def _inline_svg(figure: Any) -> str:
     buffer = io.StringIO()
     figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
     svg = buffer.getvalue()
-    svg = re.sub(r"<metadata>.*?</metadata>\s*", "", svg[svg.index("<svg") :], flags=re.DOTALL)
-    for useless in (
-        r' xmlns(?::\w+)?="[^"]*"',
-        r'(?<=<g) id="[^"]*"',
-        r"<style.*?</style>",
-        r"font-family: [^;\"]*;? ?",
-    ):
+    svg = svg[svg.index("<svg") :]
+    for useless in _OF_NO_USE_INLINE:
         svg = re.sub(useless, "", svg, flags=re.DOTALL)
     return svg.replace(_INK, "currentColor")
 

@@ -115,9 +115,7 @@ def _errors(evaluation: Evaluation, path: Path) -> list[Block]:
     bars = [Bar(error_text(name), count, text=f"{count} ({count / total:.1%})") for name, count in errors.items()]
     svg = draw_bars({"": bars}, path, axis="examples", limit=max(errors.values()) * 1.2)
     return [
-        Text(
-            f"{sum(errors.values())} of {total} answers are wrong. Each is counted once, in the first class that fits."
-        ),
+        Text(f"{sum(errors.values())} of {total} answers are wrong; each is counted once."),
         Picture(path.name, "Wrong answers by class of error", svg),
     ]
 
@@ -127,8 +125,10 @@ def _worst(evaluation: Evaluation) -> list[Block]:
     if not worst:
         return [Text("None.")]
     wrong = sum(evaluation.figures["errors"].values())
-    head = f"{len(worst)} of {wrong}: some of every class of error, the easiest questions first. Marked: what the " \
-        "other query does not have. Results are the first rows on the first database that tells the two apart."  # fmt: skip
+    head = (
+        f"{len(worst)} of {wrong}: some of every class of error, the easiest questions first. Marked: what the other "
+        "query does not have. Results: the first rows on the first database that tells the two queries apart."
+    )
     return [Text(head), *(_example(example, evaluation.differences.get(example.key)) for example in worst)]
 
 

@@ -1,0 +1,36 @@
+"""The figures of an evaluation on the terminal."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from text2sql_lightning.evaluation.pages.evaluation_page import Evaluation
+
+
+def print_figures(evaluation: "Evaluation", report: Path) -> None:
+    """Print figures with intervals, by hardness, and errors.
+
+    Args:
+        evaluation: What was found.
+        report: The page that says more.
+    """
+    from rich.console import Console
+    from rich.table import Table
+
+    from text2sql_lightning.evaluation.pages.values import error_text, interval_text, share_text
+
+    figures = evaluation.figures
+    shown = [measure for measure in evaluation.measures if figures[measure.figure] is not None]
+    table = Table(title=f"{evaluation.title}, n = {figures['n']}", title_justify="left")
+    table.add_column("")
+    for measure in shown:
+        table.add_column(measure.label, justify="right")
+    table.add_row("all", *(share_text(figures[measure.figure]) for measure in shown))
+    table.add_row("  95 % interval", *(interval_text(figures["intervals_95"][measure.figure]) for measure in shown))
+    for name, part in figures["by_hardness"].items():
+        table.add_row(f"  {name} ({part['n']})", *(share_text(part[measure.figure]) for measure in shown))
+    console = Console()
+    console.print(table)
+    errors = ", ".join(f"{error_text(name)} {count}" for name, count in figures["errors"].items())
+    console.print(f"errors: {errors or 'none'}", highlight=False, soft_wrap=True)
+    console.print(f"report: {report}", highlight=False, soft_wrap=True)
