@@ -11,6 +11,9 @@ from text2sql_lightning.errors import DataError
 MAX_VALUE_BYTES: Final = 10_000_000
 """Longest string or blob that a query may build or read."""
 
+MAX_HEAP_BYTES: Final = 512 * 2**20
+"""Most memory that SQLite takes in this process, for all its connections; `sql.workers` sets a lower limit."""
+
 _LIMITS: Final = {
     sqlite3.SQLITE_LIMIT_LENGTH: MAX_VALUE_BYTES,
     sqlite3.SQLITE_LIMIT_SQL_LENGTH: 200_000,
@@ -90,6 +93,9 @@ def restrict(connection: sqlite3.Connection) -> None:
     if hasattr(connection, "setconfig"):  # Python 3.12; some builds of SQLite refuse "text" in double quotes
         connection.setconfig(_DQS_DML, True)
     connection.text_factory = lambda raw: raw.decode("utf-8", "ignore")
+    # A large sort stays in memory, which has a limit, and goes to no temporary file, which has none.
+    connection.execute("PRAGMA temp_store = MEMORY")
+    connection.execute(f"PRAGMA hard_heap_limit = {MAX_HEAP_BYTES}")
     connection.set_authorizer(_authorize)
 
 

@@ -1,0 +1,24 @@
+"""The end of a process that hangs where nobody can interrupt it.
+
+SQLite looks at a deadline between two steps of a query, and some single steps take hours: `instr` on two texts of
+megabytes is one. A process that was started to be lost (`sql.workers`) turns the watchdog on; then the operating system
+ends the process when it was not seen for too long. Everywhere else `keep_alive` does nothing.
+"""
+
+import signal
+
+_on = False
+
+
+def turn_on() -> None:
+    """Let the alarm end this process: without a handler of Python's, which would wait for SQLite to return."""
+    global _on
+    _on = hasattr(signal, "setitimer")
+    if _on:
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
+
+
+def keep_alive(seconds: float) -> None:
+    """Put the alarm off: it rings in so many seconds from now; 0 turns it off."""
+    if _on:
+        signal.setitimer(signal.ITIMER_REAL, seconds)
