@@ -124,8 +124,11 @@ def _evaluation(
     whole = len(spider.examples)
     sample = f"{len(scored)} of {whole}, stratified by hardness" if len(scored) < whole else "all"
     facts = {"questions": spider.name, "examples": f"{sample}, seed {args.seed}", **facts}
-    lead = f"{len(scored):,} of the {whole:,} questions of Spider dev, about {figures['databases']} databases."
-    return Evaluation(f"Spider dev: {_name(args)}", lead, scored, figures, SPIDER_MEASURES, facts, rules, differences)
+    lead = f"{'All' if len(scored) == whole else f'{len(scored):,} of the'} {whole:,} questions of Spider dev, about {figures['databases']} databases."
+    return Evaluation(
+        f"Spider dev: {_name(args)}", lead, scored, figures, SPIDER_MEASURES, facts, rules, differences,
+        "DISTINCT is taken out of both before, see the rules." if databases else "",
+    )  # fmt: skip
 
 
 def _name(args: Namespace) -> str:

@@ -153,8 +153,8 @@ def _generate(
         ("logger", "enable_checkpointing", "enable_model_summary", "enable_progress_bar"), False
     )
     trainer = Trainer(accelerator="auto", devices=1, precision=choose_precision(Hardware.here()), **quiet)
-    (answers,) = trainer.predict(module, dataloaders=_one_batch(questions))
-    return answers, module.template
+    batches = trainer.predict(module, dataloaders=_one_batch(questions)) or []
+    return [each for batch in batches for each in batch], module.template
 
 
 def _one_batch(questions: Sequence[Any]) -> Any:

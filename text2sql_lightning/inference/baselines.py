@@ -1,7 +1,7 @@
 """A fair baseline: the base model asked in the form that it was made for, everything else being equal.
 
-A base model has never seen this project's prompt; asked with it, it looks worse than it is. Under `chat` it gets its own
-chat template, if wanted with examples from the training data, and the same token limit, stop rule and cleaning.
+A base model has never seen this project's prompt; asked with it, it looks worse than it is. Under `chat` it gets its
+own chat template, if wanted with examples from the training data, and the same token limit, stop rule and cleaning.
 """
 
 from collections.abc import Sequence
@@ -59,9 +59,7 @@ def choose_shots(candidates: Sequence[Shot], count: int, *, avoid: Sequence[Ques
     evaluated = {_normalized(question.text) for question in avoid}
     free = [shot for shot in candidates if _normalized(shot.question.text) not in evaluated]
     if len(free) < count:
-        raise DataError(
-            f"--few_shot {count}: the train file has {len(free)} examples that are not evaluated; ask fewer"
-        )
+        raise DataError(f"--few_shot {count}: the train file has only {len(free)} examples that are not evaluated")
     return Random(f"few_shot/{seed}").sample(free, count)
 
 

@@ -38,6 +38,7 @@ class Evaluation:
         facts: What else is to be known (model, prompt, files), in words.
         rules: What the figures mean.
         differences: Key of a wrong answer -> both results.
+        result_note: What is to be known about results that are shown.
     """
 
     title: str
@@ -48,6 +49,7 @@ class Evaluation:
     facts: Mapping[str, str]
     rules: Mapping[str, str]
     differences: Mapping[str, Difference]
+    result_note: str = ""
 
 
 def evaluation_page(evaluation: Evaluation, folder: Path, stem: str) -> Document:
@@ -91,6 +93,8 @@ def _groups(evaluation: Evaluation, folder: Path, stem: str) -> Section:
 
 def _split(evaluation: Evaluation, key: str, path: Path) -> list[Block]:
     parts: dict[str, Any] = evaluation.figures[key]
+    if key != "by_hardness":
+        parts = dict(sorted(parts.items(), key=lambda item: item[1][evaluation.figures["headline"]] or 0.0))
     shown = [m for m in evaluation.measures if evaluation.figures[m.figure] is not None]
     headline = next(measure for measure in evaluation.measures if measure.figure == evaluation.figures["headline"])
     bars = [
@@ -127,7 +131,8 @@ def _worst(evaluation: Evaluation) -> list[Block]:
     wrong = sum(evaluation.figures["errors"].values())
     head = (
         f"{len(worst)} of {wrong}: some of every class of error, the easiest questions first. Marked: what the other "
-        "query does not have. Results: the first rows on the first database that tells the two queries apart."
+        "query does not have. Results: the first rows on the first database that tells the two queries apart. "
+        + evaluation.result_note
     )
     return [Text(head), *(_example(example, evaluation.differences.get(example.key)) for example in worst)]
 

@@ -101,7 +101,7 @@ def _result(result: Preview) -> str:
         return "<p class=none>no rows</p>"
     rows = [[value_text(value) for value in row] for row in result.rows]
     more = result.total - len(rows)
-    note = f"<p class=more>... and {more:,} more rows</p>" if more else ""
+    note = f"<p class=more>... and {more:,} more row{'s' if more > 1 else ''}</p>" if more else ""
     return _table(Table(result.columns, rows, words=True), "result") + note
 
 

@@ -12,6 +12,8 @@ _ORDER: Final = {name: position for position, name in enumerate(HARDNESS)}
 def pick_worst(examples: Sequence[ScoredExample], limit: int = 20) -> list[ScoredExample]:
     """Choose wrong answers: of every error class some, the most frequent class first, the easiest question first.
 
+    Questions with a gold query that is there already, and those about databases that have had their turn, come last.
+
     Args:
         examples: All that was scored, in order.
         limit: How many to choose.
@@ -19,14 +21,17 @@ def pick_worst(examples: Sequence[ScoredExample], limit: int = 20) -> list[Score
     failures = [example for example in examples if example.error]
     counts = Counter(str(example.error) for example in failures)
     classes = sorted(counts, key=lambda name: (-counts[name], name))
-    queues = {name: sorted((e for e in failures if e.error == name), key=_hardness) for name in classes}
+    queues = {name: [example for example in failures if example.error == name] for name in classes}
     chosen: dict[str, list[ScoredExample]] = {name: [] for name in classes}
-    while sum(map(len, chosen.values())) < min(limit, len(failures)):
-        for name in classes:
-            if queues[name] and sum(map(len, chosen.values())) < limit:
-                chosen[name].append(queues[name].pop(0))
+    seen: Counter[str] = Counter()
+    for _ in range(min(limit, len(failures))):
+        name = min((name for name in classes if queues[name]), key=lambda name: len(chosen[name]))
+        best = min(queues[name], key=lambda e: (seen[e.gold] > 0, _rank(e), seen[e.group]))
+        queues[name].remove(best)
+        chosen[name].append(best)
+        seen.update((best.gold, best.group))
     return [example for name in classes for example in chosen[name]]
 
 
-def _hardness(example: ScoredExample) -> int:
+def _rank(example: ScoredExample) -> int:
     return _ORDER.get(example.hardness, len(HARDNESS))

@@ -18,10 +18,10 @@ class Piece(NamedTuple):
 def mark_differences(sql: str, other: str) -> list[Piece]:
     """Cut a query into stretches that the other one has too and stretches that it has not.
 
-    Letter case outside quotes, spaces and the kind of quotes do not count. The texts of the pieces add up to `sql`.
+    Letter case outside quotes, spaces, the kind of quotes and a semicolon at the end do not count. The texts of the pieces add up to `sql`.
     Very long queries come back as one piece: the comparison takes quadratic time.
     """
-    own, theirs = list(iter_tokens(sql)), list(iter_tokens(other))
+    own, theirs = _tokens(sql), _tokens(other)
     if not own or max(len(own), len(theirs)) > _MOST_TOKENS:
         return [Piece(sql, False)] if sql else []
     matcher = SequenceMatcher(None, [_key(token) for token in own], [_key(token) for token in theirs], autojunk=False)
@@ -36,6 +36,13 @@ def mark_differences(sql: str, other: str) -> list[Piece]:
         pieces.append(Piece(sql[start:end], operation != "equal"))
         at = end
     return [*pieces, Piece(sql[at:], False)] if at < len(sql) else pieces
+
+
+def _tokens(sql: str) -> list[Token]:
+    tokens = list(iter_tokens(sql))
+    while tokens and tokens[-1].text == ";":
+        tokens.pop()
+    return tokens
 
 
 def _key(token: Token) -> str:
