@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from text2sql_lightning.atomic import write_json_lines
 from text2sql_lightning.commands.exit_codes import OneLineParser, run_command
-from text2sql_lightning.commands.generating import add_model_flags, answer, check_source
+from text2sql_lightning.commands.generating import add_model_flags, answer, check_source, source_name
 from text2sql_lightning.commands.prediction_files import read_by_index
 from text2sql_lightning.commands.printing import print_figures
 from text2sql_lightning.errors import ConfigError, DataError
@@ -124,18 +124,12 @@ def _evaluation(
     whole = len(spider.examples)
     sample = f"{len(scored)} of {whole}, stratified by hardness" if len(scored) < whole else "all"
     facts = {"questions": spider.name, "examples": f"{sample}, seed {args.seed}", **facts}
-    lead = f"{'All' if len(scored) == whole else f'{len(scored):,} of the'} {whole:,} questions of Spider dev, about {figures['databases']} databases."
+    which = "All" if len(scored) == whole else f"{len(scored):,} of the"
+    lead = f"{which} {whole:,} questions of Spider dev, about {figures['databases']} databases."
     return Evaluation(
-        f"Spider dev: {_name(args)}", lead, scored, figures, SPIDER_MEASURES, facts, rules, differences,
+        f"Spider dev: {source_name(args)}", lead, scored, figures, SPIDER_MEASURES, facts, rules, differences,
         "DISTINCT is taken out of both before, see the rules." if databases else "",
     )  # fmt: skip
-
-
-def _name(args: Namespace) -> str:
-    if args.predictions is not None:
-        return str(args.predictions.name)
-    kind = f"{args.prompt} prompt" + (f", {args.few_shot} shots" if args.few_shot else "")
-    return f"{args.adapter_dir or args.base_model} ({kind})"
 
 
 def _write(args: Namespace, evaluation: "Evaluation") -> None:

@@ -46,6 +46,14 @@ def check_source(args: Namespace) -> None:
         raise ConfigError("--few_shot must be at least 0, --max_new_tokens and --batch_size at least 1")
 
 
+def source_name(args: Namespace) -> str:
+    """Name what answered, for a title."""
+    if args.predictions is not None:
+        return str(args.predictions.name)
+    kind = f"{args.prompt} prompt" + (f", {args.few_shot} shots" if args.few_shot else "")
+    return f"{args.adapter_dir or args.base_model} ({kind})"
+
+
 def answer(args: Namespace, questions: Sequence[Any]) -> tuple[list[Any], dict[str, str]]:
     """Load the model and answer questions, as `text2sql predict` does.
 

@@ -20,15 +20,18 @@ def print_figures(evaluation: "Evaluation", report: Path) -> None:
     from text2sql_lightning.evaluation.pages.values import error_text, interval_text, share_text
 
     figures = evaluation.figures
+    labels = {measure.figure: measure.label for measure in evaluation.measures}
     shown = [measure for measure in evaluation.measures if figures[measure.figure] is not None]
     table = Table(title=f"{evaluation.title}, n = {figures['n']}", title_justify="left")
-    table.add_column("")
+    for head in ("", "share", "95 % interval", "n"):
+        table.add_column(head, justify="left" if not head else "right")
     for measure in shown:
-        table.add_column(measure.label, justify="right")
-    table.add_row("all", *(share_text(figures[measure.figure]) for measure in shown))
-    table.add_row("  95 % interval", *(interval_text(figures["intervals_95"][measure.figure]) for measure in shown))
+        interval = interval_text(figures["intervals_95"][measure.figure])
+        table.add_row(measure.label, share_text(figures[measure.figure]), interval, str(figures["n"]))
+    table.add_section()
     for name, part in figures["by_hardness"].items():
-        table.add_row(f"  {name} ({part['n']})", *(share_text(part[measure.figure]) for measure in shown))
+        share, interval = share_text(part[figures["headline"]]), interval_text(part["interval_95"])
+        table.add_row(f"{name}, {labels[figures['headline']].lower()}", share, interval, str(part["n"]))
     console = Console()
     console.print(table)
     errors = ", ".join(f"{error_text(name)} {count}" for name, count in figures["errors"].items())

@@ -48,7 +48,7 @@ def compare(
     verdict: str = "exec",
     seed: int = 0,
 ) -> Comparison:
-    """Compare two evaluations example by example.
+    """Compare two evaluations example by example; those that neither has a verdict on are left out.
 
     Args:
         first: One evaluation, "A".
@@ -61,8 +61,9 @@ def compare(
         DataError: They are not about the same examples, or lack the verdict.
     """
     pairs = pair_up(first, second, names)
+    pairs = [pair for pair in pairs if any(answer.holds(verdict) is not None for answer in pair)]
     for side, name in enumerate(names):
-        if any(pair[side].holds(verdict) is None for pair in pairs):
+        if not pairs or any(pair[side].holds(verdict) is None for pair in pairs):
             raise DataError(f"{name} has no verdict {verdict!r} for some examples; compare another with --measure")
     figures = {"n": len(pairs), "databases": len({a.group for a, _ in pairs}), **_figures(pairs, verdict, seed)}
     figures["by_hardness"] = {

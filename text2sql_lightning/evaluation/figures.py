@@ -48,7 +48,7 @@ def _interval(examples: Sequence[ScoredExample], verdict: str, seed: int) -> lis
     asked = [example for example in examples if example.holds(verdict) is not None]
     values = [float(bool(example.holds(verdict))) for example in asked]
     groups = [example.group for example in asked]
-    if len(set(groups)) == 1:
+    if len(set(groups)) == 1 or len(set(values)) == 1:  # nothing to resample: it would shrink to a point
         return list(wilson_interval(int(sum(values)), len(values)))
     return list(cluster_bootstrap(values, groups, seed=seed))
 

@@ -34,8 +34,11 @@ INTERNAL_MEASURES: Final = (
     Measure("exec", "execution_accuracy", "Execution accuracy"),
     Measure("exec_case_blind", "execution_accuracy_case_blind", "Ignoring letter case of text"),
     Measure("exact", "exact_match", "Exact match"),
+    Measure("exact_set", "exact_set_match", "Exact set match"),
+    Measure("valid", "valid_sql_rate", "Valid SQL"),
+    Measure("adheres", "schema_adherence", "Schema adherence"),
 )
-ALL_VERDICTS: Final = ("exec", "exec_suite", "exec_case_blind", "exact")
+ALL_VERDICTS: Final = ("exec", "exec_suite", "exec_case_blind", "exact", "exact_set", "valid", "adheres")
 
 
 @dataclass(frozen=True)

@@ -21,8 +21,8 @@ _EXECUTION: Final[dict[str, str]] = {
 _MATCH: Final[dict[str, str]] = {
     "exact_set_match": "the parts of both queries are equal as sets; literals do not count (official evaluator)",
     "hardness": "of the gold query, by the official evaluator's rules",
-    "interval_95": "percentile bootstrap, databases resampled as a whole; for a single database Wilson's interval over "
-    "its questions",
+    "interval_95": "percentile bootstrap, databases resampled as a whole; Wilson's interval over the questions for a "
+    "single database, and where all or none are right",
 }
 _NO_EXECUTION: Final = "not measured: there are no databases. Only exact set match is"
 

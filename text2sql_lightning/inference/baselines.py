@@ -27,10 +27,12 @@ class Question:
     Attributes:
         context: The schema as CREATE TABLE text.
         text: The question in words.
+        instruction: What to do.
     """
 
     context: str
     text: str
+    instruction: str = INSTRUCTION
 
 
 @dataclass(frozen=True)
@@ -143,11 +145,11 @@ def _render(tokenizer: Any, messages: list[dict[str, str]], *, add_generation_pr
 
 
 def _project_prompt(question: Question) -> str:
-    return build_prompt(INSTRUCTION, format_input(question.context, question.text))
+    return build_prompt(question.instruction, format_input(question.context, question.text))
 
 
 def _chat_text(question: Question) -> str:
-    return f"{INSTRUCTION} {_ANSWER_ONLY}\n\n{format_input(question.context, question.text)}"
+    return f"{question.instruction} {_ANSWER_ONLY}\n\n{format_input(question.context, question.text)}"
 
 
 def _message(role: str, content: str) -> dict[str, str]:

@@ -26,6 +26,9 @@ _LABELS: Final = {
     "exec_suite": "test-suite accuracy",
     "exec_case_blind": "execution accuracy ignoring letter case",
     "exact": "exact match",
+    "exact_set": "exact set match",
+    "valid": "valid SQL",
+    "adheres": "schema adherence",
 }
 
 

@@ -56,9 +56,8 @@ def _result(result: Preview) -> str:
         return "Result: no rows"
     rows = [[value_text(value) for value in row] for row in result.rows]
     more = result.total - len(rows)
-    return _table(Table(result.columns, rows, words=True)) + (
-        f"\n\n... and {more:,} more row{'s' if more > 1 else ''}" if more else ""
-    )
+    note = f"\n\n... and {more:,} more row{'s' if more > 1 else ''}" if more else ""
+    return _table(Table(result.columns, rows, words=True)) + note
 
 
 def _plain(text: str) -> str:

@@ -18,7 +18,7 @@ def pick_worst(examples: Sequence[ScoredExample], limit: int = 20) -> list[Score
         examples: All that was scored, in order.
         limit: How many to choose.
     """
-    failures = [example for example in examples if example.error]
+    failures = [example for example in examples if example.error and example.verdicts]
     counts = Counter(str(example.error) for example in failures)
     classes = sorted(counts, key=lambda name: (-counts[name], name))
     queues = {name: [example for example in failures if example.error == name] for name in classes}

@@ -18,8 +18,8 @@ class Piece(NamedTuple):
 def mark_differences(sql: str, other: str) -> list[Piece]:
     """Cut a query into stretches that the other one has too and stretches that it has not.
 
-    Letter case outside quotes, spaces, the kind of quotes and a semicolon at the end do not count. The texts of the pieces add up to `sql`.
-    Very long queries come back as one piece: the comparison takes quadratic time.
+    Letter case outside quotes, spaces, the kind of quotes and a semicolon at the end do not count. The texts of the
+    pieces add up to `sql`. Very long queries come back as one piece: the comparison takes quadratic time.
     """
     own, theirs = _tokens(sql), _tokens(other)
     if not own or max(len(own), len(theirs)) > _MOST_TOKENS:
