@@ -2,7 +2,7 @@
 
 import os
 from argparse import Namespace, _ActionsContainer
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -136,14 +136,14 @@ def _generate(
     class Answering(Text2SQLModule):
         """The module, asked with any kind of prompt."""
 
-        def predict_step(self, batch: list[Any], batch_idx: int) -> list[Any]:
+        def predict_step(self, batch: list[int], batch_idx: int) -> list[Any]:
             if args.prompt == "chat":
-                prompts = [chat_prompt(self.tokenizer, question, shots) for question in batch]
+                prompts = [chat_prompt(self.tokenizer, questions[at], shots) for at in batch]
                 self.template = template_sha256(self.tokenizer)
                 self.tokenizer = ChatTokenizer(self.tokenizer)
             else:
                 self.template = ""
-                prompts = [project_prompt(question, shots) for question in batch]
+                prompts = [project_prompt(questions[at], shots) for at in batch]
             _check_lengths(self, prompts, args.max_new_tokens)
             return self.generate(prompts, progress=True)
 
@@ -161,15 +161,15 @@ def _generate(
         ("logger", "enable_checkpointing", "enable_model_summary", "enable_progress_bar"), False
     )
     trainer = Trainer(accelerator="auto", devices=1, precision=choose_precision(Hardware.here()), **quiet)
-    batches = trainer.predict(module, dataloaders=_one_batch(questions)) or []
+    batches = trainer.predict(module, dataloaders=_one_batch(len(questions))) or []
     return [each for batch in batches for each in batch], module.template
 
 
-def _one_batch(questions: Sequence[Any]) -> Any:
+def _one_batch(count: int) -> Any:
     from torch.utils.data import DataLoader
 
-    as_it_is: Callable[[Any], Any] = list
-    return DataLoader(list(questions), batch_size=max(1, len(questions)), collate_fn=as_it_is)  # type: ignore[arg-type]
+    numbers: Any = range(count)
+    return DataLoader(numbers, batch_size=count, collate_fn=list)
 
 
 def _check_lengths(module: Any, prompts: Sequence[str], max_new_tokens: int) -> None:

@@ -24,8 +24,8 @@ INTERNAL_RULES: Final[dict[str, str]] = {
     "exact_set_match": "the parts of both queries are equal as sets; literals do not count (Spider's rules)",
     "valid_sql_rate": "SQLite accepts the prediction on the record's own tables",
     "schema_adherence": "every table and column that the prediction names is in the record's schema",
-    "interval_95": "percentile bootstrap, schemas resampled as a whole; Wilson's interval over the questions for a single "
-    "schema, and where all or none are right",
+    "interval_95": "percentile bootstrap, schemas resampled as a whole; Wilson's interval over the questions for a "
+    "single schema, and where all or none are right",
     "hardness": "of the gold query, by the rules of Spider's evaluator",
 }
 
