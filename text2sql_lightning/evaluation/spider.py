@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import groupby
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -15,7 +16,7 @@ from text2sql_lightning.evaluation.spider_rules import counts_order, official_go
 from text2sql_lightning.evaluation.suite_agreement import Agreement, Pair, agreements
 from text2sql_lightning.sql.components import hardness
 from text2sql_lightning.sql.schema import Schema
-from text2sql_lightning.sql.workers import Lost, WorkerLimits, map_chunks
+from text2sql_lightning.sql.workers import Lost, map_chunks
 
 _CHUNK: Final = 24
 
@@ -114,22 +115,19 @@ def score_spider(
         DataError: When there is not one prediction for each example, a schema or a whole folder is missing.
     """
     _check(examples, predictions, schemas, (database_dir, test_suite_dir))
-    # Chunks are of one database, equal gold queries side by side: files are opened and gold is run less often.
+    # Equal gold queries of one database side by side: its files are opened, and gold is run, less often.
     order = sorted(range(len(examples)), key=lambda at: (examples[at].db_id, examples[at].gold, at))
-    chunks = list(_chunks([(at, examples[at].db_id) for at in order]))
-    items = [[_Item(examples[at], predictions[at], schemas[examples[at].db_id]) for at in chunk] for chunk in chunks]
+    items = [_Item(examples[at], predictions[at], schemas[examples[at].db_id]) for at in order]
     judge = partial(_judge, database_dir=database_dir, test_suite_dir=test_suite_dir, timeout_s=timeout_s)
-    verdicts: dict[int, SpiderVerdict] = {}
+    found: list[SpiderVerdict | Lost] = []
     with tqdm(total=len(examples), desc="scoring", disable=not progress, unit="query") as bar:
-        results = map_chunks(judge, items, workers=workers, limits=WorkerLimits())
-        for chunk, part, chunk_items in zip(chunks, results, items, strict=True):
-            for at, item, found in zip(chunk, chunk_items, part, strict=True):
-                verdicts[at] = (
-                    found
-                    if isinstance(found, SpiderVerdict)
-                    else _lost(item, found, database_dir is not None, test_suite_dir is not None)
-                )
+        for part in map_chunks(judge, list(_chunks(items)), workers=workers):
+            found += part
             bar.update(len(part))
+    verdicts = {
+        at: result if isinstance(result, SpiderVerdict) else _without_execution(item, result, judge)
+        for at, item, result in zip(order, items, found, strict=True)
+    }
     return [verdicts[at] for at in range(len(examples))]
 
 
@@ -165,30 +163,26 @@ def _verdict(item: _Item, database: Agreement | None, suite: Agreement | None) -
     )
 
 
-def _lost(item: _Item, lost: Lost, has_database: bool, has_suite: bool) -> SpiderVerdict:
+def _without_execution(item: _Item, lost: Lost, judge: "partial[list[SpiderVerdict]]") -> SpiderVerdict:
+    """Judge a prediction that took its process down by its text alone, again in a process of its own."""
+    by_text = partial(judge, database_dir=None, test_suite_dir=None)
+    (found,) = next(map_chunks(by_text, [[item]]))
     return SpiderVerdict(
         index=item.example.index,
-        exec=False if has_database else None,
-        exec_suite=False if has_suite else None,
-        exact=False,
+        exec=False if judge.keywords["database_dir"] else None,
+        exec_suite=False if judge.keywords["test_suite_dir"] else None,
+        exact=isinstance(found, SpiderVerdict) and found.exact,
         hardness=str(hardness(item.example.gold, item.schema)),
         error=lost.reason,
         seconds=0.0,
     )
 
 
-def _chunks(order: Sequence[tuple[int, str]]) -> Iterator[list[int]]:
-    """Yield positions of one database, at most `_CHUNK` at a time."""
-    chunk: list[int] = []
-    current = None
-    for at, db_id in order:
-        if chunk and (db_id != current or len(chunk) == _CHUNK):
-            yield chunk
-            chunk = []
-        current = db_id
-        chunk.append(at)
-    if chunk:
-        yield chunk
+def _chunks(items: Sequence[_Item]) -> Iterator[list[_Item]]:
+    """Yield items of one database, at most `_CHUNK` at a time."""
+    for _, group in groupby(items, key=lambda item: item.example.db_id):
+        same = list(group)
+        yield from (same[at : at + _CHUNK] for at in range(0, len(same), _CHUNK))
 
 
 def _check(

@@ -32,7 +32,7 @@ MAX_BYTES: Final = 64_000_000
 
 _STEPS_BETWEEN_LOOKS: Final = 500
 _PATIENCE: Final = 4
-_SLACK_S: Final = 10.0
+_SLACK_S: Final = 3.0
 _OTHER_STATEMENTS: Final = keywords(
     """ALTER ANALYZE ATTACH BEGIN COMMIT CREATE DELETE DETACH DROP END EXPLAIN INSERT PRAGMA REINDEX RELEASE REPLACE
     ROLLBACK SAVEPOINT UPDATE VACUUM"""
@@ -128,6 +128,7 @@ def run_query(
         rows, error = _fetch(cursor, deadline, max_rows, max_bytes, enough_rows)
     except (sqlite3.Error, ValueError, OverflowError, MemoryError) as failure:
         error = _classify(failure)
+    watchdog.keep_alive()
     seconds = time.perf_counter() - start
     if error is not None:
         return Execution((), (), error, seconds)

@@ -7,18 +7,22 @@ ends the process when it was not seen for too long. Everywhere else `keep_alive`
 
 import signal
 
-_on = False
+_stall_s = 0.0
 
 
-def turn_on() -> None:
-    """Let the alarm end this process: without a handler of Python's, which would wait for SQLite to return."""
-    global _on
-    _on = hasattr(signal, "setitimer")
-    if _on:
+def turn_on(stall_s: float) -> None:
+    """Let the alarm end this process; without a handler of Python's, which would wait for SQLite to return.
+
+    Args:
+        stall_s: Seconds from one sign of life to the next, where no other number is said.
+    """
+    global _stall_s
+    if hasattr(signal, "setitimer"):
+        _stall_s = stall_s
         signal.signal(signal.SIGALRM, signal.SIG_DFL)
 
 
-def keep_alive(seconds: float) -> None:
+def keep_alive(seconds: float | None = None) -> None:
     """Put the alarm off: it rings in so many seconds from now; 0 turns it off."""
-    if _on:
-        signal.setitimer(signal.ITIMER_REAL, seconds)
+    if _stall_s:
+        signal.setitimer(signal.ITIMER_REAL, _stall_s if seconds is None else seconds)

@@ -28,12 +28,12 @@ def main() -> None:
     descriptor, memory_bytes, stall_s = int(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3])
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends its processes itself
     limit(memory_bytes)
-    watchdog.turn_on()
+    watchdog.turn_on(stall_s)
     with Connection(descriptor) as connection, contextlib.suppress(EOFError, ConnectionError):
         connection.send(READY)
         while True:
             job = connection.recv_bytes()
-            watchdog.keep_alive(stall_s)
+            watchdog.keep_alive()
             answer = _work(job)
             watchdog.keep_alive(0)
             connection.send(answer)

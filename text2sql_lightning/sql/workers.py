@@ -176,6 +176,7 @@ class _Worker:
             [sys.executable, "-P", "-m", module, *arguments],
             pass_fds=[other_end.fileno()],
             stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,  # it may be a file, and a worker writes to none
             env={**os.environ, "PYTHONPATH": os.pathsep.join(path or str(os.curdir) for path in sys.path)},
         )
         other_end.close()
