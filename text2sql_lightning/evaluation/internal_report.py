@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Any, Final
 
 from text2sql_lightning.evaluation.exact_match import normalized_exact_match
@@ -158,4 +159,12 @@ def _match_chunk(cases: Sequence[Case]) -> list[tuple[bool, bool | None]]:
 
 def _match_one(case: Case) -> tuple[bool, bool | None]:
     schema = Schema.from_ddl(case.context)
-    return exact_set_match(case.gold, case.predicted, schema), None
+    return exact_set_match(case.gold, case.predicted, schema), _adheres(case.predicted, schema)
+
+
+def _adheres(sql: str, schema: Schema) -> bool | None:
+    try:
+        adherence = import_module("text2sql_lightning.sql.adherence")
+    except ModuleNotFoundError:
+        return None
+    return bool(adherence.schema_adherence(sql, schema).adheres)

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from text2sql_lightning.evaluation.pages.values import printable
+
 _HARDNESS: Final = ("easy", "medium", "hard", "extra")
 _COLOURS: Final = ("#b8b8b8", "#2c6fbb", "#d98032", "#4c9a5b")
 _INK: Final = "#232a34"
@@ -18,6 +20,7 @@ _OF_NO_USE_INLINE: Final = (
     r'(?<=<g) id="[^"]*"',
     r'font-family: [^;"]*;? ?',
 )
+_LONGEST_LABEL: Final = 40
 _STYLE: Final[dict[str, Any]] = {
     **dict.fromkeys(("text.color", "axes.labelcolor", "xtick.color", "ytick.color", "axes.edgecolor"), _INK),
     "font.size": 9,
@@ -66,7 +69,7 @@ def draw_bars(series: Mapping[str, Sequence[Bar]], path: Path, *, axis: str, lim
         figure = Figure(figsize=(7.2, height), layout="constrained")
         axes = figure.subplots()
         _draw_series(axes, series)
-        axes.set_yticks(range(len(bars)), [bar.label for bar in bars])
+        axes.set_yticks(range(len(bars)), [_label(bar.label) for bar in bars])
         axes.set_ylim(len(bars) - 0.4, -0.6)
         axes.set_xlim(0, limit)
         axes.set_xlabel(axis)
@@ -86,11 +89,16 @@ def _draw_series(axes: Any, series: Mapping[str, Sequence[Bar]]) -> None:
     for number, (name, bars) in enumerate(series.items()):
         places = [index + (number - (len(series) - 1) / 2) * width for index in range(len(bars))]
         colour = colours[number % len(colours)]
-        axes.barh(places, [bar.value or 0.0 for bar in bars], width * 0.9, label=name, color=colour)
+        axes.barh(places, [bar.value or 0.0 for bar in bars], width * 0.9, label=_label(name), color=colour)
         for place, bar in zip(places, bars, strict=True):
             if bar.interval is not None:
                 axes.plot(list(bar.interval), [place, place], color=_INK, linewidth=1.1)
             axes.text(_end(bar) + 0.012 * reach, place, bar.text, va="center", fontsize=8)
+
+
+def _label(text: str) -> str:
+    text = " ".join(printable(text).split())
+    return text if len(text) <= _LONGEST_LABEL else text[: _LONGEST_LABEL - 3] + "..."
 
 
 def _end(bar: Bar) -> float:

@@ -1,6 +1,7 @@
 """Where two queries differ, word by word."""
 
 from difflib import SequenceMatcher
+from itertools import groupby
 from typing import Final, NamedTuple
 
 from text2sql_lightning.sql.tokens import Token, iter_tokens
@@ -31,11 +32,17 @@ def mark_differences(sql: str, other: str) -> list[Piece]:
         if operation == "insert" or first == last:
             continue
         start, end = own[first].start, own[last - 1].end
-        if start > at:
-            pieces.append(Piece(sql[at:start], False))
-        pieces.append(Piece(sql[start:end], operation != "equal"))
+        pieces += [Piece(sql[at:start], False), Piece(sql[start:end], operation != "equal")]
         at = end
-    return [*pieces, Piece(sql[at:], False)] if at < len(sql) else pieces
+    return _joined([*pieces, Piece(sql[at:], False)])
+
+
+def _joined(pieces: list[Piece]) -> list[Piece]:
+    filled = [piece for piece in pieces if piece.text]
+    return [
+        Piece("".join(piece.text for piece in group), differs)
+        for differs, group in groupby(filled, lambda piece: piece.differs)
+    ]
 
 
 def _tokens(sql: str) -> list[Token]:
