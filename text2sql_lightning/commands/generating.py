@@ -136,16 +136,18 @@ def _generate(
     class Answering(Text2SQLModule):
         """The module, asked with any kind of prompt."""
 
-        def predict_step(self, batch: list[int], batch_idx: int) -> list[Any]:
+        template = ""
+        answers: list[Any] = []  # Trainer would copy what predict_step returns, and cannot copy frozen dataclasses
+
+        def predict_step(self, batch: list[int], batch_idx: int) -> Any:
             if args.prompt == "chat":
                 prompts = [chat_prompt(self.tokenizer, questions[at], shots) for at in batch]
                 self.template = template_sha256(self.tokenizer)
                 self.tokenizer = ChatTokenizer(self.tokenizer)
             else:
-                self.template = ""
                 prompts = [project_prompt(questions[at], shots) for at in batch]
             _check_lengths(self, prompts, args.max_new_tokens)
-            return self.generate(prompts, progress=True)
+            self.answers = self.generate(prompts, progress=True)
 
     quiet_libraries()
     lora = settings.pop("lora", None)
@@ -161,8 +163,8 @@ def _generate(
         ("logger", "enable_checkpointing", "enable_model_summary", "enable_progress_bar"), False
     )
     trainer = Trainer(accelerator="auto", devices=1, precision=choose_precision(Hardware.here()), **quiet)
-    batches = trainer.predict(module, dataloaders=_one_batch(len(questions))) or []
-    return [each for batch in batches for each in batch], module.template
+    trainer.predict(module, dataloaders=_one_batch(len(questions)), return_predictions=False)
+    return module.answers, module.template
 
 
 def _one_batch(count: int) -> Any:

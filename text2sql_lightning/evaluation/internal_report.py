@@ -8,8 +8,9 @@ from typing import Any, Final
 from text2sql_lightning.evaluation.exact_match import normalized_exact_match
 from text2sql_lightning.evaluation.exact_set_match import exact_set_match
 from text2sql_lightning.evaluation.execution_accuracy import Verdict
+from text2sql_lightning.evaluation.previews import Difference
 from text2sql_lightning.evaluation.report import RULES
-from text2sql_lightning.evaluation.result_difference import Difference, WrongAnswer, find_differences
+from text2sql_lightning.evaluation.result_difference import WrongAnswer, find_differences
 from text2sql_lightning.evaluation.scored import ScoredExample
 from text2sql_lightning.sql.components import hardness
 from text2sql_lightning.sql.schema import Schema, schema_id

@@ -9,46 +9,15 @@ from typing import Final
 from tqdm import tqdm
 
 from text2sql_lightning.errors import DataError
+from text2sql_lightning.evaluation.previews import Difference, Preview
 from text2sql_lightning.evaluation.result_match import same_rows
-from text2sql_lightning.sql.execution import Execution, Row, execute
+from text2sql_lightning.sql.execution import Execution, execute
 from text2sql_lightning.sql.filling import make_databases
 from text2sql_lightning.sql.workers import Lost, map_chunks
 
 SHOWN_ROWS: Final = 6
 _LONGEST_VALUE: Final = 200
 _CHUNK: Final = 16
-
-
-@dataclass(frozen=True)
-class Preview:
-    """The beginning of a result.
-
-    Attributes:
-        columns: Names of its columns.
-        rows: Its first rows.
-        total: How many rows it has.
-        error: Class of the error, where there is no result.
-    """
-
-    columns: tuple[str, ...] = ()
-    rows: tuple[Row, ...] = ()
-    total: int = 0
-    error: str | None = None
-
-
-@dataclass(frozen=True)
-class Difference:
-    """Both results of an example, and in what they differ.
-
-    Attributes:
-        kind: The prediction's error class, or `wrong_rows`, or `wrong_order` where the rows are the same.
-        gold: What gold returns.
-        predicted: What the prediction returns.
-    """
-
-    kind: str
-    gold: Preview
-    predicted: Preview
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from text2sql_lightning.evaluation.result_difference import Difference, WrongAnswer, find_differences
+from text2sql_lightning.evaluation.previews import Difference
+from text2sql_lightning.evaluation.result_difference import WrongAnswer, find_differences
 from text2sql_lightning.evaluation.scored import ScoredExample
 from text2sql_lightning.evaluation.spider import SpiderExample, SpiderVerdict
 from text2sql_lightning.evaluation.spider_rules import counts_order, official_gold, official_prediction

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from text2sql_lightning.evaluation.result_difference import Preview
+from text2sql_lightning.evaluation.previews import Preview
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from text2sql_lightning.evaluation.pages.document import (
 from text2sql_lightning.evaluation.pages.sql_marks import mark_differences
 from text2sql_lightning.evaluation.pages.style import STYLE
 from text2sql_lightning.evaluation.pages.values import error_text, printable, value_text
-from text2sql_lightning.evaluation.result_difference import Preview
+from text2sql_lightning.evaluation.previews import Preview
 
 
 def to_html(document: Document) -> str:

@@ -4,7 +4,7 @@ import re
 
 from text2sql_lightning.evaluation.pages.document import Answer, Block, Document, Example, Picture, Table, Text
 from text2sql_lightning.evaluation.pages.values import error_text, printable, value_text
-from text2sql_lightning.evaluation.result_difference import Preview
+from text2sql_lightning.evaluation.previews import Preview
 
 
 def to_markdown(document: Document) -> str:

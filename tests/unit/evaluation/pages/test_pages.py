@@ -13,7 +13,7 @@ from text2sql_lightning.evaluation.pages.markdown import to_markdown
 from text2sql_lightning.evaluation.pages.selection import pick_worst
 from text2sql_lightning.evaluation.pages.sql_marks import Piece, mark_differences
 from text2sql_lightning.evaluation.pages.values import printable, value_text
-from text2sql_lightning.evaluation.result_difference import Difference, Preview
+from text2sql_lightning.evaluation.previews import Difference, Preview
 from text2sql_lightning.evaluation.scored import SPIDER_MEASURES, ScoredExample
 
 pytestmark = pytest.mark.unit
