@@ -137,7 +137,7 @@ def _generate(
         """The module, asked with any kind of prompt."""
 
         template = ""
-        answers: list[Any] = []  # Trainer would copy what predict_step returns, and cannot copy frozen dataclasses
+        answers: list[Any]  # Trainer would copy what predict_step returns, and cannot copy frozen dataclasses
 
         def predict_step(self, batch: list[int], batch_idx: int) -> Any:
             if args.prompt == "chat":
@@ -148,6 +148,7 @@ def _generate(
                 prompts = [project_prompt(questions[at], shots) for at in batch]
             _check_lengths(self, prompts, args.max_new_tokens)
             self.answers = self.generate(prompts, progress=True)
+            return len(self.answers)
 
     quiet_libraries()
     lora = settings.pop("lora", None)
