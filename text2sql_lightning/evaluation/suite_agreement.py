@@ -16,8 +16,8 @@ GOLD_FAILED: Final = "gold_failed"
 NO_DATABASE: Final = "no_database"
 
 _GOLD_PATIENCE: Final = 4
-_MAX_GOLD_ROWS: Final = 2_000_000
-_MAX_GOLD_BYTES: Final = 128_000_000
+_MAX_ROWS: Final = 2_000_000
+_MAX_BYTES: Final = 128_000_000
 
 _Key: TypeAlias = tuple[str, ...]
 
@@ -110,13 +110,7 @@ class _Results:
         key = _same_meaning(sql)
         if key != self._gold_key or self._gold is None:
             self._gold_key, self._predicted = key, {}
-            self._gold = run_query(
-                self.connection,
-                sql,
-                timeout_s=_GOLD_PATIENCE * self.timeout_s,
-                max_rows=_MAX_GOLD_ROWS,
-                max_bytes=_MAX_GOLD_BYTES,
-            )
+            self._gold = self._run(sql, _GOLD_PATIENCE * self.timeout_s, None)
         return self._gold
 
     def predicted(self, sql: str, right: Execution) -> Execution:
@@ -125,10 +119,18 @@ class _Results:
         if key == self._gold_key:
             return right
         if key not in self._predicted:
-            self._predicted[key] = run_query(
-                self.connection, sql, timeout_s=self.timeout_s, enough_rows=len(right.rows)
-            )
+            self._predicted[key] = self._run(sql, self.timeout_s, len(right.rows))
         return self._predicted[key]
+
+    def _run(self, sql: str, timeout_s: float, enough_rows: int | None) -> Execution:
+        return run_query(
+            self.connection,
+            sql,
+            timeout_s=timeout_s,
+            max_rows=_MAX_ROWS,
+            max_bytes=_MAX_BYTES,
+            enough_rows=enough_rows,
+        )
 
 
 def _same_meaning(sql: str) -> _Key:

@@ -23,7 +23,8 @@ _PIECE: Final = re.compile(
     rf'|(?:"[^"]*"|[^\s"`.:,\-{_ALONE}]|\.(?!\.|[{_CLOSING}]*\Z)|-(?!-)|[:,](?=\d))+'
 )
 _SLANG: Final = re.compile(r"\b(?:(can)(not)|(gim|lem)(me)|(gon)(na)|(got)(ta)|(wan)(na)(?=\Z))\b")
-_AFTER_SENTENCE: Final = frozenset(")}]*:@({[!?;")
+_BEHIND: Final = re.compile(r"(?:\s+|(?=[)}\]*:@({\[!?;][^\s.!?]*(?:\s|[.!?]*\Z)))(?P<following>\S)")
+"""What can stand behind the end of a sentence: space, or punctuation and, up to the next space, no other full stop."""
 _NUMBER: Final = re.compile(r"-?[\d.,]*\d")
 
 
@@ -47,8 +48,10 @@ def spider_tokens(sql: str) -> list[str]:
             tokens[-1] += "="
         elif token.endswith(".") and _ends_sentence(token, text, match.end()):
             tokens += [token[:-1], "."]
+        elif _SLANG.search(token) and not token.startswith('"'):
+            tokens += _SLANG.sub(_spread, token).split()
         else:
-            tokens += _SLANG.sub(_spread, token).split() if _SLANG.search(token) else [token]
+            tokens.append(token)
     return tokens
 
 
@@ -72,8 +75,10 @@ def _ends_sentence(token: str, text: str, end: int) -> bool:
     NLTK's model knows abbreviations as well; here only single letters and numbers can be followed by one.
     """
     stem = token[:-1]
-    if not stem or stem.endswith(".") or end == len(text) or not (text[end].isspace() or text[end] in _AFTER_SENTENCE):
+    behind = _BEHIND.match(text, end)
+    if not stem or stem.endswith(".") or not behind:
         return False
     if len(stem) == 1 and stem.isalpha():
         return False
-    return not (_NUMBER.fullmatch(stem) and text[end:].lstrip()[:1].islower())
+    following = behind["following"]
+    return not (_NUMBER.fullmatch(stem) and (following.islower() or following in ";:,.!?"))
