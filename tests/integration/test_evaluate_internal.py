@@ -1,6 +1,7 @@
 """evaluate_internal: the real command on a few records."""
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -97,5 +98,15 @@ def test_answers_of_a_model(records: Path, tiny_llama_dir: Path, tmp_path: Path,
     rows = read_lines(tmp_path / "out" / "predictions_internal.jsonl")
     assert list(rows[0]) == ["id", "question", "gold", "predicted", "raw", "num_tokens"]
     assert [row["id"] for row in rows] == [row["id"] for row in read_lines(tmp_path / "out" / "eval_internal.jsonl")]
+    chatty = tmp_path / "chatty"
+    shutil.copytree(tiny_llama_dir, chatty)
+    (chatty / "chat_template.jinja").write_text(
+        "{% for m in messages %}<|im_start|>{{ m['role'] }}\n{{ m['content'] }}<|im_end|>\n{% endfor %}"
+        "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+    )
+    done = command(main, *flags, "--base_model", chatty, "--prompt", "chat", "--out_dir", tmp_path / "chat")
+    assert done.code == 0, done.err
+    facts = json.loads((tmp_path / "chat" / "eval_internal.json").read_text())["run"]
+    assert facts["prompt"].startswith("chat (template SHA-256 ")
     error = command(main, *flags, "--few_shot", 1, "--train_file", records).error
     assert "is the evaluated file; give the train split" in error
