@@ -62,7 +62,7 @@ def evaluation_page(evaluation: Evaluation, folder: Path, stem: str) -> Document
     """
     sections = [
         Section("By hardness", _split(evaluation, "by_hardness", folder / f"{stem}_hardness.png")),
-        _groups(evaluation, folder, stem),
+        *_groups(evaluation, folder, stem),
         Section("Errors", _errors(evaluation, folder / f"{stem}_errors.png")),
         Section("Wrong answers", _worst(evaluation)),
         Section("Rules", _rules(evaluation)),
@@ -83,12 +83,14 @@ def _note(figures: Mapping[str, Any], figure: str) -> str:
     return f"95 %: {interval_text(figures['intervals_95'][figure])} · n = {figures['n']:,}"
 
 
-def _groups(evaluation: Evaluation, folder: Path, stem: str) -> Section:
-    by_source = len(evaluation.figures["by_source"]) > 1
-    few = 1 < len(evaluation.figures["by_database"]) <= _MOST_BARS
-    if few and not by_source:
-        return Section("By database", _split(evaluation, "by_database", folder / f"{stem}_databases.png"))
-    return Section("By source", _split(evaluation, "by_source", folder / f"{stem}_sources.png"))
+def _groups(evaluation: Evaluation, folder: Path, stem: str) -> list[Section]:
+    """Split by what there are several of, but not too many to be read."""
+    titles = {"by_source": "sources", "by_database": "databases"}
+    return [
+        Section(key.replace("_", " ").capitalize(), _split(evaluation, key, folder / f"{stem}_{name}.png"))
+        for key, name in titles.items()
+        if 1 < len(evaluation.figures[key]) <= _MOST_BARS
+    ]
 
 
 def _split(evaluation: Evaluation, key: str, path: Path) -> list[Block]:

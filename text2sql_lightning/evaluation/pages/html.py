@@ -88,8 +88,8 @@ def _answer(answer: Answer, gold: str, answers: Sequence[Answer]) -> str:
 
 def _sql(sql: str, other: str) -> str:
     if not sql.strip():
-        return "<p class=none>no SQL</p>"
-    pieces = mark_differences(sql, other)
+        return ""  # the result says so
+    pieces = mark_differences(sql, other if other.strip() else sql)
     marked = (f"<mark>{_text(text)}</mark>" if differs else _text(text) for text, differs in pieces)
     return f"<pre>{''.join(marked)}</pre>"
 

@@ -30,7 +30,7 @@ def scored(key: str, group: str, error: str | None, hardness: str = "easy", sql:
 
 def hostile_evaluation() -> Evaluation:
     verdicts = {"exec": False, "exec_suite": None, "exact": False}
-    bad = ScoredExample("7", HOSTILE, HOSTILE, HOSTILE, HOSTILE, verdicts, "easy", HOSTILE)
+    bad = ScoredExample("7", HOSTILE, HOSTILE, HOSTILE, f"{HOSTILE} other {HOSTILE}", verdicts, "easy", HOSTILE)
     examples = [bad, scored("1", "b", None), scored("2", "c", "syntax", sql="")]
     shown = Difference(HOSTILE, Preview((HOSTILE,), ((HOSTILE,), (None,), (b"\x00",)), 9), Preview(error=HOSTILE))
     figures = make_figures(examples, SPIDER_MEASURES)
