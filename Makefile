@@ -4,9 +4,10 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 OUT ?= outputs/quickstart
 SEED ?= 42
+SPIDER ?= ../shared/data/spider
 UNSLOTH := unsloth==2026.10.9 unsloth_zoo==2026.10.9
 export HF_HUB_DISABLE_TELEMETRY := 1
-.PHONY: setup quickstart test test-slow test-gpu lint format docs sample clean
+.PHONY: setup quickstart test test-slow test-gpu lint format docs sample bench clean
 
 setup: $(VENV)/.setup-stamp  ## create .venv with everything that the project and its tests need
 
@@ -37,6 +38,14 @@ test-slow: setup  ## the full "must hold" runs
 
 test-gpu: setup  ## needs a CUDA device
 	$(BIN)/python -m pytest -m gpu tests/gpu
+
+bench: setup .venv-bench/.stamp  ## scoring Spider beside its official evaluator; OFFICIAL=its checkout SPIDER=dir PREDICTIONS=file
+	$(BIN)/python scripts/bench/official_spider.py --official $(OFFICIAL) --official_python .venv-bench/bin/python --spider_dir $(SPIDER) $(if $(PREDICTIONS),--predictions $(PREDICTIONS))
+
+.venv-bench/.stamp:
+	$(PYTHON) -m venv .venv-bench
+	.venv-bench/bin/python -m pip install --quiet sqlparse nltk
+	touch $@
 
 docs: setup  ## write docs/configuration.md from the code
 	$(BIN)/python scripts/write_configuration_docs.py

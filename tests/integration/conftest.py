@@ -63,6 +63,12 @@ def text2sql() -> Callable[..., Outcome]:
 
 
 @pytest.fixture(scope="session")
+def command() -> Callable[..., Outcome]:
+    """Any command in this process: `command(main, "--flag", value)`."""
+    return lambda main, *arguments: outcome_of(main, [str(argument) for argument in arguments])
+
+
+@pytest.fixture(scope="session")
 def shell() -> Callable[..., "subprocess.CompletedProcess[str]"]:
     """A command in a process of its own: `shell("-m", "text2sql_lightning", "fit", ...)`."""
 

@@ -1,12 +1,15 @@
 """Confidence intervals that respect that questions about one schema are alike."""
 
 from collections.abc import Sequence
+from math import sqrt
 from random import Random
 from typing import Final
 
 from text2sql_lightning.errors import DataError
 
 _TAIL: Final = 0.025
+_Z: Final = 1.959963984540054
+"""The normal distribution's 97.5 % quantile."""
 
 
 def cluster_bootstrap(
@@ -38,6 +41,22 @@ def cluster_bootstrap(
     rng = Random(f"cluster_bootstrap/{seed}")
     means = sorted(_mean(rng.choices(totals, k=len(totals))) for _ in range(resamples))
     return _quantile(means, _TAIL), _quantile(means, 1 - _TAIL)
+
+
+def wilson_interval(right: int, n: int) -> tuple[float, float]:
+    """Return the 95 % interval of a share from independent examples (Wilson, JASA 22, 1927).
+
+    For the questions of one database, where there are no clusters to resample. It does not shrink to a point when all
+    or none are right.
+
+    Args:
+        right: How many are right.
+        n: Of how many, at least 1.
+    """
+    share, z2 = right / n, _Z * _Z
+    centre = (share + z2 / (2 * n)) / (1 + z2 / n)
+    half = _Z / (1 + z2 / n) * sqrt(share * (1 - share) / n + z2 / (4 * n * n))
+    return max(0.0, centre - half), min(1.0, centre + half)
 
 
 def _mean(clusters: Sequence[tuple[float, int]]) -> float:

@@ -1,14 +1,12 @@
-"""A query's parts, counted by Spider's rules, on a parse tree that reads the SQL which models write."""
-
-from collections.abc import Iterator
-from typing import Literal, TypeAlias
-
-import sqlglot
-from sqlglot import exp
+"""Hardness of a query: by Spider's own reading where its grammar covers the query, by a full SQL parser's elsewhere."""
 
 from text2sql_lightning.sql.schema import Schema
+from text2sql_lightning.sql.spider_hardness import Hardness, query_hardness
+from text2sql_lightning.sql.spider_names import spider_names
+from text2sql_lightning.sql.spider_parser import parse_query
+from text2sql_lightning.sql.spider_tokens import GrammarError
 
-Hardness: TypeAlias = Literal["easy", "medium", "hard", "extra", "unknown"]
+__all__ = ["Hardness", "hardness"]
 
 
 def hardness(sql: str, schema: Schema | None = None) -> Hardness:
@@ -19,132 +17,17 @@ def hardness(sql: str, schema: Schema | None = None) -> Hardness:
 
     Args:
         sql: The query.
-        schema: Its tables. The rules do without; it is taken so that callers need not know that.
+        schema: Its tables. With them the rating equals the official one wherever the official script has one; without,
+            or where it has none, the rules are applied to the parse tree of a full SQL parser.
 
     Returns:
-        The rating, "unknown" where the query cannot be parsed.
+        The rating, "unknown" where the query cannot be parsed either way.
     """
-    del schema
-    try:
-        tree = sqlglot.parse_one(sql, read="sqlite")
-        select = _first_select(tree)
-        if select is None:
-            return "unknown"
-        return _rate(_count_clauses(select), _count_nested(tree, select), _count_others(select))
-    except (sqlglot.errors.SqlglotError, RecursionError, ValueError):
-        return "unknown"
+    if schema is not None:
+        try:
+            return query_hardness(parse_query(sql, spider_names(schema)))
+        except GrammarError:
+            pass
+    from text2sql_lightning.sql.tree_hardness import tree_hardness
 
-
-def _rate(clauses: int, nested: int, others: int) -> Hardness:
-    """Apply the rules' table; the numbers are the official script's."""
-    if clauses <= 1 and others == 0 and nested == 0:
-        return "easy"
-    if nested == 0 and ((others <= 2 and clauses <= 1) or (clauses <= 2 and others < 2)):
-        return "medium"
-    if (
-        (nested == 0 and others > 2 and clauses <= 2)
-        or (nested == 0 and 2 < clauses <= 3 and others <= 2)
-        or (clauses <= 1 and others == 0 and nested <= 1)
-    ):
-        return "hard"
-    return "extra"
-
-
-def _first_select(tree: exp.Expr) -> exp.Select | None:
-    """Return the SELECT that stands first: the left end of UNION, INTERSECT and EXCEPT."""
-    while not isinstance(tree, exp.Select):
-        if not isinstance(tree, exp.SetOperation | exp.Subquery | exp.Paren):
-            return None
-        tree = tree.this
-    return tree
-
-
-def _is_combined(select: exp.Select) -> bool:
-    """Whether the SELECT is one end of a set operation; its ORDER BY and LIMIT then belong to the other end."""
-    parent = select.parent
-    while isinstance(parent, exp.Subquery | exp.Paren):
-        parent = parent.parent
-    return isinstance(parent, exp.SetOperation)
-
-
-def _sources(select: exp.Select) -> list[exp.Expr]:
-    source = select.args.get("from_")
-    joined = [join.this for join in select.args.get("joins") or []]
-    return ([source.this] if source else []) + joined
-
-
-def _condition_roots(select: exp.Select) -> list[exp.Expr]:
-    """Return what stands behind ON, WHERE and HAVING."""
-    joins = [join.args["on"] for join in select.args.get("joins") or [] if join.args.get("on")]
-    clauses = [select.args[name].this for name in ("where", "having") if select.args.get(name)]
-    return joins + clauses
-
-
-def _conditions(root: exp.Expr) -> Iterator[exp.Expr]:
-    """Yield the single conditions of a tree of AND, OR and brackets; a NOT stays with its condition."""
-    if isinstance(root, exp.And | exp.Or):
-        yield from _conditions(root.this)
-        yield from _conditions(root.expression)
-    elif isinstance(root, exp.Paren):
-        yield from _conditions(root.this)
-    else:
-        yield root
-
-
-def _count_ors(root: exp.Expr) -> int:
-    if isinstance(root, exp.And | exp.Or):
-        return isinstance(root, exp.Or) + _count_ors(root.this) + _count_ors(root.expression)
-    return _count_ors(root.this) if isinstance(root, exp.Paren) else 0
-
-
-def _bare(condition: exp.Expr) -> exp.Expr:
-    while isinstance(condition, exp.Not | exp.Paren | exp.Escape):
-        condition = condition.this
-    return condition
-
-
-def _count_clauses(select: exp.Select) -> int:
-    """Count what the official script calls component 1."""
-    roots = _condition_roots(select)
-    conditions = [_bare(condition) for root in roots for condition in _conditions(root)]
-    return (
-        sum(select.args.get(name) is not None for name in ("where", "group", "order", "limit"))
-        + max(0, len(_sources(select)) - 1)
-        + sum(_count_ors(root) for root in roots)
-        + sum(isinstance(condition, exp.Like | exp.ILike) for condition in conditions)
-    )
-
-
-def _count_nested(tree: exp.Expr, select: exp.Select) -> int:
-    """Count queries on the right-hand side of conditions, and a set operation (component 2)."""
-    conditions = [_bare(condition) for root in _condition_roots(select) for condition in _conditions(root)]
-    return sum(_nested_in(condition) for condition in conditions) + _is_combined(select)
-
-
-def _nested_in(condition: exp.Expr) -> int:
-    operands = [condition.args.get(name) for name in ("expression", "query", "low", "high")]
-    if isinstance(condition, exp.Exists):
-        operands.append(condition.this)
-    return sum(isinstance(operand, exp.Query) for operand in operands)
-
-
-def _count_others(select: exp.Select) -> int:
-    """Count what there is more than one of: aggregates, columns, conditions in WHERE, columns in GROUP BY."""
-    group, order = select.args.get("group"), select.args.get("order")
-    where, having = select.args.get("where"), select.args.get("having")
-    conditions = list(_conditions(where.this)) if where else []
-    grouped = group.expressions if group else []
-    # The script asks a condition for its aggregate by looking at its first field, which holds NOT.
-    filters = [*conditions, *(_conditions(having.this) if having else ())]
-    negations = sum(isinstance(part, exp.Not) or bool(part.args.get("negate")) for part in filters)
-    aggregates = sum(_has_aggregate(part) for part in [*select.expressions, *grouped]) + negations
-    aggregates += sum(_count_aggregates(part) for part in (order.expressions if order else []))
-    return (aggregates > 1) + (len(select.expressions) > 1) + (len(conditions) > 1) + (len(grouped) > 1)
-
-
-def _count_aggregates(part: exp.Expr) -> int:
-    return sum(isinstance(node, exp.AggFunc) for node in part.walk(prune=lambda node: isinstance(node, exp.Query)))
-
-
-def _has_aggregate(part: exp.Expr) -> bool:
-    return _count_aggregates(part) > 0
+    return tree_hardness(sql)

@@ -11,9 +11,15 @@ from text2sql_lightning.errors import DataError
 MAX_VALUE_BYTES: Final = 10_000_000
 """Longest string or blob that a query may build or read."""
 
+MAX_SQL_BYTES: Final = 200_000
+"""Longest statement."""
+
+MAX_HEAP_BYTES: Final = 256 * 2**20
+"""Most memory that SQLite takes in this process, for all its connections, from the first `connect` on."""
+
 _LIMITS: Final = {
     sqlite3.SQLITE_LIMIT_LENGTH: MAX_VALUE_BYTES,
-    sqlite3.SQLITE_LIMIT_SQL_LENGTH: 200_000,
+    sqlite3.SQLITE_LIMIT_SQL_LENGTH: MAX_SQL_BYTES,
     sqlite3.SQLITE_LIMIT_LIKE_PATTERN_LENGTH: 5_000,
     sqlite3.SQLITE_LIMIT_ATTACHED: 0,
     sqlite3.SQLITE_LIMIT_WORKER_THREADS: 0,
@@ -90,6 +96,9 @@ def restrict(connection: sqlite3.Connection) -> None:
     if hasattr(connection, "setconfig"):  # Python 3.12; some builds of SQLite refuse "text" in double quotes
         connection.setconfig(_DQS_DML, True)
     connection.text_factory = lambda raw: raw.decode("utf-8", "ignore")
+    # A large sort stays in memory, which has a limit, and goes to no temporary file, which has none.
+    connection.execute("PRAGMA temp_store = MEMORY")
+    connection.execute(f"PRAGMA hard_heap_limit = {MAX_HEAP_BYTES}")
     connection.set_authorizer(_authorize)
 
 

@@ -2,8 +2,9 @@
 
 A query here was written by a model and is treated as hostile. Covered, and each tested: writes, PRAGMA, ATTACH,
 extensions and several statements are refused; no file appears or changes; a query that takes too long is interrupted,
-LIKE patterns that blow up included; results, values and statements have a largest size; text that is not UTF-8, NUL
-characters and deep nesting do no harm. Not covered: the memory that one query takes before its deadline.
+LIKE patterns that blow up included; results, values, statements and what SQLite keeps in memory have a largest size;
+text that is not UTF-8, NUL characters and deep nesting do no harm. Not covered in this process: a single step of a
+query that takes for ever (`instr` on texts of megabytes), and faults of SQLite itself; `sql.workers` covers both.
 """
 
 import re
@@ -14,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal, TypeAlias
 
+from text2sql_lightning.sql import watchdog
 from text2sql_lightning.sql.connection import connect
 from text2sql_lightning.sql.patterns import guard_patterns, has_many_wildcards
 from text2sql_lightning.sql.tokens import iter_tokens, keywords
@@ -29,6 +31,8 @@ MAX_ROWS: Final = 200_000
 MAX_BYTES: Final = 64_000_000
 
 _STEPS_BETWEEN_LOOKS: Final = 500
+_PATIENCE: Final = 4
+_SLACK_S: Final = 3.0
 _OTHER_STATEMENTS: Final = keywords(
     """ALTER ANALYZE ATTACH BEGIN COMMIT CREATE DELETE DETACH DROP END EXPLAIN INSERT PRAGMA REINDEX RELEASE REPLACE
     ROLLBACK SAVEPOINT UPDATE VACUUM"""
@@ -41,7 +45,8 @@ _MESSAGES: Final[tuple[tuple[str, ErrorClass], ...]] = (
     (r"no such function|wrong number of arguments to function", "unknown_function"),
     (r"not authorized|prohibited|readonly|one statement at a time", "refused"),
     (
-        r"too big|too large|too long|too many|too complex|too deep|stack overflow|out of memory|user-defined function",
+        r"too (big|large|long|many|complex|deep)|stack overflow|out of memory|user-defined function"
+        r"|disk i/o error|disk is full",
         "too_large",
     ),
     (r"syntax error|incomplete input|unrecognized token|null character|misuse of|near \"", "syntax"),
@@ -78,7 +83,7 @@ def execute(
     Args:
         database: A SQLite file, or a serialized database (`sqlite3.Connection.serialize`).
         sql: One SELECT statement; a semicolon and comments may follow it.
-        timeout_s: Seconds after which the query is interrupted.
+        timeout_s: Seconds of computing after which the query is interrupted; waiting may take four times as long.
         max_rows: More rows than this are the error `too_large`.
         max_bytes: More bytes of values than this, 8 for a number, are the error `too_large`.
 
@@ -96,22 +101,34 @@ def run_query(
     timeout_s: float = 5.0,
     max_rows: int = MAX_ROWS,
     max_bytes: int = MAX_BYTES,
+    enough_rows: int | None = None,
 ) -> Execution:
-    """Run one query on a connection of `connect`; like `execute`, for several queries on the same database."""
+    """Run one query on a connection of `connect`; like `execute`, for several queries on the same database.
+
+    Args:
+        connection: What `connect` gave.
+        sql: One SELECT statement; a semicolon and comments may follow it.
+        timeout_s: As in `execute`.
+        max_rows: As in `execute`.
+        max_bytes: As in `execute`.
+        enough_rows: Reading ends, without an error, when more rows than this have come: more are not asked about.
+    """
     start = time.perf_counter()
     refusal = _refusal(sql)
     if refusal is not None:
         return Execution((), (), refusal, 0.0)
-    deadline = start + timeout_s
-    connection.set_progress_handler(lambda: time.perf_counter() > deadline, _STEPS_BETWEEN_LOOKS)
+    deadline = _Deadline(timeout_s)
+    connection.set_progress_handler(deadline.is_over, _STEPS_BETWEEN_LOOKS)
+    watchdog.keep_alive(_PATIENCE * timeout_s + _SLACK_S)
     if has_many_wildcards(sql):
         guard_patterns(connection)
     error: ErrorClass | None
     try:
         cursor = connection.execute(sql)
-        rows, error = _fetch(cursor, deadline, max_rows, max_bytes)
+        rows, error = _fetch(cursor, deadline, max_rows, max_bytes, enough_rows)
     except (sqlite3.Error, ValueError, OverflowError, MemoryError) as failure:
         error = _classify(failure)
+    watchdog.keep_alive()
     seconds = time.perf_counter() - start
     if error is not None:
         return Execution((), (), error, seconds)
@@ -125,17 +142,33 @@ def _refusal(sql: str) -> ErrorClass | None:
     return "refused" if first.is_word(*_OTHER_STATEMENTS) else None
 
 
+class _Deadline:
+    """Seconds that this thread may compute; other programs on the machine cost a query no verdict.
+
+    Waiting (for a slow disk) is no computing: it has a limit of its own, some times as long.
+    """
+
+    def __init__(self, timeout_s: float) -> None:
+        self._computed = time.thread_time() + timeout_s
+        self._passed = time.perf_counter() + _PATIENCE * timeout_s
+
+    def is_over(self) -> bool:
+        return time.thread_time() > self._computed or time.perf_counter() > self._passed
+
+
 def _fetch(
-    cursor: sqlite3.Cursor, deadline: float, max_rows: int, max_bytes: int
+    cursor: sqlite3.Cursor, deadline: _Deadline, max_rows: int, max_bytes: int, enough_rows: int | None
 ) -> tuple[list[Row], ErrorClass | None]:
     rows: list[Row] = []
     size, batch = 0, 64
     while chunk := cursor.fetchmany(batch):
         rows += chunk
         size += sum(len(value) if isinstance(value, str | bytes) else 8 for row in chunk for value in row)
+        if enough_rows is not None and len(rows) > enough_rows:
+            return rows, None
         if len(rows) > max_rows or size > max_bytes:
             return [], "too_large"
-        if time.perf_counter() > deadline:
+        if deadline.is_over():
             return [], "timeout"
         # Long values come in small batches, so that one batch cannot be much larger than what is allowed.
         batch = max(1, min(4096, len(rows) * max_bytes // (size * 16 or 1)))

@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from text2sql_lightning.errors import DataError
-from text2sql_lightning.sql.execution import Execution, execute
+from text2sql_lightning.sql.connection import connect
+from text2sql_lightning.sql.execution import Execution, execute, run_query
 
 pytestmark = pytest.mark.unit
 
@@ -72,7 +73,14 @@ def test_text_in_double_quotes_is_text_where_no_such_column_exists() -> None:
         ("BEGIN", "refused"),
         ("EXPLAIN SELECT 1", "refused"),
         ("SELECT load_extension('x')", "refused"),
+        ("SELECT load_extension('x', 'y')", "refused"),
+        ("PRAGMA writable_schema = ON", "refused"),
+        ("INSERT INTO t VALUES (1, 2) RETURNING a", "refused"),
+        ("CREATE VIRTUAL TABLE v USING fts5(a)", "refused"),
+        ("SELECT writefile('here', 'x')", "unknown_function"),
         ("SELECT randomblob(100000000)", "too_large"),
+        ("SELECT replace(hex(zeroblob(100000)), '0', hex(zeroblob(500)))", "too_large"),
+        ("SELECT '" + "x" * 100_000_000 + "'", "too_large"),
         ("SELECT " + "(" * 3000 + "1" + ")" * 3000, "too_large"),
         ("SELECT 1" + " UNION SELECT 1" * 600, "too_large"),
         ("SELECT '" + "a" * 300_000 + "'", "too_large"),
@@ -101,6 +109,32 @@ def test_a_deadline_interrupts(sql: str) -> None:
     result = execute(database, sql, timeout_s=0.1)
     assert result.error == "timeout"
     assert time.perf_counter() - start < 3
+
+
+def test_a_cross_join_of_a_billion_rows_ends() -> None:
+    script = "CREATE TABLE big (a); INSERT INTO big SELECT 1 FROM json_each('[" + ",".join("1" * 1000) + "]')"
+    sql = "SELECT x.a, y.a, z.a FROM big AS x, big AS y, big AS z ORDER BY random()"
+    assert execute(serialized(script), sql, timeout_s=0.2).error in ("timeout", "too_large")
+
+
+def test_a_sort_that_needs_more_memory_than_there_is_ends() -> None:
+    result = execute(serialized(), COUNT + "SELECT x FROM c ORDER BY hex(zeroblob(1000000)) || x", timeout_s=60)
+    assert result.error == "too_large"
+    assert list(execute(serialized(), "SELECT b FROM t WHERE a = 'x'").rows) == [(1,)]
+
+
+def test_the_deadline_counts_computing_and_not_that_others_use_the_machine() -> None:
+    with connect(serialized()) as connection:
+        connection.create_function("nap", 1, time.sleep)
+        assert run_query(connection, "SELECT nap(0.15)", timeout_s=0.1).error is None
+        assert run_query(connection, "SELECT nap(0.6)", timeout_s=0.1).error == "timeout"
+
+
+def test_reading_can_end_with_more_rows_than_are_asked_about() -> None:
+    with connect(serialized()) as connection:
+        endless = run_query(connection, COUNT + "SELECT x FROM c", max_rows=10**9, enough_rows=10)
+        assert (endless.error, len(endless.rows) > 10) == (None, True)
+        assert len(run_query(connection, "SELECT a FROM t", enough_rows=3).rows) == 3
 
 
 def test_the_rows_of_an_endless_query_end_too() -> None:
@@ -148,6 +182,20 @@ def test_a_missing_database_is_an_error_and_not_a_new_file(tmp_path: Path) -> No
 def test_bytes_that_are_no_database_are_an_error() -> None:
     with pytest.raises(DataError, match="no serialized SQLite database"):
         execute(b"nothing" * 1000, "SELECT 1")
+
+
+def test_a_file_that_is_no_database_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "text.sqlite").write_text("not a database " * 100)
+    with pytest.raises(DataError, match="no SQLite database"):
+        execute(tmp_path / "text.sqlite", "SELECT 1")
+
+
+def test_a_damaged_page_is_an_error_of_the_query(tmp_path: Path) -> None:
+    file = tmp_path / "t.sqlite"
+    whole = serialized("CREATE TABLE t (a); INSERT INTO t SELECT hex(randomblob(3000)) FROM json_each('[1,2,3,4,5,6]')")
+    file.write_bytes(whole[:4096] + b"\xff" * (len(whole) - 4096))
+    assert execute(file, "SELECT * FROM t").error == "other"
+    assert [entry.name for entry in tmp_path.iterdir()] == ["t.sqlite"]
 
 
 @settings(deadline=None)

@@ -1,0 +1,146 @@
+"""Exact set match against the verdicts that Spider's official script gave.
+
+`fixtures/exact_set_match.jsonl` holds pairs of this project's own on two invented schemas; `exact` and `hardness`
+(gold's) were recorded from the official script.
+"""
+
+import json
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from text2sql_lightning.evaluation.exact_set_match import exact_set_match
+from text2sql_lightning.sql.components import hardness
+from text2sql_lightning.sql.schema import Schema
+
+pytestmark = pytest.mark.unit
+
+FIXTURES = Path(__file__).parents[2] / "fixtures"
+SPIDER = Path(__file__).parents[4] / "shared" / "data" / "spider"
+
+LIBRARY = Schema.from_ddl(
+    "CREATE TABLE author (author_id INT PRIMARY KEY, name TEXT, born INT);"
+    "CREATE TABLE book (book_id INT PRIMARY KEY, author_id INT, title TEXT, price INT,"
+    " FOREIGN KEY (author_id) REFERENCES author)"
+)
+
+
+def read_lines(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def read_schemas(path: Path) -> dict[str, Schema]:
+    entries = json.loads(path.read_text(encoding="utf-8"))
+    return {entry["db_id"]: Schema.from_spider(entry) for entry in entries}
+
+
+PAIRS = read_lines(FIXTURES / "exact_set_match.jsonl")
+SCHEMAS = read_schemas(FIXTURES / "exact_set_match_schemas.json")
+
+
+@pytest.mark.parametrize("rule", sorted({pair["rule"] for pair in PAIRS}))
+def test_verdicts_of_the_official_script(rule: str) -> None:
+    for pair in PAIRS:
+        if pair["rule"] == rule:
+            schema = SCHEMAS[pair["db_id"]]
+            assert exact_set_match(pair["gold"], pair["predicted"], schema) is pair["exact"], pair
+            assert hardness(pair["gold"], schema) == pair["hardness"], pair
+
+
+def test_fixture_has_both_verdicts_and_every_hardness() -> None:
+    assert len(PAIRS) >= 330
+    assert min(Counter(pair["exact"] for pair in PAIRS).values()) >= 130
+    assert {pair["hardness"] for pair in PAIRS} == {"easy", "medium", "hard", "extra"}
+
+
+@pytest.mark.parametrize(
+    ("gold", "predicted", "expected"),
+    [
+        ("SELECT name FROM author WHERE born = 1", "select NAME from author where born = 2", True),
+        ("SELECT name FROM author WHERE born = 1", "SELECT name FROM author WHERE born > 1", False),
+        ("SELECT author_id FROM author JOIN book", "SELECT book.author_id FROM author JOIN book", True),
+        ("SELECT author_id FROM author JOIN book", "SELECT book.book_id FROM author JOIN book", False),
+        # The official script stops at a gold query that it cannot read: such pairs are compared as text.
+        ("SELECT name FROM author WHERE born IS NULL", "select name from AUTHOR where born is null;", True),
+        ("SELECT name FROM author WHERE born IS NULL", "SELECT name FROM author", False),
+        ("SELECT name FROM author WHERE born = 1 born = 2", "SELECT name FROM author WHERE born = 1 born = 2", True),
+        # Two different queries in FROM: the official script stops when it sorts them.
+        (
+            "SELECT count(*) FROM (SELECT name FROM author) (SELECT title FROM book)",
+            "SELECT count(*) FROM (SELECT title FROM book) (SELECT name FROM author)",
+            True,
+        ),
+        # A connective where a condition belongs: it stops there, too.
+        (
+            "SELECT name FROM author WHERE born = 1",
+            "SELECT name FROM author WHERE born = 1 born = 2 and born = 3",
+            False,
+        ),
+    ],
+)
+def test_plain_cases(gold: str, predicted: str, expected: bool) -> None:
+    assert exact_set_match(gold, predicted, LIBRARY) is expected
+
+
+@pytest.mark.parametrize(
+    "predicted",
+    [
+        "",
+        "\0",
+        "(" * 50_000,
+        "SELECT name FROM author WHERE born IN " + "(SELECT born FROM author WHERE born IN " * 3_000,
+        "SELECT name FROM (" * 20_000,
+        "SELECT name FROM author WHERE name = '" + "x" * 2_000_000 + "'",
+        ". ) " * 100_000,
+        "'" * 100_000,
+    ],
+    ids=["empty", "nul", "brackets", "deep", "deep in FROM", "huge", "full stops", "quotes"],
+)
+def test_hostile_text_is_only_wrong(predicted: str) -> None:
+    assert exact_set_match("SELECT name FROM author", predicted, LIBRARY) is False
+
+
+WORDS = "SELECT name born author book FROM WHERE ( ) = > , . 'x' 1 AND OR NOT IN UNION GROUP BY AS T1 T1.name * ; count"
+
+
+@settings(deadline=None)  # the first call imports sqlglot
+@given(st.text() | st.lists(st.sampled_from(WORDS.split())).map(" ".join))
+def test_no_text_raises(sql: str) -> None:
+    assert exact_set_match("SELECT name FROM author", sql, LIBRARY) in (True, False)
+    assert exact_set_match(sql, sql, LIBRARY) in (True, False)
+    assert hardness(sql, LIBRARY) in ("easy", "medium", "hard", "extra", "unknown")
+
+
+def test_no_parser_of_full_sql_is_loaded_for_it() -> None:
+    code = "import sys, text2sql_lightning.evaluation.exact_set_match; sys.exit('sqlglot' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.skipif(not SPIDER.is_dir(), reason="needs the reference data beside the repository")
+@pytest.mark.parametrize("system", ["codes-1b", "codes-7b", "dail-sql-gpt4", "graphix-t5"])
+def test_published_predictions(system: str) -> None:
+    schemas = read_schemas(SPIDER / "tables.json")
+    examples = json.loads((SPIDER / "dev.json").read_text(encoding="utf-8"))
+    predictions = (SPIDER / "predictions" / f"{system}.sql").read_text(encoding="utf-8").splitlines()
+    recorded = read_lines(SPIDER / "predictions" / f"{system}.reference.jsonl")
+    assert len(examples) == len(predictions) == len(recorded) == 1034
+    for example, predicted, line in zip(examples, predictions, recorded, strict=True):
+        gold, schema = example["query"], schemas[example["db_id"]]
+        assert exact_set_match(gold, predicted, schema) is bool(line["exact"]), (gold, predicted)
+        assert hardness(gold, schema) == line["hardness"], gold
+
+
+@pytest.mark.skipif(not SPIDER.is_dir(), reason="needs the reference data beside the repository")
+def test_gold_equals_itself() -> None:
+    schemas = read_schemas(SPIDER / "tables.json")
+    examples = json.loads((SPIDER / "dev.json").read_text(encoding="utf-8"))
+    pairs = [(example["query"], schemas[example["db_id"]]) for example in examples]
+    assert sum(exact_set_match(gold, gold, schema) for gold, schema in pairs) == 1034
+    ratings = Counter(hardness(gold, schema) for gold, schema in pairs)
+    assert ratings == {"easy": 248, "medium": 446, "hard": 174, "extra": 166}

@@ -1,0 +1,188 @@
+"""What the evaluation commands share where a model answers: its flags, and the answers."""
+
+import os
+from argparse import Namespace, _ActionsContainer
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from text2sql_lightning.errors import ConfigError, DataError
+from text2sql_lightning.given_settings import wants_unsloth
+
+
+def add_model_flags(parser: Any) -> None:
+    """Add the flags that say which model answers, and how it is asked."""
+    group: _ActionsContainer = parser.add_argument_group("answers from a model, instead of --predictions")
+    add = group.add_argument
+    add("--base_model", metavar="DIR|NAME", help="the base model")
+    add("--adapter_dir", type=Path, metavar="DIR", help="adapters/ of a run, on top of its base model")
+    add("--backend", choices=("auto", "unsloth", "transformers"), default="auto", help="how the model is loaded")
+    add("--quantization", choices=("nf4", "int8", "none"), default="nf4", help="how the base weights are kept")
+    add("--prompt", choices=("project", "chat"), default="project",
+        help="ask with this project's prompt, or with the model's own chat template (a fair baseline)")  # fmt: skip
+    add("--few_shot", type=int, default=0, metavar="K", help="show K examples of --train_file before each question")
+    add("--train_file", type=Path, metavar="FILE", help="records to take them from; never the evaluated ones")
+    add("--max_new_tokens", type=int, default=256, help="an answer longer than this is cut")
+    add("--batch_size", type=int, default=16, help="questions answered at the same time")
+
+
+def check_source(args: Namespace) -> None:
+    """Check that there is one source of answers.
+
+    Raises:
+        ConfigError: There is none, or there are two.
+    """
+    from_model = args.base_model is not None or args.adapter_dir is not None
+    if from_model and args.predictions is not None:
+        raise ConfigError(
+            "--predictions and --base_model or --adapter_dir: the answers come from one of them; drop one"
+        )
+    if not from_model and args.predictions is None:
+        raise ConfigError("no answers to score: give --predictions FILE, or --base_model or --adapter_dir")
+    if args.few_shot and args.train_file is None:
+        raise ConfigError(f"--few_shot {args.few_shot} needs --train_file, the records to take the examples from")
+    if args.few_shot < 0 or args.max_new_tokens < 1 or args.batch_size < 1:
+        raise ConfigError("--few_shot must be at least 0, --max_new_tokens and --batch_size at least 1")
+
+
+def source_name(args: Namespace) -> str:
+    """Name what answered, for a title."""
+    if args.predictions is not None:
+        return str(args.predictions.name)
+    kind = f"{args.prompt} prompt" + (f", {args.few_shot} shots" if args.few_shot else "")
+    return f"{args.adapter_dir or args.base_model} ({kind})"
+
+
+def answer(args: Namespace, questions: Sequence[Any]) -> tuple[list[Any], dict[str, str]]:
+    """Load the model and answer questions, as `text2sql predict` does.
+
+    Args:
+        args: The flags of `add_model_flags`, and `seed`.
+        questions: `inference.baselines.Question`s.
+
+    Returns:
+        One `Generation` a question, and what is to be recorded of how they came about.
+    """
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    if wants_unsloth(["--model.backend", args.backend]):
+        from text2sql_lightning.modeling.backends.unsloth import import_unsloth
+
+        import_unsloth()
+    shots = read_shots(args, questions)
+    settings = model_settings(args)
+    answers, template = _generate(settings, args, questions, shots)
+    facts = {
+        "base_model": str(settings["base_model"]),
+        "adapter": str(args.adapter_dir) if args.adapter_dir else "none",
+        "quantization": str(settings["quantization"]),
+        "prompt": args.prompt + (f" (template SHA-256 {template[:16]})" if template else ""),
+        "few_shot": f"{len(shots)} examples of {args.train_file}, seed {args.seed}" if shots else "0",
+        "generation": f"greedy, at most {args.max_new_tokens} tokens, ended at one statement, cleaned to it",
+    }
+    return answers, facts
+
+
+def model_settings(args: Namespace) -> dict[str, Any]:
+    """Give the settings of the model, held against the adapter's own.
+
+    Raises:
+        ConfigError: A flag disagrees with the adapter; names both values.
+    """
+    from text2sql_lightning.constants import DEFAULT_BASE_MODEL
+    from text2sql_lightning.inference.artifacts import agree_with_adapter
+    from text2sql_lightning.modeling.settings import LoraSettings
+
+    given = {"base_model": args.base_model} if args.base_model else {}
+    settings: dict[str, Any] = {"base_model": DEFAULT_BASE_MODEL, "quantization": args.quantization, **given}
+    if args.adapter_dir is not None:
+        settings["lora"] = asdict(LoraSettings())
+        agree_with_adapter(settings, given, args.adapter_dir)
+    return settings
+
+
+def read_shots(args: Namespace, questions: Sequence[Any]) -> list[Any]:
+    """Draw the examples that are shown before each question.
+
+    Raises:
+        DataError: The train file holds evaluated questions only, or is not as it should be.
+        ConfigError: The train file is the evaluated one.
+    """
+    if not args.few_shot:
+        return []
+    from text2sql_lightning.data.records import read_records
+    from text2sql_lightning.inference.baselines import Question, Shot, choose_shots
+
+    records = getattr(args, "records", None)
+    if records is not None and records.resolve() == args.train_file.resolve():
+        raise ConfigError(f"--train_file {args.train_file} is the evaluated file; give the train split")
+    candidates = [
+        Shot(Question(record.context, record.question), record.output or "") for record in read_records(args.train_file)
+    ]
+    return choose_shots(candidates, args.few_shot, avoid=questions, seed=args.seed)
+
+
+def _generate(
+    settings: dict[str, Any], args: Namespace, questions: Sequence[Any], shots: Sequence[Any]
+) -> tuple[list[Any], str]:
+    from lightning.pytorch import Trainer
+
+    from text2sql_lightning.cli import quiet_libraries
+    from text2sql_lightning.inference.baselines import ChatTokenizer, chat_prompt, project_prompt, template_sha256
+    from text2sql_lightning.modeling.settings import GenerationSettings, LoraSettings
+    from text2sql_lightning.modeling.support import Hardware, choose_precision
+    from text2sql_lightning.module import Text2SQLModule
+
+    class Answering(Text2SQLModule):
+        """The module, asked with any kind of prompt."""
+
+        template = ""
+        answers: list[Any]  # Trainer would copy what predict_step returns, and cannot copy frozen dataclasses
+
+        def predict_step(self, batch: list[int], batch_idx: int) -> Any:
+            if args.prompt == "chat":
+                prompts = [chat_prompt(self.tokenizer, questions[at], shots) for at in batch]
+                self.template = template_sha256(self.tokenizer)
+                self.tokenizer = ChatTokenizer(self.tokenizer)
+            else:
+                prompts = [project_prompt(questions[at], shots) for at in batch]
+            _check_lengths(self, prompts, args.max_new_tokens)
+            self.answers = self.generate(prompts, progress=True)
+            return len(self.answers)
+
+    quiet_libraries()
+    lora = settings.pop("lora", None)
+    module = Answering(
+        **settings,
+        adapter_path=str(args.adapter_dir) if args.adapter_dir else None,
+        backend=args.backend,
+        lora=LoraSettings(**lora) if lora else None,
+        generation=GenerationSettings(max_new_tokens=args.max_new_tokens, batch_size=args.batch_size),
+        seed=args.seed,
+    )
+    quiet: dict[str, Any] = dict.fromkeys(
+        ("logger", "enable_checkpointing", "enable_model_summary", "enable_progress_bar"), False
+    )
+    trainer = Trainer(accelerator="auto", devices=1, precision=choose_precision(Hardware.here()), **quiet)
+    trainer.predict(module, dataloaders=_one_batch(len(questions)), return_predictions=False)
+    return module.answers, module.template
+
+
+def _one_batch(count: int) -> Any:
+    from torch.utils.data import DataLoader
+
+    numbers: Any = range(count)
+    return DataLoader(numbers, batch_size=count, collate_fn=list)
+
+
+def _check_lengths(module: Any, prompts: Sequence[str], max_new_tokens: int) -> None:
+    """Refuse prompts for which the model has no positions: what it writes then is noise, not an answer."""
+    from text2sql_lightning.tokenizer import encode_texts
+
+    limit = getattr(module.model.config, "max_position_embeddings", None)
+    longest = max(len(ids) for ids in encode_texts(module.tokenizer, prompts))
+    if limit is not None and longest + max_new_tokens > limit:
+        raise DataError(
+            f"the longest prompt has {longest} tokens, {max_new_tokens} may follow (--max_new_tokens), and the model "
+            f"reads {limit}: use fewer --few_shot examples or no --sample_values, or another model"
+        )

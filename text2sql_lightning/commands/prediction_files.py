@@ -1,0 +1,120 @@
+"""Files of predicted SQL: one query a line, or JSON lines; every mistake in them named by file and line."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from text2sql_lightning.data.jsonl import json_type, read_objects, text_field
+from text2sql_lightning.errors import DataError
+
+_SQL_FIELDS: Final = ("sql", "predicted")
+
+
+def read_by_index(path: Path, total: int, wanted: Sequence[int]) -> list[str]:
+    """Read the predictions for examples that are known by their number.
+
+    Args:
+        path: One query a line (what follows a tab is ignored, an empty line is an empty answer), or JSON lines with
+            `index` and `sql`, or `predicted` as in `eval_spider.jsonl`.
+        total: Examples in the whole set: a plain file has as many lines.
+        wanted: The examples to give.
+
+    Raises:
+        DataError: The file is missing, not UTF-8, has another number of lines, or an index that is unknown, there
+            twice or not there; names file and line.
+    """
+    if not _is_json_lines(path):
+        lines = _read_lines(path)
+        if len(lines) != total:
+            raise DataError(
+                f"{path}, line {len(lines)}: the file ends, with {len(lines)} queries for {total} examples; one query "
+                'a line, in the order of the examples, or JSON lines {"index": 0, "sql": "..."}'
+            )
+        return [lines[index].split("\t")[0].strip() for index in wanted]
+    found: dict[int, str] = {}
+    for line, entry in read_objects(path):
+        place = f"{path}, line {line}"
+        index = entry.get("index")
+        if not isinstance(index, int) or isinstance(index, bool):
+            given = json_type(index) if "index" in entry else "no such field"
+            raise DataError(f"{place}, field index: expected a number from 0 to {total - 1}, got {given}")
+        if not 0 <= index < total:
+            raise DataError(f"{place}: index {index} is unknown; there are examples 0 to {total - 1}")
+        if index in found:
+            raise DataError(f"{place}: index {index} is there twice; one prediction an example")
+        found[index] = _sql_of(entry, place)
+    return [_found(found, index, path, "index") for index in wanted]
+
+
+def read_by_id(path: Path, ids: Sequence[str]) -> dict[str, str]:
+    """Read predictions for records.
+
+    Args:
+        path: `predictions.jsonl` of `text2sql predict` or `test`, or JSON lines with `id` and `sql`.
+        ids: The ids of all records.
+
+    Returns:
+        Id -> predicted SQL, for every record that the file answers.
+
+    Raises:
+        DataError: The file is missing, not UTF-8 or not JSON lines, or an id is unknown or there twice; names file
+            and line.
+    """
+    known, found = set(ids), dict[str, str]()
+    for line, entry in read_objects(path):
+        place = f"{path}, line {line}"
+        name = text_field(entry, "id", place)
+        if name not in known:
+            raise DataError(f"{place}: id {name!r} is in none of the records; give the records that were predicted")
+        if name in found:
+            raise DataError(f"{place}: id {name!r} is there twice; one prediction a record")
+        found[name] = _sql_of(entry, place)
+    if not found:
+        raise DataError(f"{path} holds no predictions; run text2sql predict")
+    return found
+
+
+def _sql_of(entry: Mapping[str, Any], place: str) -> str:
+    field = next((name for name in _SQL_FIELDS if name in entry), "sql")
+    return text_field(entry, field, place)
+
+
+def _found(found: Mapping[Any, str], key: Any, path: Path, kind: str) -> str:
+    if key not in found:
+        missing = f"{kind} {key} is missing"
+        raise DataError(f"{path}: {missing}; it has {len(found)} predictions, and every example needs one")
+    return found[key]
+
+
+def _is_json_lines(path: Path) -> bool:
+    if path.suffix in (".jsonl", ".gz"):
+        return True
+    return path.is_file() and _read_bytes(path).lstrip()[:1] == b"{"
+
+
+def _read_lines(path: Path) -> list[str]:
+    # Only \n ends a line: splitlines() would also break at characters that may stand inside a query.
+    content = _read_bytes(path).removeprefix(b"\xef\xbb\xbf")
+    lines = content.split(b"\n")
+    if lines and not lines[-1].strip():
+        lines.pop()
+    decoded = []
+    for number, line in enumerate(lines, start=1):
+        try:
+            decoded.append(line.decode("utf-8"))
+        except UnicodeDecodeError as error:
+            raise DataError(
+                f"{path}, line {number} is not UTF-8 (byte {error.start}): save the file as UTF-8"
+            ) from error
+    return decoded
+
+
+def _read_bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError as error:
+        raise DataError(f"{path}: no such file; give a file of predictions with --predictions") from error
+    except IsADirectoryError as error:
+        raise DataError(f"{path} is a folder; give a file of predictions with --predictions") from error
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror or error}") from error

@@ -1,0 +1,1 @@
+"""Reports as pages: one content, written as Markdown and as one self-contained HTML file."""
