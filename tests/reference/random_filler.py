@@ -15,7 +15,7 @@ from typing import Any
 import sqlglot
 from sqlglot import exp
 
-WORDS = "Alba Brno Cusco Dover Essen Fargo Genoa Hanoi Izmir Jinan Kyoto Lyon".split()
+WORDS = ["Alba", "Brno", "Cusco", "Dover", "Essen", "Fargo", "Genoa", "Hanoi", "Izmir", "Jinan", "Kyoto", "Lyon"]
 STEPS_A_LOOK, LOOKS = 10_000, 100
 
 
