@@ -8,6 +8,7 @@ and values of one kind that columns of one name, and columns that gold compares 
 import sqlite3
 from collections import Counter, defaultdict
 from collections.abc import Iterator
+from contextlib import suppress
 from itertools import permutations
 from random import Random
 from typing import Any
@@ -128,7 +129,9 @@ def _fill(ddl: str, literals: dict[str, list[Any]], kin: dict[str, str], rng: Ra
             other[at] = _cell(*columns[at], literals, kin, pools, shown, rng)
             rows[i] = tuple(other)
         marks = ", ".join("?" * len(columns))
-        connection.executemany(f"INSERT OR IGNORE INTO {quoted} VALUES ({marks})", rows)
+        for row in rows:
+            with suppress(sqlite3.IntegrityError):  # a second row of one key, text where the key is an integer
+                connection.execute(f"INSERT INTO {quoted} VALUES ({marks})", row)
     connection.execute("COMMIT")
     return connection
 

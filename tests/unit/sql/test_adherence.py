@@ -86,32 +86,10 @@ BAD = [
 ]
 
 
-PIECES = [*"SELECT a b zz FROM t u WITH ( ) , * = IN ORDER BY UNION AS 1 'x' . JOIN ON".split(), '"q"']
-    "SELECT",
-    "a",
-    "b",
-    "zz",
-    "FROM",
-    "t",
-    "u",
-    "WITH",
-    "(",
-    ")",
-    ",",
-    "*",
-    "=",
-    "IN",
-    "ORDER",
-    "BY",
-    "UNION",
-    "AS",
-    "1",
-    "'x'",
-    '"q"',
-    ".",
-    "JOIN",
-    "ON",
-]
+PIECES = [
+    "SELECT", "a", "b", "zz", "FROM", "t", "u", "WITH", "(", ")", ",", "*", "=", "IN", "ORDER", "BY", "UNION", "AS",
+    "1", "'x'", '"q"', ".", "JOIN", "ON",
+]  # fmt: skip
 
 
 def sqlite_says(sql: str) -> str | None:
