@@ -13,8 +13,9 @@ from typing import Final, Literal
 import sqlglot
 from sqlglot import exp
 
+from text2sql_lightning.errors import DataError
 from text2sql_lightning.sql.connection import restrict
-from text2sql_lightning.sql.schema import Schema
+from text2sql_lightning.sql.schema import Schema, repair_ddl
 from text2sql_lightning.sql.scopes import Columns, CommonTable, CommonTables, Scope, Source
 
 _JSON_COLUMNS: Final = frozenset(["key", "value", "type", "atom", "id", "parent", "fullkey", "path", "json", "root"])
@@ -60,6 +61,15 @@ def schema_adherence(sql: str, schema: Schema) -> Adherence:
     except (sqlglot.errors.SqlglotError, RecursionError, ValueError):
         return _ask_sqlite(sql, schema)
     return Adherence(tuple(lookup.unknown_tables), tuple(lookup.unknown_columns))
+
+
+def adheres_to_context(sql: str, context: str) -> bool:
+    """Whether a query uses only what CREATE TABLE text declares, which is repaired first where that is certain."""
+    try:
+        schema = Schema.from_ddl(repair_ddl(context).text)
+    except DataError:
+        return False
+    return schema_adherence(sql, schema).adheres
 
 
 def _ask_sqlite(sql: str, schema: Schema) -> Adherence:
