@@ -1,8 +1,10 @@
 """ExecutionAccuracy: generate SQL for evaluation records, execute it, and log how much of it is right."""
 
+import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import torch.distributed
 from lightning.pytorch import Callback
@@ -12,27 +14,37 @@ from text2sql_lightning.constants import PREDICTIONS_FILE
 from text2sql_lightning.errors import ConfigError
 from text2sql_lightning.evaluation.exact_match import normalized_exact_match
 from text2sql_lightning.evaluation.execution_accuracy import score_many
+from text2sql_lightning.evaluation.stratified import stratified_sample
+from text2sql_lightning.sql.adherence import adheres_to_context
+from text2sql_lightning.sql.components import hardness
 from text2sql_lightning.text.prompts import build_prompt, split_input
+
+SUBSET_SEED: Final = 0
+"""Not the run's seed: runs with different seeds are compared on the same records."""
 
 
 @dataclass(frozen=True)
 class ScoredPrediction:
-    """One record with its answer and verdicts, as `predictions.jsonl` keeps it."""
+    """One record with its answer and verdicts, as `predictions.jsonl` keeps it, and how hard its question is."""
 
     position: int
     row: dict[str, Any]
+    hardness: str = "unknown"
 
 
 class ExecutionAccuracy(Callback):
     """Scores generated SQL by executing it on databases made from each record's CREATE TABLE text.
 
-    Logs `execution_accuracy` (exact text comparison), `execution_accuracy_case_blind` and `exact_match` under `val/` or
-    `test/`, over the records whose gold SQL runs. During `fit` a fixed subset of the validation records is scored, by
-    `validate` and `test` all of them; those two also write `predictions.jsonl`.
+    Logs under `val/` or `test/`, over the records whose gold SQL runs: `execution_accuracy` (exact text comparison) and
+    the same as `execution_accuracy_<hardness>` for each hardness, `execution_accuracy_case_blind`, `exact_match`,
+    `valid_sql` and `schema_adherence`; besides `num_scored` and `execution_accuracy_seconds`, what generating and
+    scoring took on the slowest process. During `fit` a fixed subset of the validation records is scored, in which each
+    hardness has its share, by `validate` and `test` all of them; those two also write `predictions.jsonl`. Processes
+    share the work and all log the same values, so that any of these can be monitored.
 
     Args:
         output_dir: The run's output folder.
-        fit_examples: Records scored at each validation of a fit, taken evenly. 0 scores none.
+        fit_examples: Records scored at each validation of a fit, the same ones each time. 0 scores none.
         max_examples: Records scored by `validate` and `test`; null for all.
         timeout_s: Seconds that one query may take.
     """
@@ -46,6 +58,20 @@ class ExecutionAccuracy(Callback):
         self.max_examples = max_examples
         self.timeout_s = timeout_s
 
+    def on_fit_start(self, trainer: Any, pl_module: Any) -> None:
+        """See to it that nothing waits for a metric that will not come.
+
+        Raises:
+            ConfigError: A callback monitors what is logged here, and no record is scored during the fit.
+        """
+        monitors = [str(getattr(callback, "monitor", None)) for callback in trainer.callbacks]
+        monitored = [name for name in monitors if name.startswith("val/execution_accuracy")]
+        if monitored and not self.fit_examples:
+            raise ConfigError(
+                f"{monitored[0]} is monitored, but execution_accuracy.fit_examples is 0, so that it is never measured; "
+                "give a number above 0, or monitor val/loss"
+            )
+
     def on_validation_epoch_end(self, trainer: Any, pl_module: Any) -> None:
         """Score the validation records."""
         if not trainer.sanity_checking:
@@ -58,14 +84,18 @@ class ExecutionAccuracy(Callback):
     def _score(self, trainer: Any, module: Any, split: str) -> None:
         fitting = trainer.state.fn == "fit"
         limit = self.fit_examples if fitting else self.max_examples
-        records = evenly(trainer.datamodule.records(split), limit)
+        records = choose_records(trainer.datamodule.records(split), limit)
         if not records:
             return
+        start = time.perf_counter()
         own = range(trainer.global_rank, len(records), trainer.world_size)
         scored = self._score_records(module, [(index, records[index]) for index in own], not fitting)
+        seconds = time.perf_counter() - start
         scored = gather(scored, trainer.world_size)
-        for name, value in summary(scored).items():
-            module.log(f"{split}/{name}", value, prog_bar=name == "execution_accuracy", rank_zero_only=True)
+        for name, value in {**summary(scored), "execution_accuracy_seconds": seconds}.items():
+            # Equal on all ranks but for the seconds; `max` keeps it to the last bit, a mean might not.
+            shown = name == "execution_accuracy"
+            module.log(f"{split}/{name}", value, prog_bar=shown, reduce_fx="max", sync_dist=True)
         if not fitting and trainer.is_global_zero:
             folder = self.output_dir / trainer.state.fn.value
             write_json_lines(folder / PREDICTIONS_FILE, [prediction.row for prediction in scored])
@@ -92,11 +122,15 @@ class ExecutionAccuracy(Callback):
                     "exec": verdict.exec,
                     "exec_case_blind": verdict.exec_case_blind,
                     "exact": normalized_exact_match(record.output, answer.sql),
+                    "adheres": adheres_to_context(answer.sql, context),
                     "gold_runs": verdict.gold_runs,
                     "error": verdict.error,
                 },
+                hardness_of(record),
             )
-            for (index, record), (_, question), answer, verdict in zip(records, parts, answers, verdicts, strict=True)
+            for (index, record), (context, question), answer, verdict in zip(
+                records, parts, answers, verdicts, strict=True
+            )
         ]
 
 
@@ -109,11 +143,19 @@ def _check_settings(fit_examples: int, max_examples: int | None, timeout_s: floa
         raise ConfigError(f"execution_accuracy.timeout_s is {timeout_s}; it must be a number above 0")
 
 
-def evenly(records: list[Any], limit: int | None) -> list[Any]:
-    """Take at most `limit` records, spread over the whole list: the same ones each time."""
+def hardness_of(record: Any) -> str:
+    """Give a record's hardness: what the data set says, or else the rating of its gold SQL."""
+    return str(record.meta.get("hardness") or hardness(record.output))
+
+
+def choose_records(records: Sequence[Any], limit: int | None) -> list[Any]:
+    """Take at most `limit` records, each hardness by its share: the same ones each time and in each process."""
     if limit is None or limit >= len(records):
-        return records
-    return [records[index * len(records) // limit] for index in range(limit)]
+        return list(records)
+    if limit == 0:
+        return []
+    chosen = stratified_sample([hardness_of(record) for record in records], limit, seed=SUBSET_SEED)
+    return [records[index] for index in chosen]
 
 
 def gather(scored: list[ScoredPrediction], world_size: int) -> list[ScoredPrediction]:
@@ -126,12 +168,22 @@ def gather(scored: list[ScoredPrediction], world_size: int) -> list[ScoredPredic
 
 
 def summary(scored: list[ScoredPrediction]) -> dict[str, float]:
-    """Give the share of right answers among the records whose gold SQL runs."""
-    rows = [prediction.row for prediction in scored if prediction.row["gold_runs"]]
-    count = max(1, len(rows))
+    """Give the share of right answers among the records whose gold SQL runs, in all and for each hardness."""
+    valid = [prediction for prediction in scored if prediction.row["gold_runs"]]
+    rows = [prediction.row for prediction in valid]
+    by_level: dict[str, list[bool]] = {}
+    for prediction in valid:
+        by_level.setdefault(prediction.hardness, []).append(prediction.row["exec"])
     return {
-        "execution_accuracy": sum(row["exec"] for row in rows) / count,
-        "execution_accuracy_case_blind": sum(row["exec_case_blind"] for row in rows) / count,
-        "exact_match": sum(row["exact"] for row in rows) / count,
+        "execution_accuracy": _share([row["exec"] for row in rows]),
+        "execution_accuracy_case_blind": _share([row["exec_case_blind"] for row in rows]),
+        "exact_match": _share([row["exact"] for row in rows]),
+        "valid_sql": _share([row["error"] is None for row in rows]),
+        "schema_adherence": _share([row["adheres"] for row in rows]),
+        **{f"execution_accuracy_{level}": _share(by_level[level]) for level in sorted(by_level)},
         "num_scored": float(len(rows)),
     }
+
+
+def _share(verdicts: Sequence[bool]) -> float:
+    return sum(verdicts) / max(1, len(verdicts))

@@ -11,6 +11,8 @@ from torchmetrics.utilities import dim_zero_cat
 
 from text2sql_lightning.evaluation.exact_match import normalized_exact_match
 from text2sql_lightning.evaluation.execution_accuracy import Verdict
+from text2sql_lightning.sql.adherence import schema_adherence
+from text2sql_lightning.sql.schema import Schema
 
 
 class ExampleAccuracy(Metric):
@@ -72,6 +74,37 @@ class ExactMatch(ExampleAccuracy):
     def update(self, ids: Sequence[str], gold: Sequence[str], predicted: Sequence[str]) -> None:  # type: ignore[override]
         """Add examples by their gold and predicted queries."""
         super().update(ids, [normalized_exact_match(g, p) for g, p in zip(gold, predicted, strict=True)])
+
+
+class ExactSetMatch(ExampleAccuracy):
+    """The share of predictions whose parts are gold's, by Spider's rules."""
+
+    def update(  # type: ignore[override]
+        self, ids: Sequence[str], gold: Sequence[str], predicted: Sequence[str], schemas: Sequence[Schema]
+    ) -> None:
+        """Add examples by their gold and predicted queries and the tables that these are about."""
+        from text2sql_lightning.evaluation.exact_set_match import (  # type: ignore[import-not-found, unused-ignore]
+            exact_set_match,
+        )
+
+        super().update(ids, [exact_set_match(*example) for example in zip(gold, predicted, schemas, strict=True)])
+
+
+class ValidSQLRate(ExampleAccuracy):
+    """The share of predictions that run on the record's own tables; examples whose gold does not are left out."""
+
+    def update(self, ids: Sequence[str], verdicts: Sequence[Verdict]) -> None:  # type: ignore[override]
+        """Add the verdicts on examples."""
+        valid = [(name, verdict) for name, verdict in zip(ids, verdicts, strict=True) if verdict.gold_runs]
+        super().update([name for name, _ in valid], [verdict.error is None for _, verdict in valid])
+
+
+class SchemaAdherence(ExampleAccuracy):
+    """The share of predictions that use no table or column but those of their schema."""
+
+    def update(self, ids: Sequence[str], predicted: Sequence[str], schemas: Sequence[Schema]) -> None:  # type: ignore[override]
+        """Add examples by their predicted queries and the tables that these may use."""
+        super().update(ids, [schema_adherence(*example).adheres for example in zip(predicted, schemas, strict=True)])
 
 
 def _number_of(name: str) -> int:

@@ -9,11 +9,14 @@ from text2sql_lightning.sql.keys import Spot, choose_keys
 from text2sql_lightning.sql.plan import FillingPlan
 from text2sql_lightning.sql.schema import Table
 from text2sql_lightning.sql.usage import Condition, Literal, Place
-from text2sql_lightning.sql.values import Pool, near_misses
+from text2sql_lightning.sql.values import Pool, edges, near_misses
 
 _NULL_SHARE: Final = 0.04
+_COUNTED_NULL_SHARE: Final = 0.25
 _TWICE_SHARE: Final = 0.2
+_EXTREME_SHARE: Final = 0.6
 _MAX_WITNESSES: Final = 8
+_MAX_EDGES: Final = 4
 _LARGE_COUNT: Final = 12
 _MAX_COUNT: Final = 40
 
@@ -40,10 +43,13 @@ class _Filler:
         self._good: dict[Place, list[Literal]] = {}
         self._parts: dict[Spot, Pool] = {}
         self._keys = choose_keys(plan.keys, rng)
+        declared = {table.name.lower() for table in plan.schema.tables if any(c.primary_key for c in table.columns)}
+        self._keyed = declared | set(self._keys)
 
     def fill(self, *, unique_keys: bool) -> tuple[tuple[Row, ...], ...]:
         for size in self._group_sizes():
             self._add_witness(size)
+        self._add_edges()
         for name in self._tables:
             for _ in range(self._rng.randint(4, 9)):
                 self._rows[name].append(self._row(name, {}))
@@ -69,16 +75,48 @@ class _Filler:
         fixed: dict[object, Value] = {}
         for number in range(size):
             values = dict(fixed)
-            for (scope, alias), table in usage.instances.items():
-                row = self._row(table, self._chosen(scope, alias, table, values))
-                self._rows[table] += [row] * (2 if self._rng.random() < _TWICE_SHARE else 1)
+            self._add_rows(values)
             if number == 0:
                 links = {plan.link_of(place) for place in usage.groups}
                 fixed = {link: value for link, value in values.items() if link in links}
-                self._add_misses(values)
+                self._add_misses(values, fixed)
+
+    def _add_rows(self, values: dict[object, Value], missed: dict[Place, Value] | None = None) -> None:
+        """Add a row to each table of the query, drawing the values that are not settled yet.
+
+        Args:
+            values: The value of each set of places; those that are drawn are added.
+            missed: Places that hold another value than their set does.
+        """
+        for (scope, alias), table in self._plan.usage.instances.items():
+            chosen = self._chosen(scope, alias, table, values)
+            chosen |= {place.column: v for place, v in (missed or {}).items() if place[:2] == (scope, alias)}
+            row = self._row(table, chosen)
+            self._rows[table] += [row] * (2 if self._rng.random() < _TWICE_SHARE else 1)
+
+    def _add_edges(self) -> None:
+        """Add rows that only just fulfil a comparison, and on which, now and then, the answer hangs."""
+        near = [(c, edge) for c in self._plan.usage.conditions for edge in edges(c)]
+        for condition, edge in self._rng.sample(near, min(_MAX_EDGES, len(near))):
+            if all(other.holds(edge) for other in self._plan.conditions_on(condition.place)):
+                values = self._extremes()
+                values[self._plan.link_of(condition.place)] = edge
+                self._add_rows(values)
+
+    def _extremes(self) -> dict[object, Value]:
+        """Return values of what the query takes the largest or smallest of, beyond those of all other rows."""
+        usage, plan = self._plan.usage, self._plan
+        values: dict[object, Value] = {}
+        for places, above in ((usage.highest, True), (usage.lowest, False)):
+            for place in sorted(places):
+                if plan.link_of(place) not in plan.settled:
+                    pool = self._pool(usage.instances[place[:2]], place.column)
+                    values[plan.link_of(place)] = pool.beyond(self._rng, above=above)
+        return values
 
     def _chosen(self, scope: int, alias: str, table: str, values: dict[object, Value]) -> dict[str, Value]:
         """Return the values that matter of one table's row, drawing those that are not settled yet."""
+        usage = self._plan.usage
         chosen: dict[str, Value] = {}
         for column in self._tables[table].columns:
             place = Place(scope, alias, column.name.lower())
@@ -86,7 +124,7 @@ class _Filler:
             if link not in values:
                 bare = not column.not_null and link not in self._plan.settled
                 bare = bare and (table, place.column) not in self._plan.sorted
-                is_null = bare and self._rng.random() < _NULL_SHARE
+                is_null = bare and self._rng.random() < (_COUNTED_NULL_SHARE if place in usage.counted else _NULL_SHARE)
                 values[link] = None if is_null else self._rng.choice(self._good_values(place))
             chosen[place.column] = values[link]
         return chosen
@@ -100,22 +138,33 @@ class _Filler:
             self._good[place] = pool.fulfilling(conditions)
         return self._good[place]
 
-    def _add_misses(self, values: dict[object, Value]) -> None:
-        """Add copies of a witness's rows that miss it by one condition, the way a slightly wrong query would."""
+    def _add_misses(self, values: dict[object, Value], grouped: dict[object, Value]) -> None:
+        """Add copies of a witness's rows that miss it by one condition, the way a slightly wrong query would.
+
+        Args:
+            values: The witness's values.
+            grouped: Those of them that name its group.
+        """
         usage, rng = self._plan.usage, self._rng
         conditions = usage.conditions
         for condition in rng.sample(conditions, min(4, len(conditions))):
             scope, alias, column = condition.place
             table = usage.instances[scope, alias]
-            # Only what is joined or compared stays: a new MAX must be able to come from the row that should not count.
-            kept = {link: value for link, value in values.items() if link in self._plan.settled}
-            row = self._chosen(scope, alias, table, kept)
             near = [*near_misses(condition, rng), *self._pool(table, column).others[:1]]
             missing = [value for value in near if not condition.holds(value)]
             if rng.random() < 0.5:
                 missing = _sharpest(condition) or missing
-            if missing:
-                self._rows[table].append(self._row(table, {**row, column: rng.choice(missing)}))
+            if not missing:
+                continue
+            value = rng.choice(missing)
+            extremes = self._extremes() if rng.random() < _EXTREME_SHARE else {}
+            if table in self._keyed or rng.random() < 0.5:  # its key is taken: a miss needs partners of its own
+                self._add_rows({**extremes, **grouped}, {condition.place: value})
+                continue
+            # Only what is joined or compared stays: a new MAX must be able to come from the row that should not count.
+            kept = {link: value for link, value in values.items() if link in self._plan.settled}
+            row = self._chosen(scope, alias, table, {**extremes, **kept})
+            self._rows[table].append(self._row(table, {**row, column: value}))
 
     def _row(self, table: str, chosen: dict[str, Value]) -> Row:
         return tuple(

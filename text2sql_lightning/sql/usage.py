@@ -16,6 +16,9 @@ _COMPARISONS: Final[dict[type[exp.Expr], str]] = {
     exp.EQ: "=", exp.NEQ: "<>", exp.GT: ">", exp.GTE: ">=", exp.LT: "<", exp.LTE: "<=",
     exp.Like: "like", exp.ILike: "like", exp.Glob: "glob", exp.Between: "between", exp.In: "in", exp.Is: "is",
 }  # fmt: skip
+_ARITHMETIC: Final[tuple[type[exp.Expr], ...]] = (
+    exp.Sum, exp.Avg, exp.Add, exp.Sub, exp.Mul, exp.Div, exp.Mod, exp.BitwiseAnd, exp.BitwiseOr,
+)  # fmt: skip
 _MIRRORED: Final = {">": "<", ">=": "<=", "<": ">", "<=": ">="}
 _NEGATED: Final = {"=": "<>", "<>": "=", ">": "<=", ">=": "<", "<": ">=", "<=": ">"}
 
@@ -66,6 +69,9 @@ class Usage:
         groups: Places in GROUP BY.
         sorted: Places in ORDER BY.
         numeric: Places that are summed, averaged, calculated with or compared with a number.
+        counted: Places in COUNT, where a NULL would not count.
+        highest: Places whose largest value is asked for: in MAX, or sorted by, downwards.
+        lowest: Places whose smallest value is asked for: in MIN, or sorted by, upwards.
         counts: Numbers that COUNT is compared with.
         limit: The largest LIMIT, 0 without one.
     """
@@ -78,6 +84,9 @@ class Usage:
     groups: set[Place] = field(default_factory=set)
     sorted: set[Place] = field(default_factory=set)
     numeric: set[Place] = field(default_factory=set)
+    counted: set[Place] = field(default_factory=set)
+    highest: set[Place] = field(default_factory=set)
+    lowest: set[Place] = field(default_factory=set)
     counts: list[int] = field(default_factory=list)
     limit: int = 0
 
@@ -120,6 +129,12 @@ class _Reader:
         self._numbers = {id(select): number for number, select in enumerate(self._selects)}
         self._columns = {t.name.lower(): {c.name.lower() for c in t.columns} for t in schema.tables}
         self._derived: dict[tuple[int, str], exp.Select] = {}
+        self._calculations: tuple[tuple[tuple[type[exp.Expr], ...], set[Place]], ...] = (
+            (_ARITHMETIC, self.usage.numeric),
+            ((exp.Count,), self.usage.counted),
+            ((exp.Max,), self.usage.highest),
+            ((exp.Min,), self.usage.lowest),
+        )
 
     def read(self) -> None:
         for number, select in enumerate(self._selects):
@@ -146,8 +161,8 @@ class _Reader:
             kind = _COMPARISONS.get(type(part))
             if kind:
                 self._read_comparison(number, part, kind)
-            elif isinstance(part, exp.Sum | exp.Avg | exp.Add | exp.Sub | exp.Mul | exp.Div):
-                self.usage.numeric.update(self._places(number, part))
+            else:
+                self._read_calculation(number, part)
         for projection in select.expressions:
             if not any(isinstance(part, exp.AggFunc) for part in _own(projection)):
                 self.usage.shown.update(self._places(number, projection))
@@ -158,6 +173,13 @@ class _Reader:
             self.usage.sorted.update(self._places(number, order))
         if limit and isinstance(limit.expression, exp.Literal) and limit.expression.is_int:
             self.usage.limit = max(self.usage.limit, int(limit.expression.this))
+
+    def _read_calculation(self, number: int, part: exp.Expr) -> None:
+        for kinds, places in self._calculations:
+            if isinstance(part, kinds):
+                places.update(self._places(number, part))
+        if isinstance(part, exp.Ordered):
+            (self.usage.highest if part.args.get("desc") else self.usage.lowest).update(self._places(number, part))
 
     def _read_comparison(self, number: int, part: exp.Expr, kind: str) -> None:
         left = part.this

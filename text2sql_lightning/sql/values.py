@@ -72,6 +72,14 @@ class Pool:
         kinds = [kind for kind in (self.wanted, self.near, self.others) if kind]
         return rng.choice(rng.choice(kinds))
 
+    def beyond(self, rng: Random, *, above: bool) -> Literal:
+        """Return a value larger, or smaller, than all others, and hardly ever the same one twice."""
+        values = [*self.wanted, *self.near, *self.others]
+        numbers = [value for value in values if not isinstance(value, str)]
+        if not numbers:
+            return f"{'Zz' if above else 'Aa'} {rng.choice(_WORDS)} {rng.randint(1, 99)}"
+        return int(max(numbers)) + rng.randint(2, 40) if above else int(min(numbers)) - rng.randint(1, 40)
+
     def fulfilling(self, conditions: Sequence[Condition]) -> list[Literal]:
         """Return the values that fulfil the most of the conditions."""
         values = _once([*self.wanted, *self.near, *self.others])
@@ -99,6 +107,27 @@ def near_misses(condition: Condition, rng: Random) -> list[Literal]:
     if condition.operator == "between" and len(condition.values) == 2:
         near += _between(*condition.values)
     return near
+
+
+def edges(condition: Condition) -> list[Literal]:
+    """Return the values that only just fulfil a comparison with a number; none for other conditions."""
+    if condition.negated or not condition.values:
+        return []
+    low, high = condition.values[0], condition.values[-1]
+    if condition.operator == "between":
+        return [low, high]
+    sign = {">": 1, ">=": 0, "<": -1, "<=": 0}.get(condition.operator)
+    return [] if sign is None else [_moved(low, sign)]
+
+
+def _moved(literal: Literal, by: int) -> Literal:
+    """Return a number moved by a step of its last digit, a text as it is where it is none."""
+    text = str(literal)
+    if by == 0 or not _NUMBER.fullmatch(text):
+        return literal
+    decimals = len(text.partition(".")[2])
+    moved = f"{float(text) + by * 10**-decimals:.{decimals}f}"
+    return moved if isinstance(literal, str) else type(literal)(moved)
 
 
 def near_text(text: str, rng: Random) -> list[Literal]:

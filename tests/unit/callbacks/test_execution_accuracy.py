@@ -1,6 +1,8 @@
 """Scoring of generated SQL, with a model that answers from a list."""
 
 import json
+from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -8,7 +10,14 @@ from typing import Any
 import pytest
 from lightning.pytorch.trainer.states import TrainerFn
 
-from text2sql_lightning.callbacks.execution_accuracy import ExecutionAccuracy, ScoredPrediction, evenly, gather, summary
+from text2sql_lightning.callbacks import execution_accuracy
+from text2sql_lightning.callbacks.execution_accuracy import (
+    ExecutionAccuracy,
+    ScoredPrediction,
+    choose_records,
+    gather,
+    summary,
+)
 from text2sql_lightning.data.records import Record
 from text2sql_lightning.errors import ConfigError
 from text2sql_lightning.text.prompts import INSTRUCTION, format_input
@@ -53,14 +62,17 @@ def test_validate_scores_every_record_and_writes_predictions(tmp_path: Path) -> 
     module = Module(["select name from singer where age > 30", "SELECT name FROM singer", "not SQL", GOLD])
     callback = ExecutionAccuracy(str(tmp_path), fit_examples=1)
     callback.on_validation_epoch_end(make_trainer(records, TrainerFn.VALIDATING), module)
+    assert module.logged.pop("val/execution_accuracy_seconds") > 0
     assert module.logged == {
         "val/execution_accuracy": pytest.approx(1 / 3), "val/execution_accuracy_case_blind": pytest.approx(1 / 3),
-        "val/exact_match": pytest.approx(1 / 3), "val/num_scored": 3.0,
+        "val/execution_accuracy_easy": pytest.approx(1 / 3), "val/exact_match": pytest.approx(1 / 3),
+        "val/valid_sql": pytest.approx(2 / 3), "val/schema_adherence": pytest.approx(2 / 3), "val/num_scored": 3.0,
     }  # fmt: skip
     lines = (tmp_path / "validate" / "predictions.jsonl").read_text(encoding="utf-8").splitlines()
     rows = [json.loads(line) for line in lines]
     assert [row["id"] for row in rows] == ["r0", "r1", "r2", "r3"]
     assert [row["exec"] for row in rows[:3]] == [True, False, False]
+    assert [row["adheres"] for row in rows[:3]] == [True, True, False]
     assert [row["gold_runs"] for row in rows] == [True, True, True, False]
     assert rows[0]["raw"] == "select name from singer where age > 30;"
     assert rows[0]["question"] == "question 0"
@@ -92,12 +104,50 @@ def test_nothing_is_scored_where_nothing_is_asked_for(tmp_path: Path) -> None:
     assert (module.asked, module.logged) == (0, {})
 
 
-@pytest.mark.parametrize(
-    ("count", "limit", "taken"),
-    [(5, None, [0, 1, 2, 3, 4]), (5, 9, [0, 1, 2, 3, 4]), (6, 3, [0, 2, 4]), (5, 2, [0, 2]), (5, 0, []), (0, 4, [])],
-)
-def test_evenly(count: Any, limit: Any, taken: Any) -> None:
-    assert evenly(list(range(count)), limit) == taken
+def with_hardness(levels: Any) -> Any:
+    records = make_records([GOLD] * len(levels))
+    return [replace(record, meta={"hardness": level}) for record, level in zip(records, levels, strict=True)]
+
+
+def test_each_hardness_has_its_share_of_the_subset() -> None:
+    records = with_hardness(["easy"] * 60 + ["medium"] * 30 + ["extra"] * 10)
+    chosen = choose_records(records, 10)
+    assert Counter(record.meta["hardness"] for record in chosen) == {"easy": 6, "medium": 3, "extra": 1}
+    assert chosen == choose_records(records, 10)
+    assert choose_records(records, None) == choose_records(records, 100) == records
+    assert choose_records(records, 0) == choose_records([], 4) == []
+
+
+def test_hardness_comes_from_gold_where_the_record_does_not_say() -> None:
+    golds = [GOLD] * 9 + ["SELECT name FROM singer WHERE age > (SELECT AVG(age) FROM singer)"]
+    assert golds[9] in [record.output for record in choose_records(make_records(golds), 3)]
+
+
+@pytest.mark.parametrize("world_size", [1, 2, 3])
+def test_any_number_of_processes_shares_the_same_records(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, world_size: int
+) -> None:
+    records = with_hardness(["easy"] * 9 + ["hard"] * 6)
+    asked: list[str] = []
+
+    def score(self: Any, module: Any, part: Any, progress: Any) -> Any:
+        asked.extend(record.id for _, record in part)
+        return [ScoredPrediction(index, {"gold_runs": False}) for index, _ in part]
+
+    monkeypatch.setattr(ExecutionAccuracy, "_score_records", score)
+    monkeypatch.setattr(execution_accuracy, "gather", lambda scored, world_size: scored)
+    for rank in range(world_size):
+        trainer = make_trainer(records, TrainerFn.FITTING)
+        trainer.global_rank, trainer.world_size = rank, world_size
+        ExecutionAccuracy(str(tmp_path), fit_examples=5).on_validation_epoch_end(trainer, Module([]))
+    assert sorted(asked) == sorted(record.id for record in choose_records(records, 5))
+
+
+def test_a_monitor_that_is_never_measured_is_refused() -> None:
+    trainer = SimpleNamespace(callbacks=[SimpleNamespace(), SimpleNamespace(monitor="val/execution_accuracy")])
+    with pytest.raises(ConfigError, match=r"val/execution_accuracy is monitored, but execution_accuracy\.fit_examples"):
+        ExecutionAccuracy("unused", fit_examples=0).on_fit_start(trainer, None)
+    ExecutionAccuracy("unused", fit_examples=1).on_fit_start(trainer, None)
 
 
 def test_one_process_gathers_in_the_order_of_the_records() -> None:
@@ -106,13 +156,22 @@ def test_one_process_gathers_in_the_order_of_the_records() -> None:
 
 
 def test_records_whose_gold_does_not_run_count_nowhere() -> None:
-    rows = [
-        {"gold_runs": True, "exec": True, "exec_case_blind": True, "exact": False},
-        {"gold_runs": True, "exec": False, "exec_case_blind": True, "exact": False},
-        {"gold_runs": False, "exec": False, "exec_case_blind": False, "exact": True},
+    verdicts = [
+        (True, True, True, None),
+        (True, False, False, "syntax"),
+        (True, True, False, None),
+        (False, True, True, None),
     ]
-    assert summary([ScoredPrediction(index, row) for index, row in enumerate(rows)]) == {
-        "execution_accuracy": 0.5, "execution_accuracy_case_blind": 1.0, "exact_match": 0.0, "num_scored": 2.0,
+    rows = [
+        {"gold_runs": runs, "exec": right, "exec_case_blind": True, "exact": False, "adheres": adheres, "error": error}
+        for runs, right, adheres, error in verdicts
+    ]
+    levels = ("easy", "easy", "hard", "extra")
+    scored = [ScoredPrediction(0, row, level) for row, level in zip(rows, levels, strict=True)]
+    assert summary(scored) == {
+        "execution_accuracy": pytest.approx(2 / 3), "execution_accuracy_case_blind": 1.0, "exact_match": 0.0,
+        "execution_accuracy_easy": 0.5, "execution_accuracy_hard": 1.0, "valid_sql": pytest.approx(2 / 3),
+        "schema_adherence": pytest.approx(1 / 3), "num_scored": 3.0,
     }  # fmt: skip
     assert summary([])["execution_accuracy"] == 0.0
 

@@ -1,7 +1,4 @@
-import gzip
-import json
 from concurrent.futures.process import BrokenProcessPool
-from pathlib import Path
 
 import pytest
 
@@ -11,7 +8,6 @@ from text2sql_lightning.sql.execution import Execution
 
 pytestmark = pytest.mark.unit
 
-ROWS = Path(__file__).parents[4] / "shared" / "data" / "sql_create_context" / "rows.jsonl.gz"
 SONG = "CREATE TABLE song (name VARCHAR, genre VARCHAR, year VARCHAR)"
 GOLD = 'SELECT name FROM song WHERE genre = "Rock" AND year > 1993'
 RIGHT, WRONG = Verdict(True, True, None, True), Verdict(False, False, None, True)
@@ -179,15 +175,3 @@ def test_a_query_that_kills_its_process_costs_one_verdict() -> None:
 
     verdicts = execution_accuracy._score_carefully(["a", "b", "killer", "c", "d"], judge)  # type: ignore[list-item, arg-type]
     assert verdicts == [RIGHT, RIGHT, Verdict(False, False, "crashed", True), RIGHT, RIGHT]
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(not ROWS.is_file(), reason="needs the reference data beside the repository")
-@pytest.mark.timeout(1200)
-def test_gold_against_gold_is_right_on_every_real_row() -> None:
-    with gzip.open(ROWS, "rt") as file:
-        rows = [json.loads(line) for line in file]
-    verdicts = score_many([(row["context"], row["answer"], row["answer"]) for row in rows], seed=0, workers=2)
-    assert len(verdicts) == 8998
-    assert sum(verdict.gold_runs for verdict in verdicts) == 8623
-    assert {verdict for verdict in verdicts if verdict.gold_runs} == {RIGHT}

@@ -3,7 +3,15 @@ import torch
 from torch import Tensor
 
 from text2sql_lightning.evaluation.execution_accuracy import Verdict
-from text2sql_lightning.evaluation.metrics import ExactMatch, ExampleAccuracy, ExecutionAccuracy
+from text2sql_lightning.evaluation.metrics import (
+    ExactMatch,
+    ExactSetMatch,
+    ExampleAccuracy,
+    ExecutionAccuracy,
+    SchemaAdherence,
+    ValidSQLRate,
+)
+from text2sql_lightning.sql.schema import Schema
 
 pytestmark = pytest.mark.unit
 
@@ -59,3 +67,24 @@ def test_processes_are_gathered(here: list[str]) -> None:
         metric.update(here, ["SELECT 1"] * 2, ["SELECT 1"] * 2)
     assert metric.compute().item() == pytest.approx(2 / 3 if here else 1 / 2)
     assert sum(map(len, metric.judged)) == len(here)
+
+
+def test_valid_sql_rate_leaves_out_invalid_gold() -> None:
+    metric = ValidSQLRate()
+    metric.update(["a", "b", "c", "d"], [RIGHT, WRONG, Verdict(False, False, "timeout", True), INVALID])
+    assert metric.compute().item() == pytest.approx(2 / 3)
+
+
+def test_schema_adherence() -> None:
+    metric = SchemaAdherence()
+    schema = Schema.from_ddl("CREATE TABLE t (a INT)")
+    metric.update(["a", "b", "c", "d"], ["SELECT a FROM t", "SELECT b FROM t", "no SQL", "SELECT 1"], [schema] * 4)
+    assert metric.compute().item() == 0.5
+
+
+def test_exact_set_match() -> None:
+    pytest.importorskip("text2sql_lightning.evaluation.exact_set_match")
+    metric = ExactSetMatch()
+    schema = Schema.from_ddl("CREATE TABLE t (a INT, b INT)")
+    metric.update(["a", "b"], ["SELECT a, b FROM t"] * 2, ["SELECT b, a FROM t", "SELECT a FROM t"], [schema] * 2)
+    assert metric.compute().item() == 0.5

@@ -121,3 +121,12 @@ def test_gold_finds_something_on_real_rows() -> None:
         found += all(execute(filling.to_database(), row["answer"]).rows for filling in fillings)
     assert total > 130
     assert found / total > 0.97
+
+
+def test_a_null_in_what_is_counted() -> None:
+    context, gold = "CREATE TABLE t (a VARCHAR, b VARCHAR)", "SELECT COUNT(a) FROM t WHERE b = 'x'"
+    answers = [
+        [execute(database, sql).rows for sql in (gold, gold.replace("(a)", "(*)"))]
+        for database in make_databases(context, gold, seed=0)
+    ]
+    assert any(one != other for one, other in answers)

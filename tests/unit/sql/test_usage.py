@@ -89,3 +89,10 @@ WORDS = ["SELECT", "a", ",", "FROM", "t", "u", "WHERE", "(", ")", "=", "'x'", "A
 @given(st.text() | st.lists(st.sampled_from(WORDS)).map(" ".join))
 def test_no_text_raises(sql: str) -> None:
     assert isinstance(read_usage(sql, SCHEMA), Usage)
+
+
+def test_what_the_largest_and_smallest_is_taken_of_and_what_is_counted() -> None:
+    usage = read_usage("SELECT MAX(a), COUNT(DISTINCT b), COUNT(*) FROM t GROUP BY id ORDER BY MIN(b), a DESC", SCHEMA)
+    assert usage.highest == {Place(0, "t", "a")}
+    assert usage.lowest == {Place(0, "t", "b")}
+    assert usage.counted == {Place(0, "t", "b")}

@@ -1,4 +1,5 @@
 from random import Random
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -6,7 +7,7 @@ from hypothesis import strategies as st
 
 from text2sql_lightning.sql.patterns import like
 from text2sql_lightning.sql.usage import Condition, Literal, Place
-from text2sql_lightning.sql.values import PoolSpec, is_numeric_text, matching, near_misses
+from text2sql_lightning.sql.values import Pool, PoolSpec, edges, is_numeric_text, matching, near_misses
 
 pytestmark = pytest.mark.unit
 
@@ -51,3 +52,24 @@ def test_a_pool_has_values_on_both_sides() -> None:
 )
 def test_numbers_as_text(text: str, numeric: bool) -> None:
     assert is_numeric_text(text) is numeric
+
+
+@pytest.mark.parametrize(
+    ("operator", "values", "expected"),
+    [
+        (">", (5,), [6]), (">=", (5,), [5]), ("<", (5,), [4]), ("<=", (5,), [5]), ("between", (3, 9), [3, 9]),
+        (">", (248.44,), [248.45]), ("<", ("1993",), ["1992"]), (">", ("Rock",), ["Rock"]), ("=", (5,), []),
+        ("like", ("%x",), []),
+    ],
+)  # fmt: skip
+def test_edges_only_just_fulfil_a_comparison(operator: str, values: tuple[Any, ...], expected: list[Any]) -> None:
+    assert edges(Condition(Place(0, "t", "a"), operator, values)) == expected
+
+
+def test_beyond_is_outside_all_other_values() -> None:
+    pool, rng = Pool((3,), (2, 4), (10, 20)), Random(0)
+    assert all(pool.beyond(rng, above=True) > 20 for _ in range(20))  # type: ignore[operator]
+    assert all(pool.beyond(rng, above=False) < 2 for _ in range(20))  # type: ignore[operator]
+    words = Pool(("Rock",), (), ("Amber", "Zephyr"))
+    assert words.beyond(rng, above=True) > "Zephyr"  # type: ignore[operator]
+    assert words.beyond(rng, above=False) < "Amber"  # type: ignore[operator]
