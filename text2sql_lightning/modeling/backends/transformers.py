@@ -7,7 +7,7 @@ import torch
 
 from text2sql_lightning.errors import ConfigError, ModelError
 from text2sql_lightning.hub_errors import readable_hub_errors
-from text2sql_lightning.modeling.backends.base import LoadRequest, keep_adapter_in_float32
+from text2sql_lightning.modeling.backends.base import LoadRequest, keep_adapter_in_float32, keep_quantized_weights
 from text2sql_lightning.modeling.settings import LoraSettings
 
 log = logging.getLogger(__name__)
@@ -43,6 +43,7 @@ class TransformersBackend:
                 attn_implementation="sdpa",
                 trust_remote_code=False,
             )
+        keep_quantized_weights(model)
         model.config.use_cache = False
         return model
 
