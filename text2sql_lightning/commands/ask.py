@@ -67,7 +67,7 @@ def _parser() -> OneLineParser:
     add("--choice", choices=("first", "vote", "first_executable"),
         help="which of them counts; default: vote where there are several")  # fmt: skip
     add("--temperature", type=float, metavar="T",
-        help=f"0: the likeliest token each time; default: {_SAMPLING_TEMPERATURE} for several samples, else 0")  # fmt: skip
+        help=f"0 takes the likeliest token; default: {_SAMPLING_TEMPERATURE} for several samples, else 0")  # fmt: skip
     add("--seed", type=int, default=0, help="decides what is sampled")
     return parser
 
