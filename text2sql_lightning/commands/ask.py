@@ -132,9 +132,10 @@ def _quiet() -> None:
     """Leave the output to the answer: no bars for the loading of weights, no hints of libraries."""
     import logging
 
-    from transformers.utils.logging import disable_progress_bar
+    import transformers
 
-    disable_progress_bar()
+    libraries: Any = transformers.utils.logging
+    libraries.disable_progress_bar()
     logging.getLogger("bitsandbytes.backends.cpu.ops").setLevel(logging.ERROR)
 
 

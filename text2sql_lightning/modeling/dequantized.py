@@ -44,7 +44,7 @@ def dequantized(model: Any) -> Iterator[None]:
 
 
 def _is_quantized_on_cpu(module: Any) -> bool:
-    weight = getattr(module, "weight", None)
+    weight: Any = getattr(module, "weight", None)
     state = getattr(weight, "quant_state", None)
     return (
         type(module).__name__ == "Linear4bit"
