@@ -47,10 +47,9 @@ def _is_quantized_on_cpu(module: Any) -> bool:
     weight: Any = getattr(module, "weight", None)
     state = getattr(weight, "quant_state", None)
     return (
-        type(module).__name__ == "Linear4bit"
-        and state is not None
+        state is not None
         and weight.device.type == "cpu"
-        and module.compute_dtype is not None
+        and getattr(module, "compute_dtype", None) is not None  # peft's layer around it has none
         and not getattr(state, "packing_format_for_cpu", False)
     )
 
