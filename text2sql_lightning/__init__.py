@@ -7,13 +7,15 @@ from text2sql_lightning.version import __version__
 
 if TYPE_CHECKING:
     from text2sql_lightning.data.datamodule import Text2SQLDataModule
+    from text2sql_lightning.inference.asking import Asker
     from text2sql_lightning.module import Text2SQLModule
     from text2sql_lightning.text.prompts import build_prompt
     from text2sql_lightning.text.sql_cleaning import ensure_sql_only
 
-__all__ = ["Text2SQLDataModule", "Text2SQLModule", "__version__", "build_prompt", "ensure_sql_only"]
+__all__ = ["Asker", "Text2SQLDataModule", "Text2SQLModule", "__version__", "build_prompt", "ensure_sql_only"]
 
 _HOMES = {
+    "Asker": "text2sql_lightning.inference.asking",
     "Text2SQLDataModule": "text2sql_lightning.data.datamodule",
     "Text2SQLModule": "text2sql_lightning.module",
     "build_prompt": "text2sql_lightning.text.prompts",

@@ -22,6 +22,10 @@ def main(args: Sequence[str] | None = None) -> int:
     if arguments in (["--version"], ["version"]):
         sys.stdout.write(f"text2sql_lightning {__version__}\n")
         return 0
+    if arguments[:1] == ["ask"]:  # it has no trainer: LightningCLI is not for it
+        from text2sql_lightning.commands.ask import main as ask
+
+        return ask(arguments[1:])
     return run_command(lambda: _run(arguments, from_shell=args is None))
 
 

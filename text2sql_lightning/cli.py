@@ -51,6 +51,12 @@ TRAINER_DEFAULTS: Final[dict[str, Any]] = {
 }
 
 
+_ALSO: Final = (
+    'And: text2sql ask --adapter_dir DIR --db FILE.sqlite "question" writes the SQL that answers a question, and runs '
+    "it with --run; see text2sql ask --help."
+)
+
+
 class OneLineParser(LightningArgumentParser):
     """A parser whose errors are one line on stderr and exit code 2, without the usage."""
 
@@ -271,6 +277,7 @@ def run(args: ArgsType = None, cli_class: type[Text2SQLCLI] = Text2SQLCLI) -> Te
         Text2SQLDataModule,
         args=args,
         parser_class=OneLineParser,
+        parser_kwargs={"epilog": _ALSO},
         save_config_callback=None,
         seed_everything_default=42,
         trainer_defaults=dict(TRAINER_DEFAULTS),

@@ -47,17 +47,23 @@ def agree_with_checkpoint(model: Any, given: dict[str, Any], path: Path, *, goes
     _agree(model, given, saved, path, _BASE_KEYS + (_OPTIMIZER_KEYS if goes_on else ()))
 
 
-def agree_with_adapter(model: Any, given: dict[str, Any], folder: Path) -> None:
+def agree_with_adapter(model: Any, given: dict[str, Any], folder: Path, setting: str = "model.adapter_path") -> None:
     """Take what was not given from an adapter folder, and refuse what was given and disagrees.
+
+    Args:
+        model: The model settings of the command; changed in place.
+        given: The model settings that the user wrote.
+        folder: The adapter folder.
+        setting: What the user named the folder by; for messages.
 
     Raises:
         ModelError: The folder is no adapter folder, or of another prompt.
         ConfigError: A given setting disagrees; names both values.
     """
-    config = read_json(folder / "adapter_config.json", "model.adapter_path")
+    config = read_json(folder / "adapter_config.json", setting)
     if not isinstance(config.get("base_model_name_or_path"), str) or not config.get("target_modules"):
         raise ModelError(
-            f"model.adapter_path: {folder / 'adapter_config.json'} does not name base_model_name_or_path and "
+            f"{setting}: {folder / 'adapter_config.json'} does not name base_model_name_or_path and "
             "target_modules; give the folder adapters/ of a run"
         )
     lora = {own: config[theirs] for theirs, own in _LORA_KEYS.items() if config.get(theirs) is not None}
@@ -65,7 +71,7 @@ def agree_with_adapter(model: Any, given: dict[str, Any], folder: Path) -> None:
         lora["target_modules"] = sorted(lora["target_modules"])
     saved = {"base_model": config["base_model_name_or_path"], "lora": lora}
     if (folder / PROMPT_FILE).exists():
-        prompt = read_json(folder / PROMPT_FILE, "model.adapter_path")
+        prompt = read_json(folder / PROMPT_FILE, setting)
         if prompt.get("format_version") != PROMPT_FORMAT_VERSION:
             raise ModelError(
                 f"{folder / PROMPT_FILE} has format_version {prompt.get('format_version')}, this version reads "

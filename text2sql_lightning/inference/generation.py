@@ -1,22 +1,27 @@
-"""Greedy generation of SQL in batches: a row leaves its batch as soon as its statement is complete."""
+"""Generation of SQL in batches: shared prefixes are read once, a row leaves when its statement is complete."""
 
-import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
-from typing import Any
+from itertools import islice
+from random import Random
+from typing import Any, Final
 
 import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from text2sql_lightning.inference.beams import search
+from text2sql_lightning.inference.prefill import Batch, Prefilled, gather, read_padded, read_prompts, shares_prefixes
+from text2sql_lightning.inference.sampling import draw, row_random
 from text2sql_lightning.modeling.decoder import decoder_of, project
+from text2sql_lightning.modeling.dequantized import dequantized
+from text2sql_lightning.modeling.grouped_attention import grouped_attention
 from text2sql_lightning.modeling.settings import GenerationSettings
 from text2sql_lightning.text.sql_cleaning import ensure_sql_only, is_complete
-from text2sql_lightning.tokenizer import encode_prompt
+from text2sql_lightning.tokenizer import encode_texts
 
-log = logging.getLogger(__name__)
-
-_KEEP_SHARE = 0.75
+_KEEP_SHARE: Final = 0.75
 """A batch is compacted when fewer than this share of its rows is still being answered: compaction copies the cache."""
 
 
@@ -40,7 +45,9 @@ class Generation:
 @dataclass
 class _Row:
     index: int
-    prompt_ids: list[int]
+    sample: int
+    prompt_ids: tuple[int, ...]
+    chance: Random
     new_ids: list[int] = field(default_factory=list)
     finished: bool = False
 
@@ -48,26 +55,51 @@ class _Row:
 def generate_sql(
     model: Any, tokenizer: Any, prompts: Sequence[str], settings: GenerationSettings, progress: bool = False
 ) -> list[Generation]:
-    """Answer prompts greedily.
+    """Answer each prompt once.
 
     Args:
         model: The causal language model, with or without adapters, in inference mode.
         tokenizer: Its tokenizer.
         prompts: Built by `build_prompt`.
-        settings: Token limit and batch size.
+        settings: Limits, sampling, and how one of several samples is chosen.
         progress: Show a progress bar.
 
     Returns:
-        One answer for each prompt, in their order. In float32 the answers do not depend on the batch size, except
-        where the two most likely tokens are closer than rounding.
+        One answer for each prompt, in their order. In float32 the answers do not depend on what else is asked nor on
+        the batch size, except where the two most likely tokens are closer than rounding.
     """
-    rows = [_Row(index, list(encode_prompt(tokenizer, prompt))) for index, prompt in enumerate(prompts)]
-    rows.sort(key=lambda row: (len(row.prompt_ids), row.index))
-    with torch.inference_mode(), tqdm(total=len(rows), desc="Generating SQL", disable=not progress) as bar:
-        for start in range(0, len(rows), settings.batch_size):
-            _answer_batch(model, tokenizer, rows[start : start + settings.batch_size], settings.max_new_tokens, bar)
-    rows.sort(key=lambda row: row.index)
-    return [_finish(tokenizer, row) for row in rows]
+    samples = generate_samples(model, tokenizer, prompts, settings, progress)
+    if settings.choice == "first":
+        return [answers[0] for answers in samples]
+    from text2sql_lightning.inference.voting import choose_for_prompt
+
+    return [
+        answers[choose_for_prompt(prompt, [answer.sql for answer in answers], settings.choice)]
+        for prompt, answers in zip(prompts, samples, strict=True)
+    ]
+
+
+def generate_samples(
+    model: Any, tokenizer: Any, prompts: Sequence[str], settings: GenerationSettings, progress: bool = False
+) -> list[list[Generation]]:
+    """Answer each prompt `settings.num_samples` times; arguments as for `generate_sql`."""
+    encoded = encode_texts(tokenizer, prompts)
+    rows = [
+        _Row(index, sample, tuple(ids), row_random(ids, sample, settings.seed))
+        for index, ids in enumerate(encoded)
+        for sample in range(settings.num_samples)
+    ]
+    in_order = sorted(rows, key=lambda row: (row.prompt_ids, row.index, row.sample))
+    with ExitStack() as stack:
+        stack.enter_context(torch.inference_mode())
+        stack.enter_context(dequantized(model))
+        bar = stack.enter_context(tqdm(total=len(rows), desc="Generating SQL", disable=not progress))
+        if settings.num_beams > 1:
+            _search_beams(model, tokenizer, in_order, settings, bar)
+        else:
+            _answer_all(model, tokenizer, in_order, settings, bar)
+    answers = [_finish(tokenizer, row) for row in rows]
+    return [answers[at : at + settings.num_samples] for at in range(0, len(answers), settings.num_samples)]
 
 
 def _finish(tokenizer: Any, row: _Row) -> Generation:
@@ -75,50 +107,95 @@ def _finish(tokenizer: Any, row: _Row) -> Generation:
     return Generation(raw, ensure_sql_only(raw), len(row.new_ids), row.finished)
 
 
-def _answer_batch(model: Any, tokenizer: Any, rows: list[_Row], max_new_tokens: int, bar: Any) -> None:
-    from transformers import DynamicCache
+def _answer_all(model: Any, tokenizer: Any, rows: list[_Row], settings: GenerationSettings, bar: Any) -> None:
+    longest = max((len(row.prompt_ids) for row in rows), default=0) + settings.max_new_tokens
+    shared = bool(rows) and shares_prefixes(model, longest)
+    with grouped_attention(model):
+        for batch, members in _batches(model, tokenizer, rows, settings, shared=shared):
+            _answer(model, tokenizer, batch, members, settings, bar)
 
-    device = model.get_input_embeddings().weight.device
-    ids, mask = _left_pad([row.prompt_ids for row in rows], tokenizer.pad_token_id, device)
-    cache = DynamicCache()
-    positions = (mask.cumsum(-1) - 1).clamp(min=0)
-    alive = list(range(len(rows)))  # cache line -> row
-    done: set[int] = set()
-    for _ in range(max_new_tokens):
-        hidden = decoder_of(model)(
-            input_ids=ids, attention_mask=mask, position_ids=positions, past_key_values=cache, use_cache=True
-        ).last_hidden_state[:, -1]
-        tokens = project(model, hidden).float().argmax(-1)
+
+def _batches(
+    model: Any, tokenizer: Any, rows: list[_Row], settings: GenerationSettings, *, shared: bool
+) -> Iterator[tuple[Batch, list[_Row]]]:
+    """Read the prompts, batch by batch, just before they are answered."""
+    if not shared:
+        for start in range(0, len(rows), settings.batch_size):
+            part = rows[start : start + settings.batch_size]
+            yield read_padded(model, [row.prompt_ids for row in part], tokenizer.pad_token_id), part
+        return
+    once = list(dict.fromkeys(row.prompt_ids for row in rows))
+    pending = _with_rows(read_prompts(model, once), rows)
+    while members := list(islice(pending, settings.batch_size)):
+        yield gather([prompt for prompt, _ in members]), [row for _, row in members]
+
+
+def _with_rows(prompts: Iterator[Prefilled], rows: list[_Row]) -> Iterator[tuple[Prefilled, _Row]]:
+    prompt = None
+    for row in rows:
+        if prompt is None or prompt.ids != row.prompt_ids:
+            prompt = next(prompts)
+        yield prompt, row
+
+
+def _answer(model: Any, tokenizer: Any, batch: Batch, rows: list[_Row], settings: GenerationSettings, bar: Any) -> None:
+    alive = list(rows)
+    while True:
+        tokens = _choose(project(model, batch.hidden).float(), alive, settings)
+        going_on = []
         for line, token in enumerate(tokens.tolist()):
-            row = rows[alive[line]]
-            if not row.finished and _append(tokenizer, row, token):
-                done.add(line)
+            row = alive[line]
+            if row.finished or len(row.new_ids) >= settings.max_new_tokens:
+                continue
+            if _append(tokenizer, row, token) or len(row.new_ids) == settings.max_new_tokens:
                 bar.update()
-        if len(done) == len(alive):
+            else:
+                going_on.append(line)
+        if not going_on:
             return
-        positions = positions[:, -1:] + 1
-        ids = tokens[:, None]
-        mask = torch.cat([mask, mask.new_ones(len(alive), 1)], dim=1)
-        if len(alive) - len(done) < _KEEP_SHARE * len(alive):
-            keep = [line for line in range(len(alive)) if line not in done]
-            index = torch.tensor(keep, device=device)
-            cache.batch_select_indices(index)
-            ids, mask, positions = ids[index], mask[index], positions[index]
-            alive, done = [alive[line] for line in keep], set()
-    bar.update(len(alive) - len(done))
+        if len(going_on) < _KEEP_SHARE * len(alive):
+            index = torch.tensor(going_on, device=tokens.device)
+            batch.cache.batch_select_indices(index)
+            tokens, batch.mask, batch.positions = tokens[index], batch.mask[index], batch.positions[index]
+            alive = [alive[line] for line in going_on]
+        batch.mask = torch.cat([batch.mask, batch.mask.new_ones(len(alive), 1)], dim=1)
+        batch.positions = batch.positions + 1
+        batch.hidden = decoder_of(model)(
+            input_ids=tokens[:, None],
+            attention_mask=batch.mask,
+            position_ids=batch.positions,
+            past_key_values=batch.cache,
+            use_cache=True,
+        ).last_hidden_state[:, -1]
+
+
+def _choose(logits: Tensor, rows: list[_Row], settings: GenerationSettings) -> Tensor:
+    if settings.temperature == 0:
+        return logits.argmax(-1)
+    return draw(logits, [row.chance.random() for row in rows], settings.temperature, settings.top_p)
 
 
 def _append(tokenizer: Any, row: _Row, token: int) -> bool:
     """Add a token to an answer; say whether the answer is finished."""
     row.new_ids.append(token)
-    row.finished = token == tokenizer.eos_token_id or is_complete(
-        tokenizer.decode(row.new_ids, skip_special_tokens=True)
-    )
+    row.finished = token == tokenizer.eos_token_id or _is_answered(tokenizer, row.new_ids)
     return row.finished
 
 
-def _left_pad(rows: list[list[int]], pad_token_id: int, device: torch.device) -> tuple[Tensor, Tensor]:
-    width = max(len(row) for row in rows)
-    ids = torch.tensor([[pad_token_id] * (width - len(row)) + row for row in rows], device=device)
-    mask = torch.tensor([[0] * (width - len(row)) + [1] * len(row) for row in rows], device=device)
-    return ids, mask
+def _is_answered(tokenizer: Any, ids: list[int]) -> bool:
+    return is_complete(tokenizer.decode(ids, skip_special_tokens=True))
+
+
+def _search_beams(model: Any, tokenizer: Any, rows: list[_Row], settings: GenerationSettings, bar: Any) -> None:
+    size = max(1, settings.batch_size // settings.num_beams)
+    for start in range(0, len(rows), size):
+        part = rows[start : start + size]
+        found = search(
+            model, [row.prompt_ids for row in part], lambda ids: _is_answered(tokenizer, ids),
+            num_beams=settings.num_beams, max_new_tokens=settings.max_new_tokens,
+            pad_token_id=tokenizer.pad_token_id, eos_token_id=tokenizer.eos_token_id,
+        )  # fmt: skip
+        for row, ids in zip(part, found, strict=True):
+            row.new_ids = ids
+            row.finished = ids[-1:] == [tokenizer.eos_token_id] or _is_answered(tokenizer, ids)
+            bar.update()

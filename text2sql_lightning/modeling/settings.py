@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 from math import isfinite
-from typing import Final, Literal
+from typing import Final, Literal, get_args
 
 from text2sql_lightning.errors import ConfigError
 
@@ -11,6 +11,7 @@ Quantization = Literal["nf4", "int8", "none"]
 OptimizerName = Literal["auto", "adamw", "paged_adamw_8bit"]
 Packing = Literal["none", "sequence", "shared_prefix"]
 ScheduleName = Literal["constant", "linear", "cosine"]
+Choice = Literal["first", "vote", "first_executable"]
 
 PROJECTIONS: Final = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 """The seven linear projections of a Llama or Mistral layer."""
@@ -40,15 +41,28 @@ class LoraSettings:
 
 @dataclass
 class GenerationSettings:
-    """How SQL is generated: greedy, in batches, each answer ended at its first complete statement.
+    """How SQL is generated: greedy unless said otherwise, each answer ended at its first complete statement.
 
     Args:
         max_new_tokens: An answer longer than this is cut.
-        batch_size: Prompts answered at the same time.
+        batch_size: Answers generated at the same time.
+        temperature: 0 takes the most likely token each time; above 0 tokens are drawn, the more freely the higher.
+        top_p: Of the tokens only the most likely ones are drawn that reach this probability together.
+        num_beams: Answers followed at the same time to find the most likely one; 1 is no beam search.
+        num_samples: Answers to each prompt; more than one need a temperature.
+        choice: Which of them counts: the `first`, the `first_executable`, or by `vote` the first of those whose results
+            most of them share, executed on small databases made from the schema in the prompt.
+        seed: Decides, with the prompt and the number of the sample, what is drawn.
     """
 
     max_new_tokens: int = 256
     batch_size: int = 16
+    temperature: float = 0.0
+    top_p: float = 1.0
+    num_beams: int = 1
+    num_samples: int = 1
+    choice: Choice = "first"
+    seed: int = 0
 
 
 def check_lora(lora: LoraSettings | None) -> None:
@@ -81,8 +95,48 @@ def check_numbers(
         raise ConfigError(f"model.weight_decay is {weight_decay}; it must be 0 or a number above 0")
     _at_least("warmup_steps", warmup_steps, 0)
     _at_least("max_seq_length", max_seq_length, 2)
-    _at_least("generation.max_new_tokens", generation.max_new_tokens, 1)
-    _at_least("generation.batch_size", generation.batch_size, 1)
+    check_generation(generation)
+
+
+def check_generation(generation: GenerationSettings, prefix: str = "model.generation.") -> None:
+    """Refuse a way to generate that makes no sense.
+
+    Args:
+        generation: The settings.
+        prefix: What stands before their names where the user wrote them; for messages.
+
+    Raises:
+        ConfigError: Names the setting, its value and what is allowed.
+    """
+    for name in ("max_new_tokens", "batch_size", "num_beams", "num_samples"):
+        if getattr(generation, name) < 1:
+            raise ConfigError(f"{prefix}{name} is {getattr(generation, name)}; it must be at least 1")
+    if not (generation.temperature >= 0 and isfinite(generation.temperature)):
+        raise ConfigError(f"{prefix}temperature is {generation.temperature}; it must be 0 or a number above 0")
+    if not 0 < generation.top_p <= 1:
+        raise ConfigError(f"{prefix}top_p is {generation.top_p}; it must be above 0 and at most 1")
+    if generation.choice not in get_args(Choice):
+        raise ConfigError(f"{prefix}choice is {generation.choice}; it must be one of {', '.join(get_args(Choice))}")
+    _check_together(generation, prefix)
+
+
+def _check_together(generation: GenerationSettings, prefix: str) -> None:
+    sampled = generation.temperature > 0
+    if generation.num_beams > 1 and (sampled or generation.num_samples > 1):
+        raise ConfigError(
+            f"{prefix}num_beams is {generation.num_beams}: beams look for the one most likely answer; leave "
+            f"{prefix}temperature at 0 and {prefix}num_samples at 1, or take 1 beam"
+        )
+    if generation.num_samples > 1 and not sampled:
+        raise ConfigError(
+            f"{prefix}num_samples is {generation.num_samples} with {prefix}temperature 0: they would all be the same; "
+            "set a temperature such as 0.8"
+        )
+    if generation.choice != "first" and generation.num_samples == 1:
+        raise ConfigError(
+            f"{prefix}choice is {generation.choice} with {prefix}num_samples 1: there is nothing to choose between; "
+            f"set {prefix}num_samples to 5, say, and {prefix}temperature to 0.8"
+        )
 
 
 def _at_least(name: str, value: int, least: int) -> None:

@@ -55,6 +55,13 @@ def split_input(text: str) -> tuple[str, str]:
     return context, question
 
 
+def schema_in_prompt(prompt: str) -> str:
+    """Find the schema in a prompt, or in any text that holds an `input` field; empty where there is none."""
+    _, _, rest = prompt.partition(_SCHEMA_HEADER)
+    context, heading, _ = rest.partition(_QUESTION_HEADER)
+    return context if heading else ""
+
+
 def build_prompt(instruction: str, input: str) -> str:
     """Write the prompt that a model completes with SQL.
 

@@ -1,4 +1,4 @@
-"""Greedy generation, held against transformers' own, and when an answer ends."""
+"""Generation held against transformers' own and against one prompt at a time, and when an answer ends."""
 
 from pathlib import Path
 from types import SimpleNamespace
@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 import torch
 
-from text2sql_lightning.inference import generation
-from text2sql_lightning.inference.generation import generate_sql
+from text2sql_lightning.inference import generation, prefill
+from text2sql_lightning.inference.generation import generate_samples, generate_sql
+from text2sql_lightning.modeling import grouped_attention
 from text2sql_lightning.modeling.settings import GenerationSettings
 from text2sql_lightning.tokenizer import encode_prompt, load_tokenizer
 
@@ -70,7 +71,7 @@ class Scripted(torch.nn.Module):
 def run_scripted(monkeypatch: pytest.MonkeyPatch, tokenizer: Any, scripts: Any, settings: Any) -> Any:
     """Answer one prompt for each script; the cache holds which script a line belongs to."""
     model = Scripted(scripts)
-    prompts = [f"prompt {'x' * index}" for index in range(len(scripts))]  # longer and longer: answered in this order
+    prompts = sorted((f"prompt {index}" for index in range(len(scripts))), key=lambda text: ids(tokenizer, text))
 
     class Cache:
         lines = None
@@ -91,7 +92,8 @@ def run_scripted(monkeypatch: pytest.MonkeyPatch, tokenizer: Any, scripts: Any, 
         return SimpleNamespace(last_hidden_state=torch.tensor(tokens, dtype=torch.float)[:, None, None])
 
     monkeypatch.setattr("transformers.DynamicCache", Cache)
-    monkeypatch.setattr(generation, "decoder_of", lambda _: decode)
+    for module in (generation, prefill, grouped_attention):
+        monkeypatch.setattr(module, "decoder_of", lambda _: decode)
     monkeypatch.setattr(
         generation, "project", lambda _, hidden: torch.nn.functional.one_hot(hidden[:, 0].long(), 600).float()
     )
@@ -136,3 +138,92 @@ def test_no_prompts(model: Any, tokenizer: Any) -> None:
 def test_a_limit_of_one_token(model: Any, tokenizer: Any) -> None:
     (answer,) = generate_sql(model, tokenizer, ["a"], GenerationSettings(max_new_tokens=1))
     assert answer.num_tokens == 1
+
+
+SCHEMAS = [f"CREATE TABLE {name} ({name}_id INTEGER, name VARCHAR)" for name in ("singer", "ship", "singing")]
+ASKED = [f"{schema}\nQuestion {number}" for schema in SCHEMAS for number in range(4)]
+ASKED += ["CREATE", "CREATE TABLE singer"]  # what others begin with
+
+
+@pytest.mark.parametrize("most_tokens", [1, 40, 512])
+@pytest.mark.parametrize("batch_size", [1, 5, 64])
+def test_shared_prefixes_change_no_answer(
+    monkeypatch: pytest.MonkeyPatch, model: Any, tokenizer: Any, no_early_end: Any, most_tokens: int, batch_size: int
+) -> None:
+    monkeypatch.setattr(prefill, "_MOST_TOKENS", most_tokens)
+    answers = generate_sql(model, tokenizer, ASKED, GenerationSettings(max_new_tokens=9, batch_size=batch_size))
+    assert [answer.raw for answer in answers] == [reference(model, tokenizer, prompt, 9) for prompt in ASKED]
+
+
+def test_each_shared_token_is_read_once(monkeypatch: pytest.MonkeyPatch, model: Any, tokenizer: Any) -> None:
+    read: list[int] = []
+    handle = model.model.register_forward_pre_hook(
+        lambda _, __, kwargs: read.append(kwargs["input_ids"].numel()), with_kwargs=True
+    )
+    prompts = [f"{SCHEMAS[0]}\nQuestion {number}" for number in range(9)]
+    for most_tokens in (30, 512):
+        monkeypatch.setattr(prefill, "_MOST_TOKENS", most_tokens)
+        read.clear()
+        generate_sql(model, tokenizer, prompts, GenerationSettings(max_new_tokens=1, batch_size=4))
+        assert sum(read) == len(encode_prompt(tokenizer, prompts[0])) + 8  # all but the last token of each is shared
+    handle.remove()
+
+
+def test_a_window_shorter_than_the_prompts_is_respected(tokenizer: Any, no_early_end: Any) -> None:
+    from transformers import MistralConfig, MistralForCausalLM
+
+    torch.manual_seed(0)
+    windowed = MistralForCausalLM(
+        MistralConfig(
+            vocab_size=len(tokenizer), hidden_size=64, intermediate_size=128, num_hidden_layers=2,
+            num_attention_heads=4, num_key_value_heads=2, sliding_window=8, bos_token_id=1, eos_token_id=2,
+        )
+    ).eval()  # fmt: skip
+    assert not prefill.shares_prefixes(windowed, 9)
+    assert prefill.shares_prefixes(windowed, 8)
+    answers = generate_sql(windowed, tokenizer, ASKED[:3], GenerationSettings(max_new_tokens=6, batch_size=1))
+    assert [answer.raw for answer in answers] == [reference(windowed, tokenizer, prompt, 6) for prompt in ASKED[:3]]
+
+
+def test_samples_depend_on_prompt_and_number_alone(model: Any, tokenizer: Any) -> None:
+    settings = GenerationSettings(max_new_tokens=8, batch_size=3, temperature=1.0, num_samples=4)
+    together = generate_samples(model, tokenizer, ASKED, settings)
+    assert [len(answers) for answers in together] == [4] * len(ASKED)
+    assert len({answer.raw for answers in together for answer in answers}) > 40
+    for number in (0, 7):
+        alone = generate_samples(model, tokenizer, [ASKED[number]], settings)
+        assert [answer.raw for answer in alone[0]] == [answer.raw for answer in together[number]]
+    fewer = generate_samples(model, tokenizer, ASKED[:2], GenerationSettings(8, 64, temperature=1.0, num_samples=2))
+    assert [[answer.raw for answer in answers] for answers in fewer] == [
+        [answer.raw for answer in answers[:2]] for answers in together[:2]
+    ]
+    other_seed = generate_samples(
+        model, tokenizer, ASKED[:1], GenerationSettings(8, temperature=1.0, num_samples=2, seed=1)
+    )
+    assert other_seed[0][0].raw != fewer[0][0].raw
+
+
+def test_a_low_temperature_is_greedy(model: Any, tokenizer: Any) -> None:
+    greedy = generate_sql(model, tokenizer, PROMPTS, GenerationSettings(max_new_tokens=8))
+    cold = generate_sql(model, tokenizer, PROMPTS, GenerationSettings(max_new_tokens=8, temperature=1e-4))
+    narrow = generate_sql(model, tokenizer, PROMPTS, GenerationSettings(max_new_tokens=8, temperature=1.0, top_p=1e-9))
+    assert greedy == cold == narrow
+
+
+@pytest.mark.parametrize("num_beams", [2, 4])
+def test_beams_are_those_of_transformers(model: Any, tokenizer: Any, no_early_end: Any, num_beams: int) -> None:
+    answers = generate_sql(model, tokenizer, PROMPTS, GenerationSettings(max_new_tokens=8, num_beams=num_beams))
+    for prompt, answer in zip(PROMPTS, answers, strict=True):
+        ids = torch.tensor([list(encode_prompt(tokenizer, prompt))])
+        with torch.no_grad():
+            whole = model.generate(
+                input_ids=ids, attention_mask=torch.ones_like(ids), num_beams=num_beams, do_sample=False,
+                max_new_tokens=8, pad_token_id=0,
+            )  # fmt: skip
+        assert answer.raw == tokenizer.decode(whole[0, ids.shape[1] :], skip_special_tokens=True)
+
+
+def test_a_beam_ends_with_its_statement(monkeypatch: pytest.MonkeyPatch, model: Any, tokenizer: Any) -> None:
+    monkeypatch.setattr(generation, "is_complete", lambda text: len(text) >= 3)
+    answers = generate_sql(model, tokenizer, PROMPTS, GenerationSettings(max_new_tokens=30, num_beams=2))
+    assert all(answer.finished and answer.num_tokens < 30 for answer in answers)

@@ -61,3 +61,28 @@ def test_wrong_generation() -> None:
         check_numbers(GenerationSettings(max_new_tokens=0), **GOOD)
     with pytest.raises(ConfigError, match=r"model.generation.batch_size is -1"):
         check_numbers(GenerationSettings(batch_size=-1), **GOOD)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"num_beams": 0}, "model.generation.num_beams is 0; it must be at least 1"),
+        ({"num_samples": 0}, "model.generation.num_samples is 0; it must be at least 1"),
+        ({"temperature": -0.1}, "model.generation.temperature is -0.1; it must be 0 or a number above 0"),
+        ({"temperature": float("nan")}, "model.generation.temperature is nan"),
+        ({"top_p": 0.0}, "model.generation.top_p is 0.0; it must be above 0 and at most 1"),
+        ({"top_p": 1.1}, "model.generation.top_p is 1.1"),
+        ({"choice": "best"}, "model.generation.choice is best; it must be one of first, vote, first_executable"),
+        ({"num_samples": 2}, "model.generation.num_samples is 2 with model.generation.temperature 0"),
+        ({"num_beams": 2, "temperature": 1.0}, "model.generation.num_beams is 2: beams look for"),
+        ({"choice": "vote"}, "model.generation.choice is vote with model.generation.num_samples 1"),
+    ],
+)
+def test_wrong_ways_to_generate(wrong: Any, words: str) -> None:
+    with pytest.raises(ConfigError, match=words):
+        check_numbers(GenerationSettings(**wrong), **GOOD)
+
+
+def test_ways_to_generate() -> None:
+    check_numbers(GenerationSettings(num_beams=4), **GOOD)
+    check_numbers(GenerationSettings(temperature=0.8, top_p=0.9, num_samples=8, choice="vote"), **GOOD)

@@ -7,7 +7,7 @@ import torch
 
 from text2sql_lightning.errors import ConfigError, ModelError
 from text2sql_lightning.hub_errors import readable_hub_errors
-from text2sql_lightning.modeling.backends.base import LoadRequest, keep_adapter_in_float32
+from text2sql_lightning.modeling.backends.base import LoadRequest, keep_adapter_in_float32, keep_quantized_weights
 from text2sql_lightning.modeling.fused_lora import fuse_lora
 from text2sql_lightning.modeling.segment_attention import use_segment_attention
 from text2sql_lightning.modeling.settings import LoraSettings
@@ -46,6 +46,7 @@ class TransformersBackend:
                 attn_implementation="sdpa",
                 trust_remote_code=False,
             )
+        keep_quantized_weights(model)
         model.config.use_cache = False
         if request.packing != "none":
             use_segment_attention(model)

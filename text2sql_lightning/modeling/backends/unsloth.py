@@ -6,7 +6,7 @@ from typing import Any
 
 from text2sql_lightning.errors import ConfigError
 from text2sql_lightning.hub_errors import readable_hub_errors
-from text2sql_lightning.modeling.backends.base import LoadRequest, keep_adapter_in_float32
+from text2sql_lightning.modeling.backends.base import LoadRequest, keep_adapter_in_float32, keep_quantized_weights
 from text2sql_lightning.modeling.backends.transformers import check_target_modules
 
 log = logging.getLogger(__name__)
@@ -45,6 +45,7 @@ class UnslothBackend:
                 use_gradient_checkpointing=request.gradient_checkpointing and "unsloth",
                 trust_remote_code=False,
             )
+        keep_quantized_weights(model)
         if request.adapter_path is None and request.lora is not None:
             model = self._add_adapter(fast, model, request)
         for name, parameter in model.named_parameters():

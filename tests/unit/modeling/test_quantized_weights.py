@@ -1,0 +1,97 @@
+"""Frozen 4-bit weights stay what they are, whatever a model has done before."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from text2sql_lightning.modeling.backends import LoadRequest, get_backend
+from text2sql_lightning.modeling.dequantized import dequantized
+from text2sql_lightning.modeling.grouped_attention import grouped_attention
+from text2sql_lightning.modeling.settings import LoraSettings
+
+pytestmark = pytest.mark.unit
+
+
+def load(folder: Path, **changes: Any) -> Any:
+    request = {
+        "base_model": str(folder), "quantization": "nf4", "lora": LoraSettings(), "adapter_path": None,
+        "trainable": True, "compute_dtype": torch.float32, "device": torch.device("cpu"),
+        "gradient_checkpointing": False, "max_seq_length": 64, "seed": 1,
+    }  # fmt: skip
+    return get_backend("transformers").load(LoadRequest(**{**request, **changes}))
+
+
+def gradients(model: Any) -> list[torch.Tensor]:
+    ids = torch.arange(10, 40).reshape(2, 15)
+    model.train()
+    model.zero_grad()
+    model(input_ids=ids, labels=ids).loss.backward()
+    return [parameter.grad for parameter in model.parameters() if parameter.requires_grad]
+
+
+def test_gradients_are_the_same_after_a_validation(tiny_llama_dir: Path) -> None:
+    """On CPUs with AVX512-BF16 bitsandbytes would switch to a kernel without gradients in evaluation mode."""
+    model = load(tiny_llama_dir)
+    before = gradients(model)
+    model.eval()
+    with torch.no_grad():
+        model(input_ids=torch.arange(8)[None])
+    after = gradients(model)
+    assert len(before) == len(after) == 28
+    assert all(torch.equal(one, other) for one, other in zip(before, after, strict=True))
+
+
+def test_training_and_evaluation_mode_compute_the_same(tiny_llama_dir: Path) -> None:
+    model = load(tiny_llama_dir)
+    ids = torch.arange(8)[None]
+    with torch.no_grad():
+        training, evaluation = model.train()(input_ids=ids).logits, model.eval()(input_ids=ids).logits
+    assert torch.equal(training, evaluation)
+
+
+def test_dense_copies_give_the_same_bits_and_go_away(tiny_llama_dir: Path) -> None:
+    model = load(tiny_llama_dir, trainable=False).eval()
+    ids = torch.arange(30).reshape(3, 10)
+    forwards = {name: vars(module).get("forward") for name, module in model.named_modules()}
+    with torch.inference_mode():
+        packed = model(input_ids=ids).logits
+        with dequantized(model):
+            assert any(vars(module).get("forward") is not forwards[name] for name, module in model.named_modules())
+            dense = model(input_ids=ids).logits
+        after = model(input_ids=ids).logits
+    assert torch.equal(packed, dense)
+    assert torch.equal(packed, after)
+    assert {name: vars(module).get("forward") for name, module in model.named_modules()} == forwards
+
+
+def test_dense_copies_are_not_made_where_memory_is_short(tiny_llama_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("text2sql_lightning.modeling.dequantized._memory", lambda: 1000.0)
+    model = load(tiny_llama_dir, trainable=False)
+    forwards = {name: vars(module).get("forward") for name, module in model.named_modules()}
+    with dequantized(model):
+        assert {name: vars(module).get("forward") for name, module in model.named_modules()} == forwards
+
+
+def test_grouped_attention_is_attention(tiny_llama_dir: Path) -> None:
+    from transformers import DynamicCache
+
+    model = load(tiny_llama_dir, quantization="none", trainable=False).eval()
+    decoder = model.get_base_model().model
+    ids, mask = torch.arange(30).reshape(3, 10), torch.ones(3, 11, dtype=torch.long)
+    mask[1, :4] = 0
+    states = []
+    for grouped in (False, True):
+        cache = DynamicCache()
+        with torch.inference_mode():
+            decoder(input_ids=ids, attention_mask=mask[:, :10], past_key_values=cache, use_cache=True)
+            if grouped:
+                with grouped_attention(model):
+                    assert decoder.config._attn_implementation == "text2sql_grouped"
+                    state = decoder(input_ids=ids[:, :1], attention_mask=mask, past_key_values=cache, use_cache=True)
+            else:
+                state = decoder(input_ids=ids[:, :1], attention_mask=mask, past_key_values=cache, use_cache=True)
+        states.append(state.last_hidden_state)
+    assert decoder.config._attn_implementation == "sdpa"
+    assert torch.allclose(states[0], states[1], atol=1e-6)

@@ -1,0 +1,60 @@
+"""Beam search: transformers' own, with this project's end of an answer."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from text2sql_lightning.inference.prefix_tree import Ids
+from text2sql_lightning.modeling.decoder import base_of
+
+
+def search(
+    model: Any, prompts: Sequence[Ids], ends: Callable[[list[int]], bool], *, num_beams: int, max_new_tokens: int,
+    pad_token_id: int, eos_token_id: int,
+) -> list[list[int]]:  # fmt: skip
+    """Look for the most likely answers with several beams.
+
+    Args:
+        model: The model, in inference mode.
+        prompts: Token ids of the prompts of one batch.
+        ends: Says of the tokens of an answer whether it is complete.
+        num_beams: Answers that are followed at the same time.
+        max_new_tokens: Tokens at which an answer is cut.
+        pad_token_id: What shorter prompts are filled up with.
+        eos_token_id: What ends an answer.
+
+    Returns:
+        The tokens of the best answer to each prompt, the EOS included.
+    """
+    from transformers import GenerationConfig, StoppingCriteria, StoppingCriteriaList
+
+    width = max(len(ids) for ids in prompts)
+
+    class Complete(StoppingCriteria):
+        def __call__(self, input_ids: Any, scores: Any, **_: Any) -> Tensor:
+            done = [ends([token for token in row if token != pad_token_id]) for row in input_ids[:, width:].tolist()]
+            return torch.tensor(done, device=input_ids.device, dtype=torch.bool)
+
+    device = model.get_input_embeddings().weight.device
+    ids = torch.tensor([[pad_token_id] * (width - len(row)) + list(row) for row in prompts], device=device)
+    mask = torch.tensor([[0] * (width - len(row)) + [1] * len(row) for row in prompts], device=device)
+    describe: Any = GenerationConfig
+    config = describe(
+        num_beams=num_beams, do_sample=False, max_new_tokens=max_new_tokens, pad_token_id=pad_token_id,
+        eos_token_id=eos_token_id, use_cache=True,
+    )  # fmt: skip
+    whole = base_of(model).generate(
+        input_ids=ids, attention_mask=mask, generation_config=config,
+        stopping_criteria=StoppingCriteriaList([Complete()]),
+    )  # fmt: skip
+    return [_until_end(row, eos_token_id, pad_token_id) for row in whole[:, width:].tolist()]
+
+
+def _until_end(tokens: list[int], eos_token_id: int, pad_token_id: int) -> list[int]:
+    if eos_token_id in tokens:
+        return tokens[: tokens.index(eos_token_id) + 1]
+    while tokens and tokens[-1] == pad_token_id:
+        tokens.pop()
+    return tokens

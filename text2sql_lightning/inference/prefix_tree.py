@@ -1,0 +1,101 @@
+"""Prompts that begin alike, laid out so that what they share is computed once. Pure: ids in, places out.
+
+Prompts share the instruction always and the schema often. Sorted, those that begin alike stand side by side; a layout
+holds such a run as one sequence in which every token sees its own beginning only, and positions count from the root.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import groupby, pairwise
+
+import torch
+from torch import Tensor
+
+Ids = Sequence[int]
+
+
+@dataclass
+class Layout:
+    """Some prompts as one sequence, from `depth` on.
+
+    Example, prompts ``[5, 6, 8]`` and ``[5, 7]`` with depth 0::
+
+        input_ids     [5, 6, 8, 7]
+        position_ids  [0, 1, 2, 1]
+        paths         [[0, 1, 2], [0, 3]]     where the tokens of each prompt stand
+
+    Attributes:
+        depth: How many tokens of the prompts come before: they are in a cache already, and every token sees them.
+        input_ids: The tokens.
+        position_ids: Their positions in the prompts.
+        paths: For each prompt the places of its tokens from `depth` on.
+    """
+
+    depth: int
+    input_ids: list[int] = field(default_factory=list)
+    position_ids: list[int] = field(default_factory=list)
+    paths: list[list[int]] = field(default_factory=list)
+
+    def allowed(self) -> Tensor:
+        """Give which tokens see which: bool, (tokens, depth + tokens), rows attend to columns."""
+        size = len(self.input_ids)
+        allowed = torch.zeros(size, self.depth + size, dtype=torch.bool)
+        allowed[:, : self.depth] = True
+        done = 0
+        for path in self.paths:
+            rows = slice(done, path[-1] + 1)
+            new = path[-1] + 1 - done
+            shared = torch.tensor(path[: len(path) - new], dtype=torch.long)
+            allowed[rows, self.depth + shared] = True
+            allowed[rows, self.depth + done : self.depth + path[-1] + 1] = torch.ones(new, new, dtype=torch.bool).tril()
+            done = path[-1] + 1
+        return allowed
+
+
+def lay_out(prompts: Sequence[Ids], depth: int = 0) -> Layout:
+    """Lay prompts out.
+
+    Args:
+        prompts: Sorted, each once, alike in their first `depth` tokens and longer than that.
+        depth: Tokens that are left out.
+    """
+    layout = Layout(depth)
+    before: Ids = prompts[0][:depth]
+    for prompt in prompts:
+        shared = max(depth, common_prefix_length(before, prompt))
+        start = len(layout.input_ids)
+        layout.input_ids += prompt[shared:]
+        layout.position_ids += range(shared, len(prompt))
+        kept = layout.paths[-1][: shared - depth] if layout.paths else []
+        layout.paths.append([*kept, *range(start, len(layout.input_ids))])
+        before = prompt
+    return layout
+
+
+def count_tokens(prompts: Sequence[Ids], depth: int) -> int:
+    """Count the tokens of a layout without making it."""
+    tails = (len(two) - max(depth, common_prefix_length(one, two)) for one, two in pairwise(prompts))
+    return len(prompts[0]) - depth + sum(tails)
+
+
+def shared_length(prompts: Sequence[Ids]) -> int:
+    """Count the tokens that sorted prompts begin with, leaving each at least one token of its own."""
+    return min(common_prefix_length(prompts[0], prompts[-1]), *(len(prompt) - 1 for prompt in prompts))
+
+
+def split(prompts: Sequence[Ids], depth: int, most_tokens: int) -> list[Sequence[Ids]]:
+    """Cut sorted prompts where they part at `depth`, into runs whose layouts have at most `most_tokens` if possible."""
+    runs: list[list[Ids]] = []
+    for _, branch in groupby(prompts, key=lambda prompt: prompt[depth]):
+        members = list(branch)
+        if runs and count_tokens([*runs[-1], *members], depth) <= most_tokens:
+            runs[-1] += members
+        else:
+            runs.append(members)
+    return list(runs)
+
+
+def common_prefix_length(one: Ids, two: Ids) -> int:
+    """Count the tokens that two prompts begin with."""
+    limit = min(len(one), len(two))
+    return next((place for place in range(limit) if one[place] != two[place]), limit)
