@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from text2sql_lightning.errors import ConfigError
-from text2sql_lightning.evaluation.sampling import stratified_sample
 from text2sql_lightning.evaluation.spider import SpiderExample, read_spider
+from text2sql_lightning.evaluation.stratified import stratified_sample
 from text2sql_lightning.inference.baselines import Question
 from text2sql_lightning.inference.schema_prompts import schema_context
 from text2sql_lightning.sql.components import hardness

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib import import_module
 from typing import Any, Final
 
 from text2sql_lightning.evaluation.exact_match import normalized_exact_match
@@ -12,6 +11,7 @@ from text2sql_lightning.evaluation.previews import Difference
 from text2sql_lightning.evaluation.report import RULES
 from text2sql_lightning.evaluation.result_difference import WrongAnswer, find_differences
 from text2sql_lightning.evaluation.scored import ScoredExample
+from text2sql_lightning.sql.adherence import schema_adherence
 from text2sql_lightning.sql.components import hardness
 from text2sql_lightning.sql.schema import Schema, schema_id
 from text2sql_lightning.sql.tokens import is_top_level_ordered
@@ -158,14 +158,6 @@ def _match_chunk(cases: Sequence[Case]) -> list[tuple[bool, bool | None]]:
     return [_match_one(case) for case in cases]
 
 
-def _match_one(case: Case) -> tuple[bool, bool | None]:
+def _match_one(case: Case) -> tuple[bool, bool]:
     schema = Schema.from_ddl(case.context)
-    return exact_set_match(case.gold, case.predicted, schema), _adheres(case.predicted, schema)
-
-
-def _adheres(sql: str, schema: Schema) -> bool | None:
-    try:
-        adherence = import_module("text2sql_lightning.sql.adherence")
-    except ModuleNotFoundError:
-        return None
-    return bool(adherence.schema_adherence(sql, schema).adheres)
+    return exact_set_match(case.gold, case.predicted, schema), schema_adherence(case.predicted, schema).adheres

@@ -10,6 +10,7 @@ from torchmetrics import Metric
 from torchmetrics.utilities import dim_zero_cat
 
 from text2sql_lightning.evaluation.exact_match import normalized_exact_match
+from text2sql_lightning.evaluation.exact_set_match import exact_set_match
 from text2sql_lightning.evaluation.execution_accuracy import Verdict
 from text2sql_lightning.sql.adherence import schema_adherence
 from text2sql_lightning.sql.schema import Schema
@@ -83,10 +84,6 @@ class ExactSetMatch(ExampleAccuracy):
         self, ids: Sequence[str], gold: Sequence[str], predicted: Sequence[str], schemas: Sequence[Schema]
     ) -> None:
         """Add examples by their gold and predicted queries and the tables that these are about."""
-        from text2sql_lightning.evaluation.exact_set_match import (  # type: ignore[import-not-found, unused-ignore]
-            exact_set_match,
-        )
-
         super().update(ids, [exact_set_match(*example) for example in zip(gold, predicted, schemas, strict=True)])
 
 

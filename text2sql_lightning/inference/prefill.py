@@ -11,6 +11,7 @@ from torch import Tensor
 from text2sql_lightning.inference.prefix_tree import Ids, count_tokens, lay_out, shared_length, split
 from text2sql_lightning.inference.row_cache import row_cache
 from text2sql_lightning.modeling.decoder import decoder_of
+from text2sql_lightning.modeling.segment_attention import NAME as SEGMENTS_NAME
 
 _MOST_TOKENS: Final = 512
 """Of one forward pass: in a longer one the attention to tokens of other prompts, masked but computed, would cost more
@@ -63,7 +64,10 @@ def shares_prefixes(model: Any, longest: int) -> bool:
         longest: Tokens of the longest sequence: a sliding window must not be shorter.
     """
     config = getattr(decoder_of(model), "config", None)
-    if getattr(config, "_attn_implementation", None) not in ("sdpa", "eager") or "unsloth" in sys.modules:
+    if (
+        getattr(config, "_attn_implementation", None) not in ("sdpa", "eager", SEGMENTS_NAME)
+        or "unsloth" in sys.modules
+    ):
         return False
     if set(getattr(config, "layer_types", None) or ["full_attention"]) - {"full_attention", "sliding_attention"}:
         return False
