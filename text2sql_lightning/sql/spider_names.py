@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from text2sql_lightning.sql.schema import ForeignKey, Schema
+from text2sql_lightning.sql.spider_tokens import GrammarError
 
 
 @dataclass(frozen=True)
@@ -20,6 +21,23 @@ class SpiderNames:
     columns: Mapping[str, frozenset[str]]
     known: frozenset[str]
     keys: Mapping[str, str]
+
+    def aliases(self, tokens: Sequence[str]) -> dict[str, str]:
+        """Map every alias of a text, wherever it is given, and every table to what it stands for.
+
+        Raises:
+            GrammarError: When AS ends the text, or an alias has a table's name.
+        """
+        aliases: dict[str, str] = {}
+        for i, token in enumerate(tokens):
+            if token == "as":
+                if i + 1 == len(tokens):
+                    raise GrammarError("AS has no name")
+                aliases[tokens[i + 1]] = tokens[i - 1]
+        clash = aliases.keys() & self.columns.keys()
+        if clash:
+            raise GrammarError(f"alias {min(clash)!r} has a table's name")
+        return aliases | {table: table for table in self.columns}
 
 
 @lru_cache(maxsize=512)

@@ -59,7 +59,7 @@ class _Reader:
     def __init__(self, tokens: list[str], names: SpiderNames) -> None:
         self._tokens = tokens
         self._names = names
-        self._aliases = _aliases(tokens, names)
+        self._aliases = names.aliases(tokens)
         self._at = 0
         self._end = len(tokens)
 
@@ -285,17 +285,3 @@ class _Reader:
             raise GrammarError("LIMIT has no number")
         self._at += 1
         return True
-
-
-def _aliases(tokens: list[str], names: SpiderNames) -> dict[str, str]:
-    """Map every alias of the text, wherever it is given, and every table to what it stands for."""
-    aliases: dict[str, str] = {}
-    for i, token in enumerate(tokens):
-        if token == "as":
-            if i + 1 == len(tokens):
-                raise GrammarError("AS has no name")
-            aliases[tokens[i + 1]] = tokens[i - 1]
-    clash = aliases.keys() & names.columns.keys()
-    if clash:
-        raise GrammarError(f"alias {min(clash)!r} has a table's name")
-    return aliases | {table: table for table in names.columns}
