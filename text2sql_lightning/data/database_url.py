@@ -174,7 +174,7 @@ def _read_values(connection: "Connection", table: Table, column: Column) -> Iter
     from sqlalchemy import select
     from sqlalchemy import table as table_of
 
-    wanted = column_of(column.name)
+    wanted: Any = column_of(column.name)
     query = select(wanted).select_from(table_of(table.name)).where(wanted.is_not(None)).limit(ROWS_LOOKED_AT)
     values: Iterable[object] = connection.execute(query).scalars()
     return values

@@ -131,7 +131,7 @@ def _select(
     """Drop rows that a benchmark has, and rows that stand there twice."""
     kept: list[CleanRow] = []
     dropped: list[DroppedRow] = []
-    seen: dict[tuple[str, str, str], int] = {}
+    seen: dict[tuple[str, str, str], RawRow] = {}
     for row in cleaned:
         # Before anything else, so that the number of rows found says something about the source.
         if detector and (kind := _contamination(row, detector)):
@@ -140,9 +140,10 @@ def _select(
         if isinstance(row, DroppedRow):
             dropped.append(row)
             continue
-        first = seen.setdefault((row.question, row.schema_id, row.sql), row.row.index)
-        if first != row.row.index:
-            dropped.append(DroppedRow(row.row, "duplicate", f"same as row {first}"))
+        first = seen.setdefault((row.question, row.schema_id, row.sql), row.row)
+        if first is not row.row:
+            of_source = "" if first.source == row.row.source else f" of {first.source}"
+            dropped.append(DroppedRow(row.row, "duplicate", f"same as row {first.index}{of_source}"))
             continue
         kept.append(row)
     return kept, dropped
@@ -150,7 +151,7 @@ def _select(
 
 def _contamination(row: CleanRow | DroppedRow, detector: Detector) -> str | None:
     if isinstance(row, CleanRow):
-        return detector.find(row.question, row.query)
+        return detector.find(row.row.question, row.query)
     return detector.find(row.row.question, normal_query(row.row.answer))
 
 
@@ -164,10 +165,11 @@ def _most_frequent(dropped: Sequence[DroppedRow]) -> str:
 
 def _make_records(splits: Mapping[str, Sequence[CleanRow]], settings: BuildSettings) -> dict[str, list[Record]]:
     members = [row for split in SPLITS for row in splits[split]]
-    groups = dict(zip((row.row.index for row in members), row_groups(members, "schema"), strict=True))
+    places = ((row.row.source, row.row.index) for row in members)
+    groups = dict(zip(places, row_groups(members, "schema"), strict=True))
     return {
         split: [
-            _make_record(row, f"sqlcc-{split}-{number:06d}", split, groups[row.row.index], settings)
+            _make_record(row, f"sqlcc-{split}-{number:06d}", split, groups[row.row.source, row.row.index], settings)
             for number, row in enumerate(splits[split], start=1)
         ]
         for split in splits
@@ -182,7 +184,7 @@ def _make_record(row: CleanRow, name: str, split: str, group: str, settings: Bui
         output=row.sql,
         source=row.row.source,
         meta={
-            "original_split": "train",
+            "original_split": row.row.original_split,
             "row": row.row.index,
             "split": split,
             "val_ratio": settings.val_ratio,
@@ -192,7 +194,7 @@ def _make_record(row: CleanRow, name: str, split: str, group: str, settings: Bui
             "schema_group": group,
             "distractors": 0,
             "literal_case_repaired": row.literal_case_repaired,
-            "dialect": "sqlite",
+            "dialect": row.row.dialect,
             "decontaminated": settings.decontaminate,
             "hardness": row.hardness,
             "repairs": list(row.repairs),
