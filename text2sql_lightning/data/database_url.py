@@ -10,6 +10,7 @@ from urllib.parse import quote, quote_plus
 from text2sql_lightning.errors import ConfigError, DataError
 from text2sql_lightning.sql.sample_values import ROWS_LOOKED_AT, SampleSettings, add_sample_values
 from text2sql_lightning.sql.schema import Column, ForeignKey, Schema, Table
+from text2sql_lightning.text.passwords import hide_passwords
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Inspector
@@ -26,21 +27,7 @@ _DIALECTS: Final = {
 }  # fmt: skip
 """SQLAlchemy's names of databases and sqlglot's names of their dialects."""
 
-_URL_PASSWORD: Final = re.compile(r"(:/{1,2}[^\s/@:]*):\S*@")
-_NAMED_SECRET: Final = re.compile(r"((?:password|passwd|pwd|token|secret|private_key)\w*\s*[=:]\s*)[^\s&;,'\"]+", re.I)
 _COLLATION: Final = re.compile(r"\s+(?:CHARACTER SET|COLLATE)\s+\S+", re.I)
-
-
-def hide_passwords(text: str) -> str:
-    """Replace what looks like a password in a text: in `//user:password@host`, and behind `password=`.
-
-    Args:
-        text: A message that may have a URL in it.
-
-    Returns:
-        The text with `***` in place of passwords.
-    """
-    return _NAMED_SECRET.sub(r"\1***", _URL_PASSWORD.sub(r"\1:***@", text))
 
 
 class DatabaseUrl:

@@ -13,6 +13,7 @@ from tqdm import tqdm
 
 from text2sql_lightning.data.build.clean import CleanRow, DroppedRow, clean_row
 from text2sql_lightning.data.build.decontaminate import Detector
+from text2sql_lightning.data.build.mixing import mix_rows, source_figures
 from text2sql_lightning.data.build.normal_form import normal_query
 from text2sql_lightning.data.build.report import make_report
 from text2sql_lightning.data.build.settings import BuildSettings
@@ -72,7 +73,8 @@ def build_dataset(
     kept, dropped = _select(cleaned, detector)
     if not kept:
         raise DataError(f"none of {len(sample)} rows can be used; {_most_frequent(dropped)}")
-    splits = split_rows(kept, settings)
+    unmixed = split_rows(kept, settings)
+    splits = unmixed | {"train": mix_rows(unmixed["train"], settings.mix, settings.seed)}
     records = _make_records(splits, settings)
     report = make_report(
         settings=settings,
@@ -83,6 +85,7 @@ def build_dataset(
         records=records,
         count_tokens=count_tokens,
     )
+    report["by_source"] = source_figures(dropped, unmixed, splits)
     return BuiltDataset(records["train"], records["val"], records["test"], report)
 
 
