@@ -124,8 +124,8 @@ def _parse(text: str) -> "URL":
         return make_url(text)
     except (ArgumentError, ValueError):
         raise ConfigError(
-            f"{_FLAG}: not a URL of the form dialect+driver://user:password@host:port/database, where special "
-            "characters of the password are percent-encoded; it is not shown here, for it may hold a password"
+            f"{_FLAG}: not a URL of the form dialect+driver://host:port/database (with user and password in front of "
+            "the host, special characters percent-encoded); it is not shown here, for it may hold a password"
         ) from None
 
 
