@@ -138,7 +138,11 @@ def test_gold_of_another_dialect_is_parsed_and_not_executed(make_row: Callable[.
 
 
 def test_rows_on_one_database_are_grouped_by_the_form_of_their_query(make_row: Callable[..., RawRow]) -> None:
-    queries = ("SELECT name FROM customer WHERE id = 1", "SELECT name FROM customer WHERE id = 2", "SELECT 1 FROM orders")
+    queries = (
+        "SELECT name FROM customer WHERE id = 1",
+        "SELECT name FROM customer WHERE id = 2",
+        "SELECT 1 FROM orders",
+    )
     cleaned = [clean_row(make_row(f"Question {sql}?", sql), "question") for sql in queries]
     keys = [row.group_keys for row in cleaned if isinstance(row, CleanRow)]
     assert keys[0] == keys[1] != keys[2]

@@ -45,7 +45,9 @@ def test_what_cannot_be_used_is_refused(tmp_path: Path) -> None:
         "FILE: no column context, answer; it has question, sql"
     )
     assert message(write(path, columns(1, answer=[3]))) == "FILE, column answer: expected text, got int64"
-    assert message(write(path, columns(2, answer=["a", None]))) == "FILE, row 1, field answer: expected a string, got null"
+    assert (
+        message(write(path, columns(2, answer=["a", None]))) == "FILE, row 1, field answer: expected a string, got null"
+    )
     assert message(write(path, {name: values[:0] for name, values in columns(1).items()})) == (
         "FILE, column question: expected text, got null"
     )

@@ -36,7 +36,9 @@ def write(folder: Path, database: str = "database", **files: Any) -> Path:
     path = folder / database / "shop" / "shop.sqlite"
     path.parent.mkdir(parents=True)
     with closing(sqlite3.connect(path)) as connection:
-        connection.executescript("CREATE TABLE item (id, name); CREATE TABLE sale (item_id); INSERT INTO item VALUES(1,'tea')")
+        connection.executescript(
+            "CREATE TABLE item (id, name); CREATE TABLE sale (item_id); INSERT INTO item VALUES(1,'tea')"
+        )
     for name, content in files.items():
         (folder / f"{name}.json").write_text(content if isinstance(content, str) else json.dumps(content))
     return folder
@@ -123,7 +125,10 @@ def test_sample_values_stand_in_the_schema(tmp_path: Path) -> None:
         ("{}", "DIR/train_spider.json holds a JSON object: a list of objects is expected"),
         ("[1]", "DIR/train_spider.json, entry 0: expected an object, got number"),
         ([question("?", "SELECT 1"), {"db_id": "shop"}], "DIR/train_spider.json, entry 1, field question: missing"),
-        ([question("?", "x") | {"query": 3}], "DIR/train_spider.json, entry 0, field query: expected a string, got num"),
+        (
+            [question("?", "x") | {"query": 3}],
+            "DIR/train_spider.json, entry 0, field query: expected a string, got num",
+        ),
         ([question("?", "x") | {"db_id": "y"}], "DIR/train_spider.json, entry 0: database 'y' has no entry in the fil"),
         ("[]", "DIR holds no questions in train_spider.json"),
         ("[" * 100_000, "DIR/train_spider.json is not usable JSON"),
