@@ -20,7 +20,7 @@ def is_executed(meta: Mapping[str, Any]) -> bool:
         False for a record of another dialect than SQLite's: execution accuracy is not available for it. It belongs
         in no denominator, and is counted.
     """
-    return meta.get("dialect", _EXECUTED_DIALECT) == _EXECUTED_DIALECT
+    return bool(meta.get("dialect", _EXECUTED_DIALECT) == _EXECUTED_DIALECT)
 
 
 def group_by_source(items: Iterable[T], source: Callable[[T], str]) -> dict[str, list[T]]:
