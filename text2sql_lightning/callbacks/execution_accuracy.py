@@ -12,6 +12,7 @@ from lightning.pytorch import Callback
 from text2sql_lightning.atomic import write_json_lines
 from text2sql_lightning.constants import PREDICTIONS_FILE
 from text2sql_lightning.errors import ConfigError
+from text2sql_lightning.evaluation.by_source import is_executed
 from text2sql_lightning.evaluation.exact_match import normalized_exact_match
 from text2sql_lightning.evaluation.execution_accuracy import score_many
 from text2sql_lightning.evaluation.stratified import stratified_sample
@@ -105,7 +106,7 @@ class ExecutionAccuracy(Callback):
         answers = module.generate(prompts, progress=progress)
         parts = [split_input(record.input) for _, record in records]
         items = [
-            (context, record.output, answer.sql)
+            (context if is_executed(record.meta) else "", record.output, answer.sql)  # no schema: not scored
             for (context, _), (_, record), answer in zip(parts, records, answers, strict=True)
         ]
         verdicts = score_many(items, seed=0, timeout_s=self.timeout_s, workers=1, progress=progress)

@@ -3,16 +3,16 @@
 import os
 from argparse import ArgumentDefaultsHelpFormatter, Namespace
 from collections.abc import Callable, Sequence
-from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
 
 from text2sql_lightning.commands.exit_codes import OneLineParser, run_command
+from text2sql_lightning.commands.source_flags import add_source_flags, given_sources
+from text2sql_lightning.commands.source_readers import hash_file, open_sources, read_sources
 from text2sql_lightning.data.build.output import REPORT_PAGE, check_out_dir, write_dataset
 from text2sql_lightning.data.build.pipeline import build_dataset
 from text2sql_lightning.data.build.settings import LITERAL_CASES, SPLIT_KINDS, BuildSettings
 from text2sql_lightning.data.build.split import SPLITS
-from text2sql_lightning.data.sources import HUB_NAME, RawRow, hub_rows, read_rows
 
 _MOST_WORKERS: Final = 8
 
@@ -36,7 +36,6 @@ def _parser() -> OneLineParser:
     )
     add = parser.add_argument
     add("--out_dir", type=Path, default=Path("data/processed"), help="folder for the records and the report")
-    add("--input_jsonl", type=Path, metavar="FILE[.gz]", help=f"rows to read; without it {HUB_NAME} from the hub")
     add("--val_ratio", type=float, default=0.08, help="share of the kept rows for val")
     add("--test_ratio", type=float, default=0.05, help="share of the kept rows for test")
     add("--seed", type=int, default=42, help="decides sample, split and order")
@@ -50,10 +49,12 @@ def _parser() -> OneLineParser:
     add("--overwrite", action="store_true", help="replace the data set in --out_dir")
     add("--workers", type=int, default=min(os.cpu_count() or 1, _MOST_WORKERS),
         help="processes; the result does not depend on it")  # fmt: skip
+    add_source_flags(parser)
     return parser
 
 
 def _build(args: Namespace) -> None:
+    sources = given_sources(args)
     settings = BuildSettings(
         val_ratio=args.val_ratio,
         test_ratio=args.test_ratio,
@@ -63,30 +64,17 @@ def _build(args: Namespace) -> None:
         split_by=args.split_by,
         decontaminate=not args.no_decontaminate,
         decontaminate_against=tuple(args.decontaminate_against),
+        mix=sources.mix,
         workers=args.workers,
     )
     check_out_dir(args.out_dir, overwrite=args.overwrite)
     count_tokens = _token_counter(args.tokenizer) if args.tokenizer else None
-    rows, inputs = _read(args.input_jsonl)
+    rows, inputs = read_sources(open_sources(sources))
     built = build_dataset(rows, settings, count_tokens=count_tokens, progress=True)
     for number, folder in enumerate(settings.decontaminate_against, start=1):
-        inputs[f"dev.json {number}"] = _hash_file(folder / "dev.json")
+        inputs[f"dev.json {number}"] = hash_file(folder / "dev.json")
     report = write_dataset(args.out_dir, built, inputs, overwrite=args.overwrite)
     _print_summary(args.out_dir, report)
-
-
-def _read(path: Path | None) -> tuple[list[RawRow], dict[str, str]]:
-    if path is not None:
-        return read_rows(path), {path.name: _hash_file(path)}
-    rows = hub_rows()
-    digest = sha256()
-    for row in rows:
-        digest.update(repr((row.question, row.context, row.answer)).encode())
-    return rows, {HUB_NAME: digest.hexdigest()}
-
-
-def _hash_file(path: Path) -> str:
-    return sha256(path.read_bytes()).hexdigest()
 
 
 def _token_counter(name: str) -> Callable[[Sequence[str]], list[int]]:

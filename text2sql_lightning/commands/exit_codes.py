@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Final, NoReturn
 
 from text2sql_lightning.errors import Text2SQLError
+from text2sql_lightning.text.passwords import hide_passwords
 
 USER_ERROR: Final = 2
 INTERRUPTED: Final = 130
@@ -64,5 +65,5 @@ class OneLineParser(ArgumentParser):
 
 
 def _fail(message: str) -> int:
-    print(f"error: {' '.join(message.split())}", file=sys.stderr)
+    print(f"error: {hide_passwords(' '.join(message.split()))}", file=sys.stderr)
     return USER_ERROR

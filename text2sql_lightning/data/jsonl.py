@@ -24,7 +24,7 @@ def read_objects(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     Raises:
         DataError: The file is missing or unreadable, or a line is not a JSON object in UTF-8; names file and line.
     """
-    for number, line in _read_lines(path):
+    for number, line in read_lines(path):
         if line.strip():
             yield number, _parse(line, path, number)
 
@@ -63,14 +63,26 @@ def write_bytes(path: Path, content: bytes) -> None:
             raise
 
 
-def _read_lines(path: Path) -> Iterator[tuple[int, bytes]]:
+def read_lines(path: Path) -> Iterator[tuple[int, bytes]]:
+    """Read the lines of a file.
+
+    Args:
+        path: The file; decompressed where its name ends in .gz.
+
+    Yields:
+        The line's number, from 1, and its bytes.
+
+    Raises:
+        DataError: The file is missing, unreadable, or damaged gzip data.
+    """
     try:
         with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
             yield from enumerate(file, start=1)
     except FileNotFoundError as error:
         raise DataError(f"{path}: no such file") from error
     except IsADirectoryError as error:
-        raise DataError(f"{path} is a folder; give a .jsonl or .jsonl.gz file") from error
+        kind = ".csv or .csv.gz" if ".csv" in path.suffixes else ".jsonl or .jsonl.gz"
+        raise DataError(f"{path} is a folder; give a {kind} file") from error
     except (EOFError, zlib.error) as error:
         raise DataError(f"{path} is damaged or incomplete gzip data ({error}); copy or download it again") from error
     except gzip.BadGzipFile as error:
@@ -79,13 +91,22 @@ def _read_lines(path: Path) -> Iterator[tuple[int, bytes]]:
         raise DataError(f"{path} cannot be read: {error.strerror or error}") from error
 
 
-def _parse(line: bytes, path: Path, number: int) -> dict[str, Any]:
-    place = f"{path}, line {number}"
+def decode_line(line: bytes, path: Path, number: int) -> str:
+    """Decode a line of `read_lines`; a byte order mark in front of the first one goes.
+
+    Raises:
+        DataError: The line is not UTF-8; names file, line and byte.
+    """
     try:
-        text = line.decode("utf-8-sig" if number == 1 else "utf-8")
-        entry = json.loads(text, parse_constant=_refuse_constant)
+        return line.decode("utf-8-sig" if number == 1 else "utf-8")
     except UnicodeDecodeError as error:
-        raise DataError(f"{place} is not UTF-8 (byte {error.start}): save the file as UTF-8") from error
+        raise DataError(f"{path}, line {number} is not UTF-8 (byte {error.start}): save the file as UTF-8") from error
+
+
+def _parse(line: bytes, path: Path, number: int) -> dict[str, Any]:
+    place, text = f"{path}, line {number}", decode_line(line, path, number)
+    try:
+        entry = json.loads(text, parse_constant=_refuse_constant)
     except json.JSONDecodeError as error:
         raise DataError(f"{place} is not JSON ({error.msg}, column {error.colno}): one object a line") from error
     except (ValueError, RecursionError) as error:

@@ -1,4 +1,7 @@
-"""Where raw rows come from: a local file, the sample inside the package, or the Hugging Face Hub."""
+"""Rows of question, context and answer: from a local file, the sample inside the package, or the Hugging Face Hub.
+
+Folders of benchmarks are read in `spider_source`, databases in `own_database`.
+"""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -6,11 +9,15 @@ from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Any, Final
 
+from text2sql_lightning.data.csv_file import read_csv
 from text2sql_lightning.data.jsonl import read_objects, text_field
+from text2sql_lightning.data.parquet_file import read_parquet
 from text2sql_lightning.errors import DataError
 
 HUB_NAME: Final = "b-mc2/sql-create-context"
 EMBEDDED_SOURCE: Final = "text2sql_lightning/sample"
+SQLITE: Final = "sqlite"
+COLUMNS: Final = ("question", "context", "answer")
 _LOCAL_HINT: Final = "or give local rows with --input_jsonl FILE"
 
 
@@ -24,6 +31,13 @@ class RawRow:
         answer: The SQL.
         index: The row's position in its source, from 0.
         source: The source's name.
+        evidence: What the asker knows beside the question, as BIRD gives it; in the prompt it follows the question.
+        original_split: The split of the source that the row comes from.
+        dialect: The SQL dialect of the answer, by sqlglot's name. Only `sqlite` is executed.
+        database: A SQLite file that the answer is executed on, where the source has one.
+        full_schema: Whether the context is the whole schema of a real database, so that nothing should be added to it.
+        own_database: Whether all rows of the source ask this one database, at training and afterwards; such a source
+            is split by query template, not by schema.
     """
 
     question: str
@@ -31,10 +45,16 @@ class RawRow:
     answer: str
     index: int
     source: str
+    evidence: str = ""
+    original_split: str = "train"
+    dialect: str = SQLITE
+    database: Path | None = None
+    full_schema: bool = False
+    own_database: bool = False
 
 
 def read_rows(path: str | Path) -> list[RawRow]:
-    """Read rows from a file.
+    """Read rows from a JSON lines file; `iter_rows` as a list.
 
     Args:
         path: A .jsonl or .jsonl.gz file with `question`, `context` and `answer` on every line.
@@ -45,8 +65,48 @@ def read_rows(path: str | Path) -> list[RawRow]:
     Raises:
         DataError: The file is missing, unreadable or empty, or a field is missing or not text; names line and field.
     """
+    return list(iter_rows(path))
+
+
+def iter_rows(path: str | Path) -> Iterator[RawRow]:
+    """Read rows one by one from a JSON lines file (.jsonl, .jsonl.gz); errors as those of `read_rows`."""
     path = Path(path)
     return _to_rows(((f"{path}, line {line}", obj) for line, obj in read_objects(path)), path.name, str(path))
+
+
+def csv_rows(path: str | Path) -> Iterator[RawRow]:
+    """Read rows one by one from a CSV file with a header line.
+
+    Args:
+        path: A .csv file (commas) or .tsv file (tabs), plain or with .gz behind it, with columns `question`, `context`
+            and `answer`; others are ignored.
+
+    Yields:
+        The rows in the order of the file.
+
+    Raises:
+        DataError: The file is missing, unreadable, empty or not UTF-8, lacks a column, or a quote is never closed.
+    """
+    path = Path(path)
+    places = ((f"{path}, line {line}", obj) for line, obj in read_csv(path, COLUMNS))
+    return _to_rows(places, path.name, str(path))
+
+
+def parquet_rows(path: str | Path) -> Iterator[RawRow]:
+    """Read rows from a Parquet file, a batch at a time.
+
+    Args:
+        path: A file with text columns `question`, `context` and `answer`; others are not read.
+
+    Yields:
+        The rows in the order of the file.
+
+    Raises:
+        DataError: The file is missing, damaged or empty, lacks a column, or has one that is not text.
+    """
+    path = Path(path)
+    places = ((f"{path}, row {index}", obj) for index, obj in read_parquet(path, COLUMNS))
+    return _to_rows(places, path.name, str(path))
 
 
 def embedded_rows() -> list[RawRow]:
@@ -62,9 +122,8 @@ def embedded_rows() -> list[RawRow]:
     if not resource.is_file():
         raise DataError("this installation has no embedded sample (sample/rows.jsonl.gz): reinstall the package")
     with as_file(resource) as path:
-        objects = list(read_objects(path))
-    places = ((f"embedded sample, line {line}", obj) for line, obj in objects)
-    return _to_rows(places, EMBEDDED_SOURCE, "embedded sample")
+        places = ((f"embedded sample, line {line}", obj) for line, obj in read_objects(path))
+        return list(_to_rows(places, EMBEDDED_SOURCE, "embedded sample"))
 
 
 def hub_rows(name: str = HUB_NAME) -> list[RawRow]:
@@ -86,23 +145,16 @@ def hub_rows(name: str = HUB_NAME) -> list[RawRow]:
         loaded: Iterable[Mapping[str, Any]] = datasets.load_dataset(name, split="train")
     except (OSError, ValueError, RuntimeError) as error:
         raise DataError(_explain(name, error)) from error
-    return _to_rows(((f"{name}, row {index}", obj) for index, obj in enumerate(loaded)), name, name)
+    return list(_to_rows(((f"{name}, row {index}", obj) for index, obj in enumerate(loaded)), name, name))
 
 
-def _to_rows(objects: Iterable[tuple[str, Mapping[str, Any]]], source: str, origin: str) -> list[RawRow]:
-    rows = [
-        RawRow(
-            question=text_field(obj, "question", place),
-            context=text_field(obj, "context", place),
-            answer=text_field(obj, "answer", place),
-            index=index,
-            source=source,
-        )
-        for index, (place, obj) in enumerate(objects)
-    ]
-    if not rows:
+def _to_rows(objects: Iterable[tuple[str, Mapping[str, Any]]], source: str, origin: str) -> Iterator[RawRow]:
+    index = -1
+    for index, (place, obj) in enumerate(objects):
+        question, context, answer = (text_field(obj, name, place) for name in COLUMNS)
+        yield RawRow(question, context, answer, index, source)
+    if index < 0:
         raise DataError(f"{origin} holds no rows; expected lines with question, context and answer")
-    return rows
 
 
 def _explain(name: str, error: BaseException) -> str:

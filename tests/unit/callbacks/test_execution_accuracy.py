@@ -79,6 +79,16 @@ def test_validate_scores_every_record_and_writes_predictions(tmp_path: Path) -> 
     assert [path.name for path in tmp_path.iterdir()] == ["validate"]
 
 
+def test_gold_of_another_dialect_is_not_executed_and_in_no_denominator(tmp_path: Path) -> None:
+    records = make_records([GOLD, GOLD])
+    records[1].meta["dialect"] = "postgres"
+    module = Module([GOLD, GOLD])
+    ExecutionAccuracy(str(tmp_path)).on_validation_epoch_end(make_trainer(records, TrainerFn.VALIDATING), module)
+    assert (module.logged["val/num_scored"], module.logged["val/execution_accuracy"]) == (1.0, 1.0)
+    lines = (tmp_path / "validate" / "predictions.jsonl").read_text(encoding="utf-8").splitlines()
+    assert [json.loads(line)["gold_runs"] for line in lines] == [True, False]
+
+
 def test_test_has_its_own_folder_and_names(tmp_path: Path) -> None:
     module = Module([GOLD])
     ExecutionAccuracy(str(tmp_path)).on_test_epoch_end(make_trainer(make_records([GOLD]), TrainerFn.TESTING), module)

@@ -3,6 +3,7 @@
 import signal
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from multiprocessing import get_context
@@ -13,6 +14,7 @@ from tqdm import tqdm
 
 from text2sql_lightning.data.build.clean import CleanRow, DroppedRow, clean_row
 from text2sql_lightning.data.build.decontaminate import Detector
+from text2sql_lightning.data.build.mixing import mix_rows, source_figures
 from text2sql_lightning.data.build.normal_form import normal_query
 from text2sql_lightning.data.build.report import make_report
 from text2sql_lightning.data.build.settings import BuildSettings
@@ -72,7 +74,8 @@ def build_dataset(
     kept, dropped = _select(cleaned, detector)
     if not kept:
         raise DataError(f"none of {len(sample)} rows can be used; {_most_frequent(dropped)}")
-    splits = split_rows(kept, settings)
+    unmixed = split_rows(kept, settings)
+    splits = unmixed | {"train": mix_rows(unmixed["train"], settings.mix, settings.seed)}
     records = _make_records(splits, settings)
     report = make_report(
         settings=settings,
@@ -83,6 +86,7 @@ def build_dataset(
         records=records,
         count_tokens=count_tokens,
     )
+    report["by_source"] = source_figures(dropped, unmixed, splits)
     return BuiltDataset(records["train"], records["val"], records["test"], report)
 
 
@@ -113,11 +117,26 @@ def _clean_all(rows: Sequence[RawRow], settings: BuildSettings, progress: bool) 
             return
         pool = ProcessPoolExecutor(settings.workers, mp_context=get_context("spawn"), initializer=_ignore_interrupt)
         try:
-            for result in pool.map(clean, rows, chunksize=_CHUNK):
+            with _interrupts_held():
+                results = pool.map(clean, rows, chunksize=_CHUNK)
+            for result in results:
                 yield result
                 bar.update()
         finally:
             pool.shutdown(cancel_futures=True)
+
+
+@contextmanager
+def _interrupts_held() -> Iterator[None]:
+    """Hold Ctrl-C back while workers start: they inherit this, so that none is interrupted before it can ignore it."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _ignore_interrupt() -> None:
@@ -131,7 +150,7 @@ def _select(
     """Drop rows that a benchmark has, and rows that stand there twice."""
     kept: list[CleanRow] = []
     dropped: list[DroppedRow] = []
-    seen: dict[tuple[str, str, str], int] = {}
+    seen: dict[tuple[str, str, str], RawRow] = {}
     for row in cleaned:
         # Before anything else, so that the number of rows found says something about the source.
         if detector and (kind := _contamination(row, detector)):
@@ -140,9 +159,10 @@ def _select(
         if isinstance(row, DroppedRow):
             dropped.append(row)
             continue
-        first = seen.setdefault((row.question, row.schema_id, row.sql), row.row.index)
-        if first != row.row.index:
-            dropped.append(DroppedRow(row.row, "duplicate", f"same as row {first}"))
+        first = seen.setdefault((row.question, row.schema_id, row.sql), row.row)
+        if first is not row.row:
+            of_source = "" if first.source == row.row.source else f" of {first.source}"
+            dropped.append(DroppedRow(row.row, "duplicate", f"same as row {first.index}{of_source}"))
             continue
         kept.append(row)
     return kept, dropped
@@ -150,7 +170,7 @@ def _select(
 
 def _contamination(row: CleanRow | DroppedRow, detector: Detector) -> str | None:
     if isinstance(row, CleanRow):
-        return detector.find(row.question, row.query)
+        return detector.find(row.row.question, row.query)
     return detector.find(row.row.question, normal_query(row.row.answer))
 
 
@@ -164,10 +184,11 @@ def _most_frequent(dropped: Sequence[DroppedRow]) -> str:
 
 def _make_records(splits: Mapping[str, Sequence[CleanRow]], settings: BuildSettings) -> dict[str, list[Record]]:
     members = [row for split in SPLITS for row in splits[split]]
-    groups = dict(zip((row.row.index for row in members), row_groups(members, "schema"), strict=True))
+    places = ((row.row.source, row.row.index) for row in members)
+    groups = dict(zip(places, row_groups(members, "schema"), strict=True))
     return {
         split: [
-            _make_record(row, f"sqlcc-{split}-{number:06d}", split, groups[row.row.index], settings)
+            _make_record(row, f"sqlcc-{split}-{number:06d}", split, groups[row.row.source, row.row.index], settings)
             for number, row in enumerate(splits[split], start=1)
         ]
         for split in splits
@@ -182,7 +203,7 @@ def _make_record(row: CleanRow, name: str, split: str, group: str, settings: Bui
         output=row.sql,
         source=row.row.source,
         meta={
-            "original_split": "train",
+            "original_split": row.row.original_split,
             "row": row.row.index,
             "split": split,
             "val_ratio": settings.val_ratio,
@@ -192,7 +213,7 @@ def _make_record(row: CleanRow, name: str, split: str, group: str, settings: Bui
             "schema_group": group,
             "distractors": 0,
             "literal_case_repaired": row.literal_case_repaired,
-            "dialect": "sqlite",
+            "dialect": row.row.dialect,
             "decontaminated": settings.decontaminate,
             "hardness": row.hardness,
             "repairs": list(row.repairs),

@@ -65,7 +65,8 @@ def make_report(
 def _settings(settings: BuildSettings) -> dict[str, Any]:
     names = ("val_ratio", "test_ratio", "seed", "max_rows", "literal_case", "split_by", "decontaminate")
     return {name: getattr(settings, name) for name in names} | {
-        "decontaminate_against": len(settings.decontaminate_against)
+        "decontaminate_against": len(settings.decontaminate_against),
+        "mix": {weight.source: [weight.weight, weight.repeat] for weight in settings.mix},
     }
 
 

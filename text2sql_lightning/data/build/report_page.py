@@ -15,7 +15,15 @@ def report_page(report: Mapping[str, Any]) -> str:
     Returns:
         The page.
     """
-    parts = [_head(report), _dropped(report), _repairs(report), _splits(report), _lengths(report), _files(report)]
+    parts = [
+        _head(report),
+        _sources(report),
+        _dropped(report),
+        _repairs(report),
+        _splits(report),
+        _lengths(report),
+        _files(report),
+    ]
     return "\n\n".join(parts) + "\n"
 
 
@@ -39,6 +47,13 @@ def _head(report: Mapping[str, Any]) -> str:
             f"* Prompt: `{report['prompt_sha256'][:16]}`",
         ]
     )
+
+
+def _sources(report: Mapping[str, Any]) -> str:
+    figures = report["by_source"]
+    names = list(next(iter(figures.values())))
+    rows = [[_code(source), *(counts[name] for name in names)] for source, counts in figures.items()]
+    return "\n".join(["## Sources", "", *_table(["source", *(name.replace("_", " ") for name in names)], rows)])
 
 
 def _dropped(report: Mapping[str, Any]) -> str:

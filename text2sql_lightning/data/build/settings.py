@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal, get_args
 
+from text2sql_lightning.data.build.mix_weights import MixWeight
 from text2sql_lightning.errors import ConfigError
 
 LiteralCase = Literal["question", "keep"]
@@ -25,6 +26,7 @@ class BuildSettings:
         split_by: `schema` keeps all rows of a schema in one split; `row` splits rows one by one.
         decontaminate: Whether rows that occur in Spider dev are dropped.
         decontaminate_against: Spider folders whose dev.json is searched as well, near-duplicates included.
+        mix: The weight of each source among the training rows; nothing keeps every row.
         workers: Processes that clean rows; few rows are cleaned in this one whatever is given.
     """
 
@@ -36,6 +38,7 @@ class BuildSettings:
     split_by: SplitBy = "schema"
     decontaminate: bool = True
     decontaminate_against: tuple[Path, ...] = ()
+    mix: tuple[MixWeight, ...] = ()
     workers: int = 1
 
     def __post_init__(self) -> None:

@@ -1,0 +1,163 @@
+"""The sources that the flags of `build_dataset` name: opened, then read row by row."""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from hashlib import file_digest, sha256
+from pathlib import Path
+from typing import Final
+
+from text2sql_lightning.commands.source_flags import DATABASE_FLAGS, FOLDER_FLAGS, HUB_FLAG, GivenSources
+from text2sql_lightning.data.build.mix_weights import match_weights
+from text2sql_lightning.data.database_url import DatabaseUrl
+from text2sql_lightning.data.own_database import sqlite_rows, url_rows
+from text2sql_lightning.data.sources import RawRow, csv_rows, hub_rows, iter_rows, parquet_rows
+from text2sql_lightning.data.spider_source import (
+    BIRD,
+    SPIDER,
+    FolderFormat,
+    folder_rows,
+    folder_schemas,
+    question_files,
+)
+from text2sql_lightning.errors import DataError
+from text2sql_lightning.sql.sample_values import SampleSettings
+from text2sql_lightning.sql.schema import Schema
+
+_READERS: Final[dict[str, Callable[[Path], Iterator[RawRow]]]] = {
+    "input_jsonl": iter_rows, "input_csv": csv_rows, "input_parquet": parquet_rows,
+}  # fmt: skip
+_LAYOUTS: Final[dict[str, FolderFormat]] = {"spider_dir": SPIDER, "bird_dir": BIRD}
+
+
+@dataclass(frozen=True)
+class SourceReader:
+    """A source of rows, opened so far that its mistakes are known, not yet read.
+
+    Attributes:
+        name: What its records and the report call it.
+        rows: Gives its rows.
+        inputs: What the rows come from: files to be hashed, by their names in the report.
+    """
+
+    name: str
+    rows: Callable[[], Iterator[RawRow]]
+    inputs: dict[str, Path]
+
+
+def open_sources(given: GivenSources) -> list[SourceReader]:
+    """Make the sources that the flags name; databases and folders are looked at, rows are not read.
+
+    Args:
+        given: What the flags say.
+
+    Returns:
+        The sources, each with a name of its own.
+
+    Raises:
+        ConfigError: An excluded column or the name of a weight that is nowhere, or SQLAlchemy is missing.
+        DataError: A file, folder or database that is not there or cannot be used.
+    """
+    _check_excluded(given)
+    pairs = iter(given.pairs)
+    names: set[str] = set()
+    readers = []
+    for flag, value in given.sources:
+        if flag in DATABASE_FLAGS:
+            readers.append(_open_database(flag, value, next(pairs), given.samples, names))
+        elif flag in FOLDER_FLAGS:
+            readers.append(_open_folder(flag, Path(value), given, names))
+        else:
+            readers.append(_open_rows(flag, value, names))
+    if given.mix:
+        match_weights(given.mix, names)
+    return readers
+
+
+def read_sources(readers: Iterable[SourceReader]) -> tuple[list[RawRow], dict[str, str]]:
+    """Read all rows.
+
+    Returns:
+        The rows, source by source, and SHA-256 of what they came from, by name.
+    """
+    rows: list[RawRow] = []
+    inputs: dict[str, str] = {}
+    for reader in readers:
+        start = len(rows)
+        rows += reader.rows()
+        inputs |= {name: hash_file(path) for name, path in reader.inputs.items()}
+        if not reader.inputs:
+            inputs[reader.name] = _hash_rows(rows[start:])
+    return rows, inputs
+
+
+def hash_file(path: Path) -> str:
+    """Give the SHA-256 of a file."""
+    with path.open("rb") as file:
+        return file_digest(file, "sha256").hexdigest()
+
+
+def _check_excluded(given: GivenSources) -> None:
+    """Refuse columns that no database has. A URL's are checked where its schema is read, before any value is."""
+    if given.samples.exclude and all(flag != "database_url" for flag, _ in given.sources):
+        given.samples.check_names(schema for flag, value in given.sources for schema in _schemas(flag, Path(value)))
+
+
+def _schemas(flag: str, path: Path) -> Iterable[Schema]:
+    if flag in FOLDER_FLAGS:
+        return folder_schemas(path, _LAYOUTS[flag]).values()
+    return [Schema.from_sqlite(path)] if flag in DATABASE_FLAGS else []
+
+
+def _open_rows(flag: str, value: str, names: set[str]) -> SourceReader:
+    if flag == HUB_FLAG:
+        return SourceReader(_own_name(value, names), lambda: iter(hub_rows()), {})
+    path, read_file = Path(value), _READERS[flag]
+    name = _own_name(path.name, names)
+    return SourceReader(name, lambda: _renamed(read_file(path), name), {name: path})
+
+
+def _open_folder(flag: str, path: Path, given: GivenSources, names: set[str]) -> SourceReader:
+    layout, name = _LAYOUTS[flag], _own_name(path.resolve().name, names)
+    files = question_files(path, layout, allow_dev=given.allow_dev)
+    return SourceReader(
+        name,
+        lambda: folder_rows(path, layout, allow_dev=given.allow_dev, samples=given.samples, source=name),
+        {f"{name}/{file.name}": file for file in files},
+    )
+
+
+def _open_database(flag: str, value: str, pairs: Path, samples: SampleSettings, names: set[str]) -> SourceReader:
+    if not pairs.is_file():
+        raise DataError(f"--pairs {pairs}: no such file")
+    url = DatabaseUrl(value) if flag == "database_url" else None
+    path = url.sqlite_path if url else Path(value)
+    if path is not None:
+        name = _own_name(path.name, names)
+        rows = sqlite_rows(path, pairs, samples=samples, source=name)
+        return SourceReader(name, lambda: rows, {name: path, f"{name} pairs": pairs})
+    assert url is not None
+    name = _own_name(url.name, names)
+    rows = url_rows(url, pairs, samples=samples, source=name)
+    return SourceReader(name, lambda: rows, {f"{name} pairs": pairs})
+
+
+def _own_name(name: str, taken: set[str]) -> str:
+    """Give a source a name that no other has: of two files of one name the second is `rows.jsonl-2`."""
+    number, own = 1, name
+    while own in taken:
+        number += 1
+        own = f"{name}-{number}"
+    taken.add(own)
+    return own
+
+
+def _renamed(rows: Iterator[RawRow], name: str) -> Iterator[RawRow]:
+    for row in rows:
+        yield row if row.source == name else replace(row, source=name)
+
+
+def _hash_rows(rows: Iterable[RawRow]) -> str:
+    digest = sha256()
+    for row in rows:
+        digest.update(repr((row.question, row.context, row.answer)).encode())
+    return digest.hexdigest()
