@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
 
+from text2sql_lightning.data.build.decontaminate import Match
 from text2sql_lightning.data.build.literal_case import match_literal_case
 from text2sql_lightning.data.build.normal_form import NormalQuery, normal_query, question_key
 from text2sql_lightning.data.build.repairs import is_mangled, repair_gold
@@ -60,11 +61,12 @@ class CleanRow:
 
 @dataclass(frozen=True)
 class DroppedRow:
-    """A row that will not be a record: the kind of reason, and the detail."""
+    """A row that will not be a record: the kind of reason, the detail, and what a benchmark has in common with it."""
 
     row: RawRow
     reason: str
     detail: str
+    match: Match | None = None
 
 
 class _UnusableError(Exception):

@@ -7,7 +7,8 @@ from statistics import fmean
 from typing import Any, Final
 
 from text2sql_lightning.data.build.clean import CleanRow, DroppedRow
-from text2sql_lightning.data.build.decontaminate import NEAR_DUPLICATE_SIMILARITY
+from text2sql_lightning.data.build.decontaminate import SIMILARITY_OF_SAME_SKELETON, SIMILARITY_ON_SAME_TABLES
+from text2sql_lightning.data.build.fingerprints import NORMAL_FORM_VERSION
 from text2sql_lightning.data.build.settings import BuildSettings
 from text2sql_lightning.data.records import Record
 from text2sql_lightning.text.prompts import build_prompt, prompt_sha256
@@ -27,6 +28,8 @@ def make_report(
     splits: Mapping[str, Sequence[CleanRow]],
     records: Mapping[str, Sequence[Record]],
     count_tokens: Callable[[Sequence[str]], list[int]] | None,
+    benchmarks: Sequence[str] = (),
+    same_tables: Mapping[tuple[str, ...], int] | None = None,
 ) -> dict[str, Any]:
     """Collect the figures of a build.
 
@@ -38,6 +41,8 @@ def make_report(
         splits: The kept rows of each split.
         records: The records of each split, in the same order.
         count_tokens: Gives the lengths of texts in tokens; None leaves these figures out.
+        benchmarks: Names of the test sets that were searched.
+        same_tables: How many kept rows stand on each set of tables that a benchmark's query stands on.
 
     Returns:
         The report, ready for JSON.
@@ -55,7 +60,7 @@ def make_report(
         "dropped": _dropped(dropped),
         "repairs": _repairs(kept),
         "literal_case_repaired": sum(row.literal_case_repaired for row in kept),
-        "contamination": _contamination(settings, dropped),
+        "contamination": _contamination(settings, dropped, benchmarks, same_tables or {}),
         "splits": {split: _split(splits[split], records[split]) for split in splits},
         "schema_overlap": _overlap(splits, records),
         "lengths": {split: _lengths(records[split], count_tokens) for split in splits},
@@ -95,16 +100,38 @@ def _repairs(rows: Iterable[CleanRow]) -> dict[str, int]:
     return dict(sorted(kinds.items()))
 
 
-def _contamination(settings: BuildSettings, dropped: Iterable[DroppedRow]) -> dict[str, Any]:
-    found = Counter(row.reason for row in dropped)
+def _contamination(
+    settings: BuildSettings,
+    dropped: Iterable[DroppedRow],
+    benchmarks: Sequence[str],
+    same_tables: Mapping[tuple[str, ...], int],
+) -> dict[str, Any]:
+    found = sorted((row for row in dropped if row.match), key=lambda row: row.row.index)
+    kinds = Counter(row.match.kind for row in found if row.match)
     return {
         "searched": settings.decontaminate,
-        "against": ["Spider dev fingerprints"] * settings.decontaminate
-        + ["dev.json"] * len(settings.decontaminate_against),
-        "same_question": found["contaminated_question"],
-        "same_query": found["contaminated_query"],
-        "near_duplicates": found["contaminated_near_duplicate"],
-        "near_duplicate_similarity": NEAR_DUPLICATE_SIMILARITY,
+        "against": list(benchmarks),
+        "normal_form_version": NORMAL_FORM_VERSION,
+        "same_question": kinds["question"],
+        "same_query": kinds["query"],
+        "near_duplicates": kinds["near_duplicate"],
+        "near_duplicate_similarity": SIMILARITY_ON_SAME_TABLES,
+        "near_duplicate_similarity_on_other_tables": SIMILARITY_OF_SAME_SKELETON,
+        "rows": [
+            {
+                "row": row.row.index,
+                "kind": row.match.kind,
+                "example": row.match.example,
+                "similarity": row.match.similarity,
+            }
+            for row in found
+            if row.match
+        ],
+        "kept_on_same_tables": sum(same_tables.values()),
+        "same_table_sets": {
+            ", ".join(tables): count
+            for tables, count in sorted(same_tables.items(), key=lambda item: (-item[1], item[0]))
+        },
     }
 
 
