@@ -42,10 +42,10 @@ def find(question: str, sql: str) -> tuple[str, str] | None:
         ("Something else", "SELECT name FROM singer WHERE age < 30", None),
         ("Something else", "SELECT name FROM student WHERE age > 30", None),
         # another query on the same tables
-        ("Show the singers older than 25 years", "SELECT name FROM singer WHERE NOT age <= 25 ORDER BY name", "near_duplicate"),
+        ("Singers older than 25 years", "SELECT name FROM singer WHERE NOT age <= 25 LIMIT 9", "near_duplicate"),
         ("Show the youngest singers of Peru", "SELECT name FROM singer ORDER BY age LIMIT 1", None),
         # the same kind of query on other tables
-        ("List names of singers that are older than 9 years.", "SELECT n FROM artist WHERE years > 9", "near_duplicate"),
+        ("List names of singers that are older than 9 years.", "SELECT n FROM artist WHERE y > 9", "near_duplicate"),
         ("Which students are older than 30 years?", "SELECT name FROM student WHERE age > 30", None),
         # another kind of query on other tables
         ("Names of singers older than 30 years?", "SELECT n FROM artist ORDER BY years", None),

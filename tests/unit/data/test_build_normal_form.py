@@ -76,18 +76,18 @@ def test_normal_query(sql: str, canonical: str, tables: tuple[str, ...]) -> None
         ("SELECT a FROM t WHERE NOT b = 2", "SELECT a FROM t WHERE b <> 5"),
         ("SELECT a FROM t WHERE 3 < b", "SELECT a FROM t WHERE b > 9"),
         ("SELECT a FROM t WHERE b BETWEEN 1 AND 3", "SELECT a FROM t WHERE b >= 2 AND b <= 9"),
-        ("SELECT a FROM t WHERE b NOT BETWEEN 1 AND 3 AND c = 2", "SELECT a FROM t WHERE c = 4 AND b NOT BETWEEN 3 AND 5"),
+        ("SELECT a FROM t WHERE b NOT BETWEEN 1 AND 3 AND c=2", "SELECT a FROM t WHERE c=4 AND b NOT BETWEEN 3 AND 5"),
         ("SELECT a FROM t WHERE b IN ('a', 'b', 'c')", "SELECT a FROM t WHERE b IN ('x', 'y')"),
         ("SELECT a FROM t WHERE b IN ('a')", "SELECT a FROM t WHERE b = 'c'"),
         ("SELECT a FROM t WHERE id NOT IN (SELECT id FROM u)", "SELECT a FROM t WHERE NOT id IN (SELECT u.id FROM u)"),
-        ("SELECT a FROM t WHERE x > (SELECT avg(x) FROM t)", "SELECT a FROM t WHERE ((x) > (SELECT AVG(T.x) FROM t AS T))"),
+        ("SELECT a FROM t WHERE x > (SELECT avg(x) FROM t)", "SELECT a FROM t WHERE ((x) > (SELECT AVG(u.x) FROM t u))"),
         (
             "SELECT T1.name, T2.y FROM a AS T1 JOIN b AS T2 ON T1.id = T2.id WHERE T2.z != 3",
             "SELECT y, name FROM b x, a y WHERE x.id = y.id AND z <> 4",
         ),
         (
-            "SELECT T1.n FROM a AS T1 JOIN b AS T2 ON T1.id = T2.aid JOIN c AS T3 ON T2.cid = T3.id GROUP BY T1.id, T1.x "
-            "HAVING count(*) >= 2",
+            "SELECT T1.n FROM a AS T1 JOIN b AS T2 ON T1.id = T2.aid JOIN c AS T3 ON T2.cid = T3.id GROUP BY T1.id, "
+            "T1.x HAVING count(*) >= 2",
             "SELECT t2.n FROM c AS t1 INNER JOIN b AS t3 ON t3.cid=t1.id JOIN a AS t2 ON t3.aid = t2.id GROUP BY t2.x, "
             "t2.id HAVING 3 <= COUNT(*)",
         ),

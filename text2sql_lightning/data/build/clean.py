@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
 
+from text2sql_lightning.data.build.constructs import constructs
 from text2sql_lightning.data.build.decontaminate import Match
 from text2sql_lightning.data.build.literal_case import match_literal_case
 from text2sql_lightning.data.build.normal_form import NormalQuery, normal_query, question_key
@@ -43,6 +44,7 @@ class CleanRow:
         group_keys: Two rows with a key in common stand on the same tables.
         question_key: Equal for rows that ask the same.
         query: Normal form of the gold query.
+        constructs: What the gold query uses; see `constructs`.
     """
 
     row: RawRow
@@ -57,6 +59,7 @@ class CleanRow:
     group_keys: tuple[str, ...]
     question_key: str
     query: NormalQuery
+    constructs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -124,6 +127,7 @@ def _clean(row: RawRow, literal_case: LiteralCase) -> CleanRow:
         group_keys=_group_keys(schema),
         question_key=question_key(question),
         query=normal_query(matched),
+        constructs=constructs(matched),
     )
 
 

@@ -14,10 +14,11 @@ from tqdm import tqdm
 
 from text2sql_lightning.data.build.clean import CleanRow, DroppedRow, clean_row
 from text2sql_lightning.data.build.decontaminate import Detector, Match
+from text2sql_lightning.data.build.groups import row_groups
 from text2sql_lightning.data.build.normal_form import normal_query
 from text2sql_lightning.data.build.report import make_report
 from text2sql_lightning.data.build.settings import BuildSettings, LiteralCase
-from text2sql_lightning.data.build.split import SPLITS, row_groups, split_rows
+from text2sql_lightning.data.build.split import SPLITS, split_rows
 from text2sql_lightning.data.records import Record
 from text2sql_lightning.data.sources import RawRow
 from text2sql_lightning.errors import DataError
