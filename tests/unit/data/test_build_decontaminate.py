@@ -55,12 +55,10 @@ def test_what_is_found(question: str, sql: str, expected: str | None) -> None:
     assert find(question, sql) == (expected and (expected, "x:1"))
 
 
-def test_two_words_are_too_little_to_tell_a_near_duplicate_on_other_tables() -> None:
-    sql = "SELECT air_date FROM series WHERE episode = 'A'"
-    one = detector(("When did the episode 'A' air?", sql))
+def test_two_words_are_too_little_to_tell_a_near_duplicate() -> None:
+    one = detector(("When did the episode 'A' air?", "SELECT air_date FROM series WHERE episode = 'A'"))
     assert one.find("When did episode 113 air?", normal_query("SELECT d FROM t WHERE no = 113")) is None
-    near = one.find("When did episode 113 air?", normal_query("SELECT air_date FROM series WHERE no = 113 AND a = 1"))
-    assert near == Match("near_duplicate", "x:0", 1.0)
+    assert one.find("What episodes are there?", normal_query("SELECT episode FROM series")) is None
 
 
 @pytest.mark.parametrize(("question", "sql"), [("", ""), ("?!", ";"), ("", "SELECT 1"), ("Who?", "")])

@@ -80,7 +80,7 @@ def test_normal_query(sql: str, canonical: str, tables: tuple[str, ...]) -> None
         ("SELECT a FROM t WHERE b IN ('a', 'b', 'c')", "SELECT a FROM t WHERE b IN ('x', 'y')"),
         ("SELECT a FROM t WHERE b IN ('a')", "SELECT a FROM t WHERE b = 'c'"),
         ("SELECT a FROM t WHERE id NOT IN (SELECT id FROM u)", "SELECT a FROM t WHERE NOT id IN (SELECT u.id FROM u)"),
-        ("SELECT a FROM t WHERE x > (SELECT avg(x) FROM t)", "SELECT a FROM t WHERE ((x) > (SELECT AVG(u.x) FROM t u))"),
+        ("SELECT a FROM t WHERE x > (SELECT avg(x) FROM t)", "SELECT a FROM t WHERE ((x) > (SELECT AVG(x) FROM t u))"),
         (
             "SELECT T1.name, T2.y FROM a AS T1 JOIN b AS T2 ON T1.id = T2.id WHERE T2.z != 3",
             "SELECT y, name FROM b x, a y WHERE x.id = y.id AND z <> 4",

@@ -104,8 +104,8 @@ def test_the_report_counts_every_row_once() -> None:
     assert report["dropped"]["duplicate"]["examples"][0]["detail"] == "same as row 5"
     assert (report["contamination"]["same_question"], report["contamination"]["same_query"]) == (1, 1)
     assert report["contamination"]["rows"] == [
-        {"row": 63, "kind": "question", "example": "spider-dev:0", "similarity": None},
-        {"row": 64, "kind": "query", "example": "spider-dev:0", "similarity": None},
+        {"source": "rows.jsonl", "row": 63, "kind": "question", "example": "spider-dev:0", "similarity": None},
+        {"source": "rows.jsonl", "row": 64, "kind": "query", "example": "spider-dev:0", "similarity": None},
     ]
     assert report["contamination"]["kept_on_same_tables"] == 0
     assert report["literal_case_repaired"] == 60

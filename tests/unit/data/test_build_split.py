@@ -84,7 +84,7 @@ def test_every_split_has_its_share_of_each_hardness() -> None:
         for members in splits.values():
             counts = Counter(entry.hardness for entry in members)
             for level, part in (("easy", 0.6), ("medium", 0.25), ("hard", 0.1), ("extra", 0.05)):
-                assert abs(counts[level] / len(members) - part) < 0.01
+                assert abs(counts[level] / len(members) - part) < 0.02
 
 
 def test_by_row_only_the_question_counts() -> None:

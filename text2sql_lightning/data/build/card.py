@@ -61,16 +61,16 @@ def _split_name(split: str) -> str:
 
 def _body(report: Mapping[str, Any]) -> list[str]:
     counts = ", ".join(f"{entry['records']} in {split}" for split, entry in report["splits"].items())
+    apart = (
+        "No schema, no question and no query but for literals stands in two splits."
+        if report["settings"]["split_by"] == "schema"
+        else "Rows were split one by one, so schemas stand in several splits."
+    )
     return [
         "# Questions and SQL on their schemas",
         "",
         f"{report['rows_kept']} records, {counts}: a schema and a question in words, and the SQL that answers it "
-        "(`instruction`, `input`, `output`, `source`, `meta`). Every query was run on its schema in SQLite. No schema, "
-        "no question and no query but for literals stands in two splits."
-        if report["settings"]["split_by"] == "schema"
-        else f"{report['rows_kept']} records, {counts}: a schema and a question in words, and the SQL that answers it "
-        "(`instruction`, `input`, `output`, `source`, `meta`). Every query was run on its schema in SQLite. Rows were "
-        "split one by one, so schemas stand in several splits.",
+        f"(`instruction`, `input`, `output`, `source`, `meta`). Every query was run on its schema in SQLite. {apart}",
         "",
         _contamination(report["contamination"]),
         "",

@@ -27,7 +27,7 @@ SIMILARITY_OF_SAME_SKELETON: Final = 0.8
 """The same for queries that are equal but for names and literals, on whatever tables."""
 
 FEWEST_FEATURES: Final = 12
-"""A question of fewer features, two short words, is no near-duplicate of one on other tables: it says too little."""
+"""A question of fewer features, two short words, says too little to be the near-duplicate of another."""
 
 Contamination = Literal["question", "query", "near_duplicate"]
 
@@ -124,14 +124,14 @@ class Detector:
         if on_tables is None and of_skeleton is None:
             return None
         features = question_features(question, query.literal_words)
+        if len(features) < FEWEST_FEATURES:
+            return None
         drawn = sketch(features)
-        match = self._most_similar(drawn, on_tables, SIMILARITY_ON_SAME_TABLES)
-        if match is None and len(features) >= FEWEST_FEATURES:
-            match = self._most_similar(drawn, of_skeleton, SIMILARITY_OF_SAME_SKELETON)
-        return match
+        on_tables_match = self._most_similar(drawn, on_tables, SIMILARITY_ON_SAME_TABLES)
+        return on_tables_match or self._most_similar(drawn, of_skeleton, SIMILARITY_OF_SAME_SKELETON)
 
     def _most_similar(self, drawn: bytes, places: Any, threshold: float) -> Match | None:
-        if places is None or not drawn:
+        if places is None:
             return None
         found = similarities(drawn, self._sketches[places])
         best = int(found.argmax())

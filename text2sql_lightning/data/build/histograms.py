@@ -12,7 +12,7 @@ _STEPS: Final = (1, 2, 5, 10, 20, 25, 50, 100, 200, 250, 500, 1000)
 
 
 def length_histograms(lengths: Iterable[Mapping[str, Mapping[str, Sequence[int]]]]) -> dict[str, Any]:
-    """Count lengths in bins of equal width; the longest two hundredths of a part are in the last one.
+    """Count lengths in bins of equal width; the last one also holds the longest of all, one in 200.
 
     Args:
         lengths: `Lengths` of each split.
@@ -37,4 +37,5 @@ def _histogram(values: Sequence[int]) -> dict[str, list[int]]:
     counts = [0] * (most // width + 1)
     for value in ordered:
         counts[min(value // width, len(counts) - 1)] += 1
-    return {"edges": [width * at for at in range(len(counts) + 1)], "counts": counts}
+    first = ordered[0] // width
+    return {"edges": [width * at for at in range(first, len(counts) + 1)], "counts": counts[first:]}

@@ -5,10 +5,10 @@ from html import escape
 from typing import Final
 
 _WIDTH: Final = 720
-_LABEL: Final = 190
+_LABEL: Final = 216
 _VALUE: Final = 96
 _BAR: Final = 18
-_THIN: Final = 9
+_THIN: Final = 11
 _GAP: Final = 8
 _TEXT: Final = 13
 
@@ -50,7 +50,7 @@ def grouped_bars(shares: Mapping[str, Mapping[str, float]]) -> str:
         shapes.append(_label(label, top + height / 2))
         for at, (series, share) in enumerate(group.items()):
             width = _scaled(share, largest)
-            shapes.append(_rect(_LABEL, top + at * _THIN, width, _THIN - 1.5, series))
+            shapes.append(_rect(_LABEL, top + at * _THIN, width, _THIN - 2, series))
             shapes.append(_text(_LABEL + width + 5, top + at * _THIN + _THIN / 2, f"{share:.1%}", "small"))
         top += height + _GAP
     return _svg(top, shapes)

@@ -8,7 +8,7 @@ from text2sql_lightning.data.build.constructs import CONSTRUCTS
 from text2sql_lightning.data.build.pictures import bars, columns, grouped_bars, histogram, strip
 from text2sql_lightning.data.build.report import LEVELS
 
-_ROWS: Final = 25
+_ROWS: Final = 12
 _STYLE: Final = """
 :root { --text: #1f2933; --soft: #616e7c; --line: #dfe3e8; --page: #f5f7fa; --card: #fff;
   --train: #3b6fd4; --val: #e8a317; --test: #1fa187; --dropped: #c3cad3; --found: #d64545; --plain: #5b7fb8; }
@@ -26,8 +26,7 @@ section { background: var(--card); border: 1px solid var(--line); border-radius:
 .figure { background: var(--card); border: 1px solid var(--line); border-radius: 10px; padding: 12px 16px; }
 .figure b { display: block; font-size: 24px; font-weight: 600; } .warn { color: var(--found); }
 table { border-collapse: collapse; width: 100%; font-size: 13.5px; font-variant-numeric: tabular-nums; }
-th, td { text-align: left; padding: 5px 10px 5px 0; border-bottom: 1px solid var(--line); vertical-align: top;
-  overflow-wrap: anywhere; }
+th, td { text-align: left; padding: 5px 10px 5px 0; border-bottom: 1px solid var(--line); vertical-align: top; }
 th { font-weight: 600; color: var(--soft); } td.number, th.number { text-align: right; white-space: nowrap; }
 code { font: 12.5px/1.45 ui-monospace, "DejaVu Sans Mono", Menlo, monospace; overflow-wrap: anywhere; }
 svg { display: block; max-width: 100%; height: auto; } svg text { fill: var(--text); }
@@ -92,16 +91,16 @@ def _rows(report: Mapping[str, Any]) -> str:
     repaired = sum(report["repairs"].values())
     return (
         strip(parts | {"dropped": report["rows_dropped"]})
-        + f"<p>{repaired:,} repairs of schemas and queries; in {report['literal_case_repaired']:,} records a literal "
-        "took the question's letter case.</p>"
+        + f"<p>{repaired:,} repairs of schemas and queries; in {report['literal_case_repaired']:,} records a "
+        "literal took the question's letter case.</p>"
     )
 
 
 def _contamination(found: Mapping[str, Any]) -> str:
     if not found["searched"]:
         return (
-            '<p class="warn"><b>Not searched</b> (<code>--no_decontaminate</code>): figures on Spider are worth nothing '
-            "for a model trained on this.</p>"
+            '<p class="warn"><b>Not searched</b> (<code>--no_decontaminate</code>): figures on Spider are worth '
+            "nothing for a model trained on this.</p>"
         )
     kinds = {
         "same question": found["same_question"],
@@ -109,13 +108,19 @@ def _contamination(found: Mapping[str, Any]) -> str:
         "near-duplicate": found["near_duplicates"],
     }
     rows = [
-        [entry["row"], entry["kind"].replace("_", " "), entry["example"], entry["similarity"] or ""]
+        [
+            str(entry["row"]),
+            entry["source"],
+            entry["kind"].replace("_", " "),
+            entry["example"],
+            "" if entry["similarity"] is None else f"{entry['similarity']:.2f}",
+        ]
         for entry in sorted(found["rows"], key=lambda entry: (entry["kind"] == "question", entry["kind"] == "query"))
     ]
     return (
         f"<p>Searched: {escape(', '.join(found['against']))}. Every row that was found is removed.</p>"
         + bars(kinds, series="found")
-        + _table(["row", "kind", "example", "similarity"], rows, numbers=(0, 3))
+        + _table(["row", "of", "kind", "example", "similarity"], rows, numbers=(0, 4))
         + f"<p>{found['kept_on_same_tables']:,} records that stand on the same tables as a benchmark's query are kept"
         + (": " + escape("; ".join(f"{names} ({n})" for names, n in _first(found["same_table_sets"]))) + ".</p>"
            if found["same_table_sets"] else ".</p>")
@@ -130,9 +135,9 @@ def _dropped(dropped: Mapping[str, Any]) -> str:
     if not dropped:
         return "<p>None.</p>"
     examples = [
-        [reason.replace("_", " "), example["row"], _Code(example["question"]), _Code(example["detail"])]
+        [reason.replace("_", " "), str(example["row"]), _Code(example["question"]), _Code(example["detail"])]
         for reason, entry in dropped.items()
-        for example in entry["examples"][:2]
+        for example in entry["examples"][:1]
     ]
     counts = {reason.replace("_", " "): entry["count"] for reason, entry in dropped.items()}
     return (

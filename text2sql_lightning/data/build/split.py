@@ -1,7 +1,7 @@
 """Divide rows into train, val and test so that no schema, no question and no query stands in two of them."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from random import Random
 from typing import Final
 
@@ -57,6 +57,8 @@ def _assign(groups: Mapping[str, Counter[str]], settings: BuildSettings) -> dict
     total = levels.total()
     order = sorted(groups)
     Random(f"{settings.seed} split").shuffle(order)
+    # Rare rows stand in large groups, which find no room later on.
+    order.sort(key=lambda group: min(levels[level] for level in groups[group]))
     usual = _USUAL_GROUPS * total / len(groups)
     assigned = dict.fromkeys(order, "train")
     for split, ratio in (("test", settings.test_ratio), ("val", settings.val_ratio)):
@@ -73,20 +75,22 @@ def _choose(groups: Mapping[str, Counter[str]], wanted: Mapping[str, float], roo
     """Choose groups so that their rows are as many as there is room for, and of each hardness as many as wanted."""
     missing = dict(wanted)
     chosen: list[str] = []
+    left: dict[tuple[tuple[str, int], ...], list[str]] = defaultdict(list)
 
-    def take(names: Iterable[str], at_any_cost: bool) -> None:
-        nonlocal room
-        for name in names:
-            counts = groups[name]
-            if counts.total() <= room and (at_any_cost or _gain(counts, missing, wanted) > 0):
-                chosen.append(name)
-                room -= counts.total()
-                for level, count in counts.items():
-                    missing[level] -= count
+    def take(name: str) -> int:
+        chosen.append(name)
+        for level, count in groups[name].items():
+            missing[level] -= count
+        return groups[name].total()
 
-    take(groups, at_any_cost=False)
-    left = set(groups).difference(chosen)
-    take(sorted(left, key=lambda name: (-_gain(groups[name], missing, wanted), name)), at_any_cost=True)
+    for name, counts in groups.items():
+        if counts.total() <= room and all(count <= missing[level] + 0.5 for level, count in counts.items()):
+            room -= take(name)
+        else:
+            left[tuple(sorted(counts.items()))].append(name)
+    while fitting := [kind for kind, names in left.items() if names and groups[names[0]].total() <= room]:
+        best = max(fitting, key=lambda kind: (_gain(dict(kind), missing, wanted), kind))
+        room -= take(left[best].pop(0))
     return chosen
 
 
