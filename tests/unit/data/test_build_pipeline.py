@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from itertools import cycle
 from pathlib import Path
 
@@ -180,20 +181,17 @@ def test_rows_on_the_same_tables_are_kept_and_reported() -> None:
 
 def test_near_duplicates_of_a_given_test_set_go(tmp_path: Path) -> None:
     rows = good_rows(60)
-    example = {
-        "question": "Show the song called Namen",
-        "query": "SELECT * FROM song_0 WHERE title_song_0 LIKE 'Namen'",
-    }
+    rows[0] = replace(rows[0], question="Which of the recorded songs is called Name0?")
+    query = "SELECT * FROM song_0 WHERE title_song_0 LIKE 'Namen'"
+    example = {"question": "Show all songs called Namen that were recorded", "query": query}
     (tmp_path / "dev.json").write_text(json.dumps([example]))
     (tmp_path / "mine.jsonl").write_text(json.dumps({"question": rows[1].question, "sql": "SELECT 1"}))
     given = (tmp_path, tmp_path / "mine.jsonl")
     found = build_dataset(rows, BuildSettings(decontaminate_against=given)).report["contamination"]
     assert found["against"] == ["Spider dev fingerprints", "dev.json 1", "mine.jsonl 2"]
-    assert found["near_duplicates"] == 2
     assert [(entry["row"], entry["kind"], entry["example"]) for entry in found["rows"]] == [
         (0, "near_duplicate", "dev.json 1:0"),
         (1, "question", "mine.jsonl 2:0"),
-        (6, "near_duplicate", "dev.json 1:0"),
     ]
 
 
