@@ -4,6 +4,7 @@ import signal
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from multiprocessing import get_context
@@ -118,11 +119,23 @@ def _clean_all(
             return
         pool = ProcessPoolExecutor(settings.workers, mp_context=get_context("spawn"), initializer=_ignore_interrupt)
         try:
-            for result in pool.map(clean, rows, chunksize=_CHUNK):
+            with _interrupt_held():
+                results = pool.map(clean, rows, chunksize=_CHUNK)  # starts the workers, which inherit what is held
+            for result in results:
                 yield result
                 bar.update()
         finally:
             pool.shutdown(cancel_futures=True)
+
+
+@contextmanager
+def _interrupt_held() -> Iterator[None]:
+    """Hold Ctrl-C back, or it reaches a worker that is not yet ready to ignore it; this process gets it afterwards."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _ignore_interrupt() -> None:
