@@ -9,6 +9,7 @@ from typing import Any, Final
 from text2sql_lightning.commands.exit_codes import OneLineParser, run_command
 from text2sql_lightning.commands.source_flags import add_source_flags, given_sources
 from text2sql_lightning.commands.source_readers import hash_file, open_sources, read_sources
+from text2sql_lightning.data.build.benchmarks import benchmark_files
 from text2sql_lightning.data.build.output import REPORT_PAGE, check_out_dir, write_dataset
 from text2sql_lightning.data.build.pipeline import build_dataset
 from text2sql_lightning.data.build.settings import LITERAL_CASES, SPLIT_KINDS, BuildSettings
@@ -42,9 +43,10 @@ def _parser() -> OneLineParser:
     add("--max_rows", type=int, metavar="N", help="read a seeded sample of N rows, never the first N")
     add("--split_by", choices=SPLIT_KINDS, default="schema", help="keep rows of a schema in one split, or not")
     add("--literal_case", choices=LITERAL_CASES, default="question", help="letter case of text literals in the SQL")
-    add("--decontaminate_against", type=Path, action="append", default=[], metavar="SPIDER_DIR",
-        help="also drop rows that are, or nearly are, in this folder's dev.json; may be repeated")  # fmt: skip
-    add("--no_decontaminate", action="store_true", help="keep rows that are in Spider dev; the report says so")
+    add("--decontaminate_against", type=Path, action="append", default=[], metavar="DIR|FILE",
+        help="also drop rows of this test set: a folder in Spider's format, or JSON lines with question and query; may "
+        "be repeated")  # fmt: skip
+    add("--no_decontaminate", action="store_true", help="keep rows that are in Spider dev; report and runs say so")
     add("--tokenizer", metavar="DIR|NAME", help="also report lengths in tokens of this tokenizer")
     add("--overwrite", action="store_true", help="replace the data set in --out_dir")
     add("--workers", type=int, default=min(os.cpu_count() or 1, _MOST_WORKERS),
@@ -71,8 +73,8 @@ def _build(args: Namespace) -> None:
     count_tokens = _token_counter(args.tokenizer) if args.tokenizer else None
     rows, inputs = read_sources(open_sources(sources))
     built = build_dataset(rows, settings, count_tokens=count_tokens, progress=True)
-    for number, folder in enumerate(settings.decontaminate_against, start=1):
-        inputs[f"dev.json {number}"] = hash_file(folder / "dev.json")
+    for name, path in benchmark_files(settings.decontaminate_against):
+        inputs[name] = hash_file(path)
     report = write_dataset(args.out_dir, built, inputs, overwrite=args.overwrite)
     _print_summary(args.out_dir, report)
 

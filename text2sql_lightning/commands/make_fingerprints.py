@@ -2,7 +2,8 @@
 
     python -m text2sql_lightning.commands.make_fingerprints SPIDER_DIR
 
-Run it again whenever `data/build/normal_form.py` gives another result, and raise NORMAL_FORM_VERSION.
+Run it again whenever `normal_form`, `canonical_query` or `near_duplicates` below data/build gives another result, and
+raise NORMAL_FORM_VERSION.
 """
 
 import sys
@@ -10,8 +11,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from text2sql_lightning.commands.exit_codes import OneLineParser, run_command
-from text2sql_lightning.data.build.decontaminate import read_spider_dev
-from text2sql_lightning.data.build.fingerprints import SPIDER_DEV_FILE, fingerprint_all, write_fingerprints
+from text2sql_lightning.data.build.benchmarks import read_benchmark
+from text2sql_lightning.data.build.fingerprints import SPIDER_DEV_FILE, fingerprint, write_fingerprints
 from text2sql_lightning.data.build.normal_form import normal_query
 
 
@@ -33,12 +34,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _make(spider_dir: Path, out: Path) -> None:
-    examples = read_spider_dev(spider_dir)
-    fingerprints = fingerprint_all(
-        (example.question for example in examples), (normal_query(example.query) for example in examples)
-    )
-    write_fingerprints(out, fingerprints)
-    print(f"{len(fingerprints.questions)} questions and {len(fingerprints.queries)} queries hashed into {out}")
+    examples = read_benchmark(spider_dir / "dev.json")
+    made = [fingerprint(example.question, normal_query(example.query)) for example in examples]
+    write_fingerprints(out, made)
+    questions, queries = ({getattr(entry, name) for entry in made} for name in ("question", "query"))
+    print(f"{len(questions)} questions and {len(queries)} queries hashed into {out}")
 
 
 if __name__ == "__main__":

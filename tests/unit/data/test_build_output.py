@@ -29,14 +29,15 @@ def names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
-def test_the_five_files_and_nothing_beside_them(tmp_path: Path, built: BuiltDataset) -> None:
+def test_the_files_and_nothing_beside_them(tmp_path: Path, built: BuiltDataset) -> None:
     report = write_dataset(tmp_path / "a" / "data", built, {"rows.jsonl": "abc"})
     assert names(tmp_path / "a" / "data") == sorted(DATASET_FILES)
     assert names(tmp_path / "a") == ["data"]
     assert json.loads((tmp_path / "a" / "data" / "dataset_report.json").read_text()) == report
     assert report["inputs"] == {"rows.jsonl": "abc"}
     assert list(report["outputs"]) == ["train.jsonl", "val.jsonl", "test.jsonl"]
-    assert str(tmp_path) not in (tmp_path / "a" / "data" / "dataset_report.md").read_text()
+    for name in DATASET_FILES:
+        assert str(tmp_path) not in (tmp_path / "a" / "data" / name).read_text()
 
 
 def test_the_page_names_what_matters(tmp_path: Path, built: BuiltDataset) -> None:

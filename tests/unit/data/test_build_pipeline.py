@@ -1,11 +1,12 @@
 import json
+from dataclasses import replace
 from itertools import cycle
 from pathlib import Path
 
 import pytest
 
 from text2sql_lightning.data.build import pipeline
-from text2sql_lightning.data.build.fingerprints import fingerprint_all
+from text2sql_lightning.data.build.fingerprints import fingerprint
 from text2sql_lightning.data.build.normal_form import normal_query
 from text2sql_lightning.data.build.pipeline import build_dataset, sample_rows
 from text2sql_lightning.data.build.settings import BuildSettings
@@ -14,7 +15,7 @@ from text2sql_lightning.errors import ConfigError, DataError
 
 pytestmark = pytest.mark.unit
 
-BENCHMARK = fingerprint_all(["How many purple boats have we?"], [normal_query("SELECT count(*) FROM purple_boat AS p")])
+BENCHMARK = [fingerprint("How many purple boats have we?", normal_query("SELECT count(*) FROM purple_boat AS p"))]
 THINGS = ("song", "boat", "river", "museum", "train", "planet")
 
 
@@ -103,6 +104,11 @@ def test_the_report_counts_every_row_once() -> None:
     ]
     assert report["dropped"]["duplicate"]["examples"][0]["detail"] == "same as row 5"
     assert (report["contamination"]["same_question"], report["contamination"]["same_query"]) == (1, 1)
+    assert report["contamination"]["rows"] == [
+        {"source": "rows.jsonl", "row": 63, "kind": "question", "example": "spider-dev:0", "similarity": None},
+        {"source": "rows.jsonl", "row": 64, "kind": "query", "example": "spider-dev:0", "similarity": None},
+    ]
+    assert report["contamination"]["kept_on_same_tables"] == 0
     assert report["literal_case_repaired"] == 60
     assert sum(report["splits"][split]["records"] for split in ("train", "val", "test")) == 60
 
@@ -118,7 +124,8 @@ def test_contamination_may_be_kept_and_that_is_recorded() -> None:
     row = RawRow("How many purple boats have we?", "CREATE TABLE s (a)", "SELECT COUNT(*) FROM s", 60, "rows.jsonl")
     built = build_dataset([*good_rows(60), row], BuildSettings(decontaminate=False))
     assert built.report["rows_kept"] == 61
-    assert built.report["contamination"]["searched"] is False
+    found = built.report["contamination"]
+    assert (found["searched"], found["against"], found["rows"]) == (False, [], [])
     assert {record.meta["decontaminated"] for record in built.train} == {False}
 
 
@@ -165,13 +172,27 @@ def test_no_row_that_can_be_used_is_an_error() -> None:
         build_dataset(rows, BuildSettings())
 
 
-def test_near_duplicates_of_a_spider_folder_go(tmp_path: Path) -> None:
-    question = "Which song in the long list of all songs is called Name0 or something like it?"
-    (tmp_path / "dev.json").write_text(json.dumps([{"question": question, "query": "SELECT x FROM y WHERE z = 'w'"}]))
+def test_rows_on_the_same_tables_are_kept_and_reported() -> None:
+    row = RawRow("Which boat is red?", "CREATE TABLE purple_boat (a, b)", "SELECT a FROM purple_boat WHERE b = 'red'",
+                 60, "rows.jsonl")  # fmt: skip
+    found = build_dataset([*good_rows(60), row], BuildSettings()).report["contamination"]
+    assert (found["rows"], found["kept_on_same_tables"], found["same_table_sets"]) == ([], 1, {"purple_boat": 1})
+
+
+def test_near_duplicates_of_a_given_test_set_go(tmp_path: Path) -> None:
     rows = good_rows(60)
-    rows[0] = RawRow(question.replace("Name0", "Name1"), rows[0].context, rows[0].answer, 0, "x")
-    report = build_dataset(rows, BuildSettings(decontaminate_against=(tmp_path,))).report
-    assert report["contamination"]["near_duplicates"] == 1
+    rows[0] = replace(rows[0], question="Which of the recorded songs is called Name0?")
+    query = "SELECT * FROM song_0 WHERE title_song_0 LIKE 'Namen'"
+    example = {"question": "Show all songs called Namen that were recorded", "query": query}
+    (tmp_path / "dev.json").write_text(json.dumps([example]))
+    (tmp_path / "mine.jsonl").write_text(json.dumps({"question": rows[1].question, "sql": "SELECT 1"}))
+    given = (tmp_path, tmp_path / "mine.jsonl")
+    found = build_dataset(rows, BuildSettings(decontaminate_against=given)).report["contamination"]
+    assert found["against"] == ["Spider dev fingerprints", "dev.json 1", "mine.jsonl 2"]
+    assert [(entry["row"], entry["kind"], entry["example"]) for entry in found["rows"]] == [
+        (0, "near_duplicate", "dev.json 1:0"),
+        (1, "question", "mine.jsonl 2:0"),
+    ]
 
 
 @pytest.mark.parametrize(

@@ -4,16 +4,17 @@ from itertools import pairwise
 import pytest
 
 from text2sql_lightning.data.build.clean import CleanRow
+from text2sql_lightning.data.build.groups import row_groups
 from text2sql_lightning.data.build.normal_form import normal_query
 from text2sql_lightning.data.build.settings import BuildSettings
-from text2sql_lightning.data.build.split import row_groups, split_rows
+from text2sql_lightning.data.build.split import split_rows
 from text2sql_lightning.data.sources import RawRow
 from text2sql_lightning.errors import DataError
 
 pytestmark = pytest.mark.unit
 
 
-def row(index: int, *keys: str, question: str = "") -> CleanRow:
+def row(index: int, *keys: str, question: str = "", sql: str = "", hardness: str = "easy") -> CleanRow:
     question = question or f"question {index}"
     return CleanRow(
         row=RawRow(question, "", "", index, "x"),
@@ -22,12 +23,12 @@ def row(index: int, *keys: str, question: str = "") -> CleanRow:
         sql="",
         repairs=(),
         literal_case_repaired=False,
-        hardness="easy",
+        hardness=hardness,
         schema_id="",
         tables=(),
         group_keys=keys,
         question_key=question,
-        query=normal_query(""),
+        query=normal_query(sql or f"SELECT a{index} FROM t"),
     )
 
 
@@ -51,6 +52,39 @@ def test_rows_that_share_a_key_or_a_question_are_one_group() -> None:
     assert groups[1] == groups[2]
     assert groups[0] == groups[3] == groups[4]
     assert len(set(groups)) == 3
+
+
+def test_rows_with_the_same_query_but_for_literals_are_one_group() -> None:
+    sqls = ["SELECT a FROM t WHERE b = 1", "SELECT a FROM t WHERE b = 2", "SELECT a FROM u WHERE b = 1"]
+    groups = row_groups([row(index, f"key {index}", sql=sql) for index, sql in enumerate(sqls)], "schema")
+    assert groups[0] == groups[1]
+    assert groups[0] != groups[2]
+
+
+def test_rows_that_share_a_table_are_one_group_until_it_is_too_large() -> None:
+    few = [row(index, f"tables {index}", "column customers.id") for index in range(100)]
+    assert len(set(row_groups(few, "schema"))) == 1
+    many = [row(index, f"tables {index}", f"column t{index // 2}.id", "column customers.id") for index in range(120)]
+    groups = row_groups(many, "schema")
+    assert Counter(Counter(groups).values()) == {2: 60}
+    assert row_groups(many[::-1], "schema") == groups[::-1]
+
+
+def test_rows_of_one_set_of_tables_stay_together_however_many() -> None:
+    assert len(set(row_groups([row(index, "tables a;b") for index in range(500)], "schema"))) == 1
+
+
+def test_every_split_has_its_share_of_each_hardness() -> None:
+    levels = ["easy"] * 12 + ["medium"] * 5 + ["hard"] * 2 + ["extra"]
+    rows = [row(index, f"tables {index // 3}", hardness=levels[index * 7 % 20]) for index in range(4000)]
+    for seed in range(5):
+        splits = split_rows(rows, BuildSettings(val_ratio=0.1, test_ratio=0.05, seed=seed))
+        assert abs(len(splits["val"]) - 400) < 3
+        assert abs(len(splits["test"]) - 200) < 3
+        for members in splits.values():
+            counts = Counter(entry.hardness for entry in members)
+            for level, part in (("easy", 0.6), ("medium", 0.25), ("hard", 0.1), ("extra", 0.05)):
+                assert abs(counts[level] / len(members) - part) < 0.02
 
 
 def test_by_row_only_the_question_counts() -> None:

@@ -9,6 +9,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Final
 
+from text2sql_lightning.data.build.constructs import constructs
+from text2sql_lightning.data.build.decontaminate import Match
 from text2sql_lightning.data.build.literal_case import match_literal_case
 from text2sql_lightning.data.build.normal_form import NormalQuery, normal_query, question_key
 from text2sql_lightning.data.build.repairs import is_mangled, repair_gold
@@ -48,6 +50,7 @@ class CleanRow:
         group_keys: Two rows with a key in common stand on the same tables.
         question_key: Equal for rows that ask the same.
         query: Normal form of the gold query.
+        constructs: What the gold query uses; see `constructs`.
     """
 
     row: RawRow
@@ -62,15 +65,17 @@ class CleanRow:
     group_keys: tuple[str, ...]
     question_key: str
     query: NormalQuery
+    constructs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class DroppedRow:
-    """A row that will not be a record: the kind of reason, and the detail."""
+    """A row that will not be a record: the kind of reason, the detail, and what a benchmark has in common with it."""
 
     row: RawRow
     reason: str
     detail: str
+    match: Match | None = None
 
 
 class _UnusableError(Exception):
@@ -121,9 +126,10 @@ def _clean(row: RawRow, literal_case: LiteralCase) -> CleanRow:
         hardness=hardness(gold.sql, schema),
         schema_id=schema_id(schema),
         tables=tuple(sorted(name for name in map(_lower_name, schema.tables) if not _GENERIC_TABLE.fullmatch(name))),
-        group_keys=(f"template {row.source} {query.text}",) if row.own_database else _group_keys(schema),
+        group_keys=(f"template {row.source} {query.canonical}",) if row.own_database else _group_keys(schema),
         question_key=question_key(bare),
         query=query,
+        constructs=constructs(gold.sql),
     )
 
 

@@ -1,95 +1,102 @@
 """Find the rows of a training set that are questions of a benchmark."""
 
-import json
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
 
+from text2sql_lightning.data.build.benchmarks import BenchmarkExample, benchmark_files, read_benchmark
 from text2sql_lightning.data.build.fingerprints import (
-    Fingerprints,
-    fingerprint_all,
+    SPIDER_DEV_NAME,
+    Fingerprint,
+    fingerprint,
     query_fingerprint,
     question_fingerprint,
+    skeleton_fingerprint,
     spider_dev_fingerprints,
+    tables_fingerprint,
 )
-from text2sql_lightning.data.build.normal_form import NormalQuery, normal_query, question_words
-from text2sql_lightning.errors import DataError
+from text2sql_lightning.data.build.near_duplicates import SKETCH_SIZE, question_features, similarities, sketch
+from text2sql_lightning.data.build.normal_form import NormalQuery, normal_query
 
-NEAR_DUPLICATE_SIMILARITY: Final = 0.8
-"""Two questions are near-duplicates when the words they share are at least this part of all their words, and their
-queries have the same skeleton: the same query but for names and literals."""
+SIMILARITY_ON_SAME_TABLES: Final = 0.5
+"""From this similarity on, two questions are near-duplicates when their queries stand on the same set of tables."""
+
+SIMILARITY_OF_SAME_SKELETON: Final = 0.8
+"""The same for queries that are equal but for names and literals, on whatever tables."""
+
+FEWEST_FEATURES: Final = 12
+"""A question of fewer features, two short words, says too little to be the near-duplicate of another."""
 
 Contamination = Literal["question", "query", "near_duplicate"]
 
 
 @dataclass(frozen=True)
-class BenchmarkExample:
-    """A question of a benchmark and its gold query."""
+class Match:
+    """What a row has in common with a benchmark.
 
-    question: str
-    query: str
-
-
-def read_spider_dev(folder: Path) -> list[BenchmarkExample]:
-    """Read the questions of a Spider folder.
-
-    Args:
-        folder: A folder with `dev.json`.
-
-    Returns:
-        The questions with their gold queries.
-
-    Raises:
-        DataError: There is no dev.json, or it is not a list of objects with `question` and `query`.
+    Attributes:
+        kind: `question` when the benchmark has the same question, `query` when it has the same query on the same
+            tables, `near_duplicate` for a similar question that asks for the same SQL.
+        example: The example's place: name of the test set and position in it, from 0.
+        similarity: Of the two questions, where they are near-duplicates.
     """
-    path = folder / "dev.json"
-    try:
-        entries = json.loads(path.read_bytes())
-        return [BenchmarkExample(str(entry["question"]), str(entry["query"])) for entry in entries]
-    except OSError as error:
-        raise DataError(
-            f"--decontaminate_against {folder}: cannot read dev.json ({error.strerror or error}); give the folder of "
-            "a Spider download"
-        ) from error
-    except (ValueError, TypeError, KeyError, RecursionError) as error:
-        raise DataError(
-            f"--decontaminate_against {folder}: dev.json is not a list of objects with question and query "
-            f"({type(error).__name__}: {error})"
-        ) from error
+
+    kind: Contamination
+    example: str
+    similarity: float | None = None
 
 
 class Detector:
-    """Tells whether a row is a question of a benchmark."""
+    """Tells whether a row is a question of a benchmark. Can be pickled; holds hashes only.
 
-    def __init__(self, fingerprints: Fingerprints, examples: Sequence[BenchmarkExample] = ()) -> None:
+    Attributes:
+        benchmarks: Names of what is searched.
+    """
+
+    def __init__(self, examples: Iterable[tuple[str, Fingerprint]], benchmarks: Iterable[str] = ()) -> None:
         """Collect what must be found.
 
         Args:
-            fingerprints: Hashes for the exact search.
-            examples: Questions for the exact search and the search for near-duplicates.
+            examples: Name and fingerprint of every example.
+            benchmarks: Names of the test sets that they are of.
         """
-        queries = [normal_query(example.query) for example in examples]
-        self._fingerprints = fingerprints | fingerprint_all((example.question for example in examples), queries)
-        self._near: dict[str, list[frozenset[str]]] = defaultdict(list)
-        for example, query in zip(examples, queries, strict=True):
-            self._near[query.skeleton].append(frozenset(question_words(example.question)))
+        import numpy as np
+
+        self.benchmarks = tuple(benchmarks)
+        entries = list(examples)
+        self._names = [name for name, _ in entries]
+        self._questions = _first_at(entry.question for _, entry in entries)
+        self._queries = _first_at(entry.query for _, entry in entries)
+        self._by_tables = _all_at(entry.tables for _, entry in entries)
+        self._by_skeleton = _all_at(entry.skeleton for _, entry in entries)
+        sketches = b"".join(entry.sketch or bytes(SKETCH_SIZE) for _, entry in entries)
+        self._sketches = np.frombuffer(sketches, np.uint8).reshape(-1, SKETCH_SIZE)
 
     @classmethod
-    def for_spider(cls, folders: Iterable[Path] = ()) -> "Detector":
-        """Make the detector of a build: the shipped hashes of Spider dev and the given Spider folders.
+    def for_spider(cls, paths: Iterable[Path] = ()) -> "Detector":
+        """Make the detector of a build: the shipped hashes of Spider dev and the given test sets.
 
         Args:
-            folders: Spider folders whose dev.json is searched as well, near-duplicates included.
+            paths: Folders in Spider's format or files of `read_benchmark`.
 
         Returns:
             The detector.
-        """
-        examples = [example for folder in folders for example in read_spider_dev(folder)]
-        return cls(spider_dev_fingerprints(), examples)
 
-    def find(self, question: str, query: NormalQuery) -> Contamination | None:
+        Raises:
+            DataError: A test set cannot be read.
+        """
+        shipped = [(f"{SPIDER_DEV_NAME}:{at}", entry) for at, entry in enumerate(spider_dev_fingerprints())]
+        files = benchmark_files(paths)
+        given = [
+            (f"{name}:{at}", _fingerprint(example))
+            for name, path in files
+            for at, example in enumerate(read_benchmark(path))
+        ]
+        return cls([*shipped, *given], ["Spider dev fingerprints", *(name for name, _ in files)])
+
+    def find(self, question: str, query: NormalQuery) -> Match | None:
         """Search for one row.
 
         Args:
@@ -97,29 +104,60 @@ class Detector:
             query: The normal form of its SQL.
 
         Returns:
-            `question` when a benchmark has the same question, `query` when it has the same query on the same tables,
-            `near_duplicate` for a similar question with the same skeleton, None when nothing was found.
+            What was found, the first of the kinds of `Match` that applies; None for nothing.
         """
-        if question_fingerprint(question) in self._fingerprints.questions:
-            return "question"
-        if query_fingerprint(query) in self._fingerprints.queries:
-            return "query"
-        candidates = self._near.get(query.skeleton, ())
-        words = frozenset(question_words(question)) if candidates else frozenset()
-        if any(similarity(words, other) >= NEAR_DUPLICATE_SIMILARITY for other in candidates):
-            return "near_duplicate"
-        return None
+        at = self._questions.get(question_fingerprint(question))
+        if at is not None:
+            return Match("question", self._names[at])
+        at = self._queries.get(query_fingerprint(query))
+        if at is not None:
+            return Match("query", self._names[at])
+        return self._find_near(question, query)
+
+    def has_tables(self, query: NormalQuery) -> bool:
+        """Tell whether a query of a benchmark stands on the same set of tables."""
+        return tables_fingerprint(query) in self._by_tables
+
+    def _find_near(self, question: str, query: NormalQuery) -> Match | None:
+        on_tables = self._by_tables.get(tables_fingerprint(query))
+        of_skeleton = self._by_skeleton.get(skeleton_fingerprint(query))
+        if on_tables is None and of_skeleton is None:
+            return None
+        features = question_features(question, query.literal_words)
+        if len(features) < FEWEST_FEATURES:
+            return None
+        drawn = sketch(features)
+        on_tables_match = self._most_similar(drawn, on_tables, SIMILARITY_ON_SAME_TABLES)
+        return on_tables_match or self._most_similar(drawn, of_skeleton, SIMILARITY_OF_SAME_SKELETON)
+
+    def _most_similar(self, drawn: bytes, places: Any, threshold: float) -> Match | None:
+        if places is None:
+            return None
+        found = similarities(drawn, self._sketches[places])
+        best = int(found.argmax())
+        if found[best] < threshold:
+            return None
+        return Match("near_duplicate", self._names[places[best]], round(float(found[best]), 2))
 
 
-def similarity(one: frozenset[Any], other: frozenset[Any]) -> float:
-    """Give the Jaccard similarity of two sets.
+def _fingerprint(example: BenchmarkExample) -> Fingerprint:
+    return fingerprint(example.question, normal_query(example.query))
 
-    Args:
-        one: A set.
-        other: Another set.
 
-    Returns:
-        The size of the intersection over the size of the union, 0 to 1; 0 for two empty sets.
-    """
-    union = len(one | other)
-    return len(one & other) / union if union else 0.0
+def _first_at(digests: Iterable[str]) -> dict[str, int]:
+    places: dict[str, int] = {}
+    for at, digest in enumerate(digests):
+        if digest:
+            places.setdefault(digest, at)
+    return places
+
+
+def _all_at(digests: Iterable[str]) -> dict[str, Any]:
+    """Return the positions of each hash, as arrays."""
+    import numpy as np
+
+    places: dict[str, list[int]] = defaultdict(list)
+    for at, digest in enumerate(digests):
+        if digest:
+            places[digest].append(at)
+    return {digest: np.array(positions) for digest, positions in places.items()}

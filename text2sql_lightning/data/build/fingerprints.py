@@ -2,91 +2,129 @@
 
 import gzip
 from collections.abc import Iterable
-from dataclasses import dataclass
 from hashlib import sha256
 from importlib.resources import files
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
+from text2sql_lightning.data.build.near_duplicates import question_features, sketch
 from text2sql_lightning.data.build.normal_form import NormalQuery, question_key
 from text2sql_lightning.data.jsonl import write_bytes
 from text2sql_lightning.errors import DataError
 
-NORMAL_FORM_VERSION: Final = 1
-"""Raised whenever `normal_form` gives another result, for then the shipped hashes must be made again."""
+NORMAL_FORM_VERSION: Final = 2
+"""Raised whenever a fingerprint comes out otherwise, for then the shipped ones must be made again."""
 
 SPIDER_DEV_FILE: Final = "spider_dev.txt.gz"
-_HEADER: Final = f"# SHA-256 of normalised Spider dev questions and queries, normal form {NORMAL_FORM_VERSION}"
+SPIDER_DEV_NAME: Final = "spider-dev"
+_SHORT: Final = 16
+_PROBE: Final = ("probe", "sketch")
 
 
-@dataclass(frozen=True)
-class Fingerprints:
-    """Hashes of what must not be trained on.
+class Fingerprint(NamedTuple):
+    """What is known of an example.
 
     Attributes:
-        questions: SHA-256 of `question_key`, in hex.
-        queries: SHA-256 of the normal form with its table set, in hex.
+        question: SHA-256 of `question_key`, in hex; empty where the question has no letter and no digit.
+        query: SHA-256 of the canonical form with its table set, in hex; empty where there is no query.
+        tables: The first 16 digits of the SHA-256 of the table set; empty where there is none.
+        skeleton: The same of the canonical form without names.
+        sketch: The question's sketch of `near_duplicates`.
     """
 
-    questions: frozenset[str]
-    queries: frozenset[str]
-
-    def __or__(self, other: "Fingerprints") -> "Fingerprints":
-        """Join two sets of hashes."""
-        return Fingerprints(self.questions | other.questions, self.queries | other.queries)
+    question: str
+    query: str
+    tables: str
+    skeleton: str
+    sketch: bytes
 
 
 def question_fingerprint(question: str) -> str:
     """Hash a question; equal for questions that differ in case, punctuation and white space alone."""
-    return sha256(question_key(question).encode()).hexdigest()
+    return _digest(question_key(question))
 
 
 def query_fingerprint(query: NormalQuery) -> str:
-    """Hash a query's normal form together with its table set."""
-    return sha256(f"{','.join(query.tables)}\n{query.text}".encode()).hexdigest()
+    """Hash a query's canonical form together with its table set."""
+    return _digest(query.canonical and f"{','.join(query.tables)}\n{query.canonical}")
 
 
-def fingerprint_all(questions: Iterable[str], queries: Iterable[NormalQuery]) -> Fingerprints:
-    """Hash a benchmark.
+def tables_fingerprint(query: NormalQuery) -> str:
+    """Hash a query's table set."""
+    return _digest(",".join(query.tables))[:_SHORT]
+
+
+def skeleton_fingerprint(query: NormalQuery) -> str:
+    """Hash a query without its names."""
+    return _digest(query.skeleton)[:_SHORT]
+
+
+def fingerprint(question: str, query: NormalQuery) -> Fingerprint:
+    """Take the fingerprint of an example.
 
     Args:
-        questions: Its questions.
-        queries: Its gold queries.
+        question: Its question.
+        query: The normal form of its gold query.
 
     Returns:
-        The hashes.
+        The fingerprint.
     """
-    return Fingerprints(frozenset(map(question_fingerprint, questions)), frozenset(map(query_fingerprint, queries)))
+    return Fingerprint(
+        question_fingerprint(question),
+        query_fingerprint(query),
+        tables_fingerprint(query),
+        skeleton_fingerprint(query),
+        sketch(question_features(question, query.literal_words)),
+    )
 
 
-def spider_dev_fingerprints() -> Fingerprints:
-    """Read the hashes of Spider dev that are part of the package.
+def _digest(text: str) -> str:
+    return sha256(text.encode()).hexdigest() if text else ""
+
+
+def spider_dev_fingerprints() -> list[Fingerprint]:
+    """Read the fingerprints of Spider dev that are part of the package.
 
     Returns:
-        The hashes.
+        One for each example of dev.json, in its order.
 
     Raises:
-        DataError: The package was installed without them, or they were made for another normal form.
+        DataError: The package was installed without them, or they were made for another normal form or with another
+            release of datasketch.
     """
     resource = files("text2sql_lightning") / "data" / "build" / SPIDER_DEV_FILE
     if not resource.is_file():
         raise DataError(f"this installation has no Spider fingerprints ({SPIDER_DEV_FILE}): reinstall the package")
-    header, *lines = gzip.decompress(resource.read_bytes()).decode().splitlines()
-    if header != _HEADER:
+    head, probe, *lines = gzip.decompress(resource.read_bytes()).decode().splitlines()
+    if head != _head():
         raise DataError(f"{SPIDER_DEV_FILE} was made for another version of this package: reinstall the package")
-    return Fingerprints(
-        frozenset(line.removeprefix("question ") for line in lines if line.startswith("question ")),
-        frozenset(line.removeprefix("query ") for line in lines if line.startswith("query ")),
-    )
+    if probe != _probe():
+        raise DataError(
+            f"{SPIDER_DEV_FILE} was made with another release of datasketch than the one installed here: install the "
+            "release of constraints.txt"
+        )
+    return [_parse(line) for line in lines]
 
 
-def write_fingerprints(path: Path, fingerprints: Fingerprints) -> None:
-    """Write hashes as sorted lines of gzip-compressed text; equal hashes give equal bytes.
+def write_fingerprints(path: Path, fingerprints: Iterable[Fingerprint]) -> None:
+    """Write fingerprints, one a line, as gzip-compressed text; equal fingerprints give equal bytes.
 
     Args:
         path: The file.
-        fingerprints: The hashes.
+        fingerprints: The fingerprints.
     """
-    lines = [f"question {digest}" for digest in sorted(fingerprints.questions)]
-    lines += [f"query {digest}" for digest in sorted(fingerprints.queries)]
-    write_bytes(path, gzip.compress("\n".join([_HEADER, *lines, ""]).encode(), mtime=0))
+    lines = [" ".join([*(digest or "-" for digest in entry[:-1]), entry.sketch.hex() or "-"]) for entry in fingerprints]
+    write_bytes(path, gzip.compress("\n".join([_head(), _probe(), *lines, ""]).encode(), mtime=0))
+
+
+def _head() -> str:
+    return f"# Hashes of Spider dev, normal form {NORMAL_FORM_VERSION}: question, query, tables, skeleton, sketch"
+
+
+def _probe() -> str:
+    return f"# {sketch(_PROBE).hex()}"
+
+
+def _parse(line: str) -> Fingerprint:
+    question, query, tables, skeleton, drawn = (part.strip("-") for part in line.split(" "))
+    return Fingerprint(question, query, tables, skeleton, bytes.fromhex(drawn))

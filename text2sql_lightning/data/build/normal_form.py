@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
+from text2sql_lightning.data.build.canonical_query import canonical_form
 from text2sql_lightning.sql.tokens import Token, keywords, tokenize
 
 _WORD: Final = re.compile(r"[^\W_]+")
@@ -19,6 +20,8 @@ _KEYWORDS: Final = keywords(
     PARTITION RIGHT SELECT THEN UNION USING VALUES WHEN WHERE WINDOW WITH"""
 )
 _FROM_ENDS: Final = keywords("EXCEPT GROUP HAVING INTERSECT LIMIT ON ORDER SELECT UNION USING WHERE WINDOW")
+_CLAUSES: Final = keywords("FROM GROUP HAVING LIMIT ON ORDER SELECT WHERE")
+_CLAUSES_OF_NAMES: Final = keywords("FROM GROUP ORDER SELECT")
 _SET_WORDS: Final = keywords("EXCEPT INTERSECT UNION")
 _SILENT: Final = keywords("AS ASC INNER OUTER")
 _COMPARISONS: Final = frozenset(["=", "==", "<>", "!=", "<", ">", "<=", ">="])
@@ -56,14 +59,18 @@ class NormalQuery:
     """A query's normal form.
 
     Attributes:
-        text: The query in lower case, one space between tokens, `?` for every literal.
         tables: Names of its tables in lower case, sorted.
-        skeleton: The text with `_` for every name.
+        columns: Names of its columns in lower case, sorted.
+        canonical: The query in the spelling of `canonical_query`, in lower case, with `?` for every literal.
+        skeleton: The same with `_` for every name.
+        literal_words: The words of its text literals, to find them in the question.
     """
 
-    text: str
     tables: tuple[str, ...]
+    columns: tuple[str, ...]
+    canonical: str
     skeleton: str
+    literal_words: frozenset[str]
 
 
 def normal_query(sql: str) -> NormalQuery:
@@ -80,10 +87,17 @@ def normal_query(sql: str) -> NormalQuery:
     pieces = _move_not([piece for at, scope in enumerate(scopes) for piece in _pieces(tokens, at, scope)])
     tables = {table for scope in scopes for table in scope.tables}
     return NormalQuery(
-        " ".join(piece.text for piece in pieces),
-        tuple(sorted(tables)),
-        " ".join("_" if piece.is_name else piece.text for piece in pieces),
+        tables=tuple(sorted(tables)),
+        columns=tuple(sorted({piece.text for piece in pieces if piece.is_name} - tables)),
+        canonical=canonical_form([_unmistakable(piece) for piece in pieces]),
+        skeleton=canonical_form(["_" if piece.is_name else piece.text for piece in pieces]),
+        literal_words=frozenset(word for piece in pieces for word in question_words(piece.literal)),
     )
+
+
+def _unmistakable(piece: "_Piece") -> str:
+    """Keep a column that is called `order` apart from the keyword."""
+    return f'"{piece.text}"' if piece.is_name and piece.text.upper() in _KEYWORDS else piece.text
 
 
 @dataclass
@@ -95,6 +109,8 @@ class _Scope:
     tables: list[str] = field(default_factory=list)
     aliases: dict[str, str] = field(default_factory=dict)
     hidden: set[int] = field(default_factory=set)  # positions of alias declarations
+    clause: str = ""
+    names: set[int] = field(default_factory=set)  # positions where double quotes hold a name
 
     def qualifier(self, name: str) -> str:
         """Return the table that a qualifier means, or nothing where there is only one it can be."""
@@ -109,6 +125,7 @@ class _Scope:
 class _Piece(NamedTuple):
     text: str
     is_name: bool = False
+    literal: str = ""
 
 
 def _find_scopes(tokens: Sequence[Token]) -> list[_Scope]:
@@ -131,6 +148,10 @@ def _find_scopes(tokens: Sequence[Token]) -> list[_Scope]:
 def _declare(tokens: Sequence[Token], at: int, scope: _Scope) -> None:
     """Note the table and the alias that follow a FROM, a JOIN, a comma or a subquery."""
     token = tokens[at]
+    if token.is_word(*_CLAUSES):
+        scope.clause = token.text.upper()
+    elif token.kind == "quoted" and scope.clause in _CLAUSES_OF_NAMES:
+        scope.names.add(at)
     if token.is_word("FROM", "JOIN"):
         scope.in_from = True
     elif token.is_word(*_FROM_ENDS):
@@ -169,8 +190,10 @@ def _pieces(tokens: Sequence[Token], at: int, scope: _Scope) -> list[_Piece]:
     named_output = before is not None and before.is_word("AS") and token.kind != "symbol" and after != "("
     if named_output or at in scope.hidden or token.text == ";" or token.is_word(*_SILENT):
         return []
-    if token.kind in ("string", "number") or (token.kind == "quoted" and not _is_quoted_name(before, after)):
-        return [_Piece(_LITERAL)]
+    if token.kind in ("string", "number"):
+        return [_Piece(_LITERAL, literal=token.value)]
+    if token.kind == "quoted" and not _is_quoted_name(before, after, at in scope.names):
+        return [_Piece(_LITERAL, literal=token.value)]
     text = token.value.lower()
     if token.kind == "symbol" and token.text == "." and before is not None:
         return [_Piece(".")] if scope.qualifier(before.value.lower()) else []
@@ -180,9 +203,11 @@ def _pieces(tokens: Sequence[Token], at: int, scope: _Scope) -> list[_Piece]:
     return [_Piece(name, is_name=True)] if name else []
 
 
-def _is_quoted_name(before: Token | None, after: str) -> bool:
+def _is_quoted_name(before: Token | None, after: str, among_names: bool) -> bool:
     """Tell a name in double quotes from a text; without a schema the place decides."""
     if before is None or after == "." or before.text == ".":
+        return True
+    if among_names and before.text not in _COMPARISONS:
         return True
     return before.is_word(*_BEFORE_NAME) or (after in _COMPARISONS and before.text not in _COMPARISONS)
 

@@ -7,7 +7,9 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
 
+from text2sql_lightning.data.build.card import dataset_card
 from text2sql_lightning.data.build.pipeline import BuiltDataset
+from text2sql_lightning.data.build.report_html import report_html
 from text2sql_lightning.data.build.report_page import report_page
 from text2sql_lightning.data.jsonl import write_bytes
 from text2sql_lightning.data.records import write_records
@@ -15,7 +17,9 @@ from text2sql_lightning.errors import DataError
 
 REPORT_FILE: Final = "dataset_report.json"
 REPORT_PAGE: Final = "dataset_report.md"
-DATASET_FILES: Final = ("train.jsonl", "val.jsonl", "test.jsonl", REPORT_FILE, REPORT_PAGE)
+REPORT_HTML: Final = "dataset_report.html"
+CARD: Final = "dataset_card.md"
+DATASET_FILES: Final = ("train.jsonl", "val.jsonl", "test.jsonl", REPORT_FILE, REPORT_PAGE, REPORT_HTML, CARD)
 
 
 def check_out_dir(out_dir: Path, *, overwrite: bool) -> None:
@@ -43,7 +47,7 @@ def check_out_dir(out_dir: Path, *, overwrite: bool) -> None:
 def write_dataset(
     out_dir: Path, built: BuiltDataset, inputs: dict[str, str], *, overwrite: bool = False
 ) -> dict[str, Any]:
-    """Write a data set: records, `dataset_report.json` and `dataset_report.md`.
+    """Write a data set: records, the report as JSON, Markdown and HTML, and the card.
 
     The files are written beside the folder and then put in their place, so a build that fails or is killed leaves the
     old data set as it was.
@@ -104,4 +108,6 @@ def _write_files(folder: Path, built: BuiltDataset, inputs: dict[str, str]) -> d
     report = built.report | {"inputs": inputs, "outputs": outputs}
     write_bytes(folder / REPORT_FILE, (json.dumps(report, ensure_ascii=False, indent=2) + "\n").encode())
     write_bytes(folder / REPORT_PAGE, report_page(report).encode())
+    write_bytes(folder / REPORT_HTML, report_html(report).encode())
+    write_bytes(folder / CARD, dataset_card(report).encode())
     return report

@@ -1,6 +1,7 @@
 """Raw rows to the records of train, val and test."""
 
 import signal
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
@@ -13,12 +14,13 @@ from typing import Any, Final
 from tqdm import tqdm
 
 from text2sql_lightning.data.build.clean import CleanRow, DroppedRow, clean_row
-from text2sql_lightning.data.build.decontaminate import Detector
+from text2sql_lightning.data.build.decontaminate import Detector, Match
+from text2sql_lightning.data.build.groups import row_groups
 from text2sql_lightning.data.build.mixing import mix_rows, source_figures
 from text2sql_lightning.data.build.normal_form import normal_query
 from text2sql_lightning.data.build.report import make_report
-from text2sql_lightning.data.build.settings import BuildSettings
-from text2sql_lightning.data.build.split import SPLITS, row_groups, split_rows
+from text2sql_lightning.data.build.settings import BuildSettings, LiteralCase
+from text2sql_lightning.data.build.split import SPLITS, split_rows
 from text2sql_lightning.data.records import Record
 from text2sql_lightning.data.sources import RawRow
 from text2sql_lightning.errors import DataError
@@ -70,8 +72,7 @@ def build_dataset(
     """
     detector = Detector.for_spider(settings.decontaminate_against) if settings.decontaminate else None
     sample = sample_rows(rows, settings)
-    cleaned = list(_clean_all(sample, settings, progress))
-    kept, dropped = _select(cleaned, detector)
+    kept, dropped = _select(_clean_all(sample, settings, detector, progress))
     if not kept:
         raise DataError(f"none of {len(sample)} rows can be used; {_most_frequent(dropped)}")
     unmixed = split_rows(kept, settings)
@@ -85,6 +86,8 @@ def build_dataset(
         splits=splits,
         records=records,
         count_tokens=count_tokens,
+        benchmarks=detector.benchmarks if detector else (),
+        same_tables=Counter(row.query.tables for row in kept if detector and detector.has_tables(row.query)),
     )
     report["by_source"] = source_figures(dropped, unmixed, splits)
     return BuiltDataset(records["train"], records["val"], records["test"], report)
@@ -106,8 +109,10 @@ def sample_rows(rows: Sequence[RawRow], settings: BuildSettings) -> list[RawRow]
     return [rows[at] for at in sorted(chosen)]
 
 
-def _clean_all(rows: Sequence[RawRow], settings: BuildSettings, progress: bool) -> Iterator[CleanRow | DroppedRow]:
-    clean = partial(clean_row, literal_case=settings.literal_case)
+def _clean_all(
+    rows: Sequence[RawRow], settings: BuildSettings, detector: Detector | None, progress: bool
+) -> Iterator[CleanRow | DroppedRow]:
+    clean = partial(_prepare, literal_case=settings.literal_case, detector=detector)
     # disable=None: no bar where stderr is a file.
     with tqdm(total=len(rows), desc="rows", unit="row", disable=None if progress else True) as bar:
         if settings.workers == 1 or len(rows) <= ROWS_FOR_POOL:
@@ -118,7 +123,7 @@ def _clean_all(rows: Sequence[RawRow], settings: BuildSettings, progress: bool) 
         pool = ProcessPoolExecutor(settings.workers, mp_context=get_context("spawn"), initializer=_ignore_interrupt)
         try:
             with _interrupts_held():
-                results = pool.map(clean, rows, chunksize=_CHUNK)
+                results = pool.map(clean, rows, chunksize=_CHUNK)  # starts the workers, which inherit what is held
             for result in results:
                 yield result
                 bar.update()
@@ -144,18 +149,26 @@ def _ignore_interrupt() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
-def _select(
-    cleaned: Iterable[CleanRow | DroppedRow], detector: Detector | None
-) -> tuple[list[CleanRow], list[DroppedRow]]:
-    """Drop rows that a benchmark has, and rows that stand there twice."""
+def _prepare(row: RawRow, literal_case: LiteralCase, detector: Detector | None) -> CleanRow | DroppedRow:
+    """Clean one row and search the benchmarks for it."""
+    cleaned = clean_row(row, literal_case)
+    # Whatever else is wrong with the row, so that the number of rows found says something about the source.
+    match = _contamination(cleaned, detector) if detector else None
+    return DroppedRow(row, f"contaminated_{match.kind}", row.answer, match) if match else cleaned
+
+
+def _contamination(row: CleanRow | DroppedRow, detector: Detector) -> Match | None:
+    if isinstance(row, CleanRow):
+        return detector.find(row.row.question, row.query)
+    return detector.find(row.row.question, normal_query(row.row.answer))
+
+
+def _select(cleaned: Iterable[CleanRow | DroppedRow]) -> tuple[list[CleanRow], list[DroppedRow]]:
+    """Drop rows that stand there twice."""
     kept: list[CleanRow] = []
     dropped: list[DroppedRow] = []
     seen: dict[tuple[str, str, str], RawRow] = {}
     for row in cleaned:
-        # Before anything else, so that the number of rows found says something about the source.
-        if detector and (kind := _contamination(row, detector)):
-            dropped.append(DroppedRow(row.row, f"contaminated_{kind}", row.row.answer))
-            continue
         if isinstance(row, DroppedRow):
             dropped.append(row)
             continue
@@ -166,12 +179,6 @@ def _select(
             continue
         kept.append(row)
     return kept, dropped
-
-
-def _contamination(row: CleanRow | DroppedRow, detector: Detector) -> str | None:
-    if isinstance(row, CleanRow):
-        return detector.find(row.row.question, row.query)
-    return detector.find(row.row.question, normal_query(row.row.answer))
 
 
 def _most_frequent(dropped: Sequence[DroppedRow]) -> str:

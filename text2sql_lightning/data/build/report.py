@@ -7,7 +7,11 @@ from statistics import fmean
 from typing import Any, Final
 
 from text2sql_lightning.data.build.clean import CleanRow, DroppedRow
-from text2sql_lightning.data.build.decontaminate import NEAR_DUPLICATE_SIMILARITY
+from text2sql_lightning.data.build.constructs import CONSTRUCTS
+from text2sql_lightning.data.build.decontaminate import SIMILARITY_OF_SAME_SKELETON, SIMILARITY_ON_SAME_TABLES
+from text2sql_lightning.data.build.fingerprints import NORMAL_FORM_VERSION
+from text2sql_lightning.data.build.groups import template_key
+from text2sql_lightning.data.build.histograms import Lengths, length_histograms
 from text2sql_lightning.data.build.settings import BuildSettings
 from text2sql_lightning.data.records import Record
 from text2sql_lightning.text.prompts import build_prompt, prompt_sha256
@@ -27,6 +31,8 @@ def make_report(
     splits: Mapping[str, Sequence[CleanRow]],
     records: Mapping[str, Sequence[Record]],
     count_tokens: Callable[[Sequence[str]], list[int]] | None,
+    benchmarks: Sequence[str] = (),
+    same_tables: Mapping[tuple[str, ...], int] | None = None,
 ) -> dict[str, Any]:
     """Collect the figures of a build.
 
@@ -38,11 +44,14 @@ def make_report(
         splits: The kept rows of each split.
         records: The records of each split, in the same order.
         count_tokens: Gives the lengths of texts in tokens; None leaves these figures out.
+        benchmarks: Names of the test sets that were searched.
+        same_tables: How many kept rows stand on each set of tables that a benchmark's query stands on.
 
     Returns:
         The report, ready for JSON.
     """
     kept = [row for members in splits.values() for row in members]
+    lengths = {split: _lengths(records[split], count_tokens) for split in splits}
     return {
         "format_version": FORMAT_VERSION,
         "settings": _settings(settings),
@@ -55,10 +64,11 @@ def make_report(
         "dropped": _dropped(dropped),
         "repairs": _repairs(kept),
         "literal_case_repaired": sum(row.literal_case_repaired for row in kept),
-        "contamination": _contamination(settings, dropped),
+        "contamination": _contamination(settings, dropped, benchmarks, same_tables or {}),
         "splits": {split: _split(splits[split], records[split]) for split in splits},
         "schema_overlap": _overlap(splits, records),
-        "lengths": {split: _lengths(records[split], count_tokens) for split in splits},
+        "lengths": {split: _summaries(lengths[split]) for split in splits},
+        "length_histograms": length_histograms(lengths.values()),
     }
 
 
@@ -96,16 +106,39 @@ def _repairs(rows: Iterable[CleanRow]) -> dict[str, int]:
     return dict(sorted(kinds.items()))
 
 
-def _contamination(settings: BuildSettings, dropped: Iterable[DroppedRow]) -> dict[str, Any]:
-    found = Counter(row.reason for row in dropped)
+def _contamination(
+    settings: BuildSettings,
+    dropped: Iterable[DroppedRow],
+    benchmarks: Sequence[str],
+    same_tables: Mapping[tuple[str, ...], int],
+) -> dict[str, Any]:
+    found = sorted((row for row in dropped if row.match), key=lambda row: (row.row.source, row.row.index))
+    kinds = Counter(row.match.kind for row in found if row.match)
     return {
         "searched": settings.decontaminate,
-        "against": ["Spider dev fingerprints"] * settings.decontaminate
-        + ["dev.json"] * len(settings.decontaminate_against),
-        "same_question": found["contaminated_question"],
-        "same_query": found["contaminated_query"],
-        "near_duplicates": found["contaminated_near_duplicate"],
-        "near_duplicate_similarity": NEAR_DUPLICATE_SIMILARITY,
+        "against": list(benchmarks),
+        "normal_form_version": NORMAL_FORM_VERSION,
+        "same_question": kinds["question"],
+        "same_query": kinds["query"],
+        "near_duplicates": kinds["near_duplicate"],
+        "near_duplicate_similarity": SIMILARITY_ON_SAME_TABLES,
+        "near_duplicate_similarity_on_other_tables": SIMILARITY_OF_SAME_SKELETON,
+        "rows": [
+            {
+                "source": row.row.source,
+                "row": row.row.index,
+                "kind": row.match.kind,
+                "example": row.match.example,
+                "similarity": row.match.similarity,
+            }
+            for row in found
+            if row.match
+        ],
+        "kept_on_same_tables": sum(same_tables.values()),
+        "same_table_sets": {
+            ", ".join(tables): count
+            for tables, count in sorted(same_tables.items(), key=lambda item: (-item[1], item[0]))
+        },
     }
 
 
@@ -116,6 +149,12 @@ def _split(rows: Sequence[CleanRow], records: Sequence[Record]) -> dict[str, Any
         "groups": len({record.meta["schema_group"] for record in records}),
         "hardness": {level: sum(row.hardness == level for row in rows) for level in LEVELS},
         "literal_case_repaired": sum(row.literal_case_repaired for row in rows),
+        "constructs": {name: sum(name in row.constructs for row in rows) for name in CONSTRUCTS},
+        "distractors": {str(n): count for n, count in sorted(Counter(r.meta["distractors"] for r in records).items())},
+        "near_repeats": {
+            "same_query_but_literals": len(rows) - len({template_key(row) for row in rows}),
+            "same_question": len(rows) - len({row.question_key for row in rows}),
+        },
     }
 
 
@@ -125,23 +164,26 @@ def _overlap(splits: Mapping[str, Sequence[CleanRow]], records: Mapping[str, Seq
         "schema_groups": {split: {record.meta["schema_group"] for record in records[split]} for split in splits},
         "schemas": {split: {row.schema_id for row in splits[split]} for split in splits},
         "questions": {split: {row.question_key for row in splits[split]} for split in splits},
+        "sql_templates": {split: {template_key(row) for row in splits[split]} for split in splits},
         "table_names": {split: {name for row in splits[split] for name in row.tables} for split in splits},
     }
     pairs = list(combinations(splits, 2))
     return {kind: {f"{a}-{b}": len(sets[a] & sets[b]) for a, b in pairs} for kind, sets in kinds.items()}
 
 
-def _lengths(
-    records: Sequence[Record], count_tokens: Callable[[Sequence[str]], list[int]] | None
-) -> dict[str, dict[str, dict[str, float]]]:
+def _lengths(records: Sequence[Record], count_tokens: Callable[[Sequence[str]], list[int]] | None) -> Lengths:
     prompts = [build_prompt(record.instruction, record.input) for record in records]
     outputs = [record.output or "" for record in records]
-    lengths = {"characters": {"prompt": list(map(len, prompts)), "output": list(map(len, outputs))}}
+    lengths: Lengths = {"characters": {"prompt": list(map(len, prompts)), "output": list(map(len, outputs))}}
     if count_tokens:
         whole = count_tokens([prompt + output for prompt, output in zip(prompts, outputs, strict=True)])
         prompt = count_tokens(prompts)
         output = [total - part for total, part in zip(whole, prompt, strict=True)]
         lengths["tokens"] = {"prompt": prompt, "output": output, "total": whole}
+    return lengths
+
+
+def _summaries(lengths: Lengths) -> dict[str, dict[str, dict[str, float]]]:
     return {unit: {part: _summary(values) for part, values in parts.items()} for unit, parts in lengths.items()}
 
 

@@ -1,9 +1,11 @@
 """The report of a build as a page to read."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from text2sql_lightning.data.build.report import LEVELS
+
+_MOST_ROWS: Final = 200
 
 
 def report_page(report: Mapping[str, Any]) -> str:
@@ -19,6 +21,7 @@ def report_page(report: Mapping[str, Any]) -> str:
         _head(report),
         _sources(report),
         _dropped(report),
+        _found(report),
         _repairs(report),
         _splits(report),
         _lengths(report),
@@ -31,7 +34,8 @@ def _head(report: Mapping[str, Any]) -> str:
     settings, found = report["settings"], report["contamination"]
     searched = (
         f"{found['same_question']} rows with the same question, {found['same_query']} with the same query on the same "
-        f"tables, {found['near_duplicates']} near-duplicates; all removed (searched: {', '.join(found['against'])})"
+        f"tables, {found['near_duplicates']} near-duplicates; all removed (searched: {', '.join(found['against'])}); "
+        f"{found['kept_on_same_tables']} rows on the same tables are kept"
         if found["searched"]
         else "**not searched** (`--no_decontaminate`)"
     )
@@ -70,6 +74,17 @@ def _dropped(report: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def _found(report: Mapping[str, Any]) -> str:
+    lines = ["## Rows that a benchmark has", ""]
+    found = report["contamination"]["rows"]
+    if not found:
+        return "\n".join([*lines, "None."])
+    rows = [[entry["source"], entry["row"], entry["kind"], entry["example"], entry["similarity"] or ""]
+            for entry in found[:_MOST_ROWS]]  # fmt: skip
+    more = [f"| ... | {len(found) - _MOST_ROWS} more in dataset_report.json | | | |"] if len(found) > _MOST_ROWS else []
+    return "\n".join([*lines, *_table(["source", "row", "kind", "example", "similarity"], rows), *more])
+
+
 def _repairs(report: Mapping[str, Any]) -> str:
     rows = [[kind, count] for kind, count in report["repairs"].items()]
     return "\n".join(["## Repaired rows", "", *(_table(["repair", "rows"], rows) if rows else ["None."])])
@@ -88,6 +103,13 @@ def _splits(report: Mapping[str, Any]) -> str:
             "## Splits",
             "",
             *_table(["split", "records", "schemas", "groups", *LEVELS], rows),
+            "",
+            "Near-repeats, which are kept (records beyond the first of their kind):",
+            "",
+            *_table(
+                ["split", *(name.replace("_", " ") for name in next(iter(splits.values()))["near_repeats"])],
+                [[split, *entry["near_repeats"].values()] for split, entry in splits.items()],
+            ),
             "",
             "What stands in two splits:",
             "",

@@ -25,7 +25,7 @@ class BuildSettings:
         literal_case: `question` spells a literal as the question does where only letter case differs; `keep` does not.
         split_by: `schema` keeps all rows of a schema in one split; `row` splits rows one by one.
         decontaminate: Whether rows that occur in Spider dev are dropped.
-        decontaminate_against: Spider folders whose dev.json is searched as well, near-duplicates included.
+        decontaminate_against: Test sets that are searched as well: Spider folders, or files of `read_benchmark`.
         mix: The weight of each source among the training rows; nothing keeps every row.
         workers: Processes that clean rows; few rows are cleaned in this one whatever is given.
     """

@@ -1,12 +1,12 @@
-"""Divide rows into train, val and test so that no schema and no question stands in two of them."""
+"""Divide rows into train, val and test so that no schema, no question and no query stands in two of them."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from hashlib import sha256
 from random import Random
 from typing import Final
 
 from text2sql_lightning.data.build.clean import CleanRow
+from text2sql_lightning.data.build.groups import row_groups
 from text2sql_lightning.data.build.settings import BuildSettings
 from text2sql_lightning.errors import DataError
 
@@ -26,7 +26,8 @@ def split_rows(rows: Sequence[CleanRow], settings: BuildSettings) -> dict[str, l
         settings: Ratios, seed, and whether rows of a schema stay together.
 
     Returns:
-        The rows of each split, each in a seeded order.
+        The rows of each split, each in a seeded order. Val and test have about the same share of each hardness as all
+        rows have.
 
     Raises:
         DataError: A split that should have rows gets none.
@@ -34,66 +35,71 @@ def split_rows(rows: Sequence[CleanRow], settings: BuildSettings) -> dict[str, l
     groups: dict[str, list[CleanRow]] = defaultdict(list)
     for row, group in zip(rows, row_groups(rows, settings.split_by), strict=True):
         groups[group].append(row)
-    assigned = _assign({group: len(members) for group, members in groups.items()}, settings)
+    assigned = _assign({group: Counter(row.hardness for row in members) for group, members in groups.items()}, settings)
     splits: dict[str, list[CleanRow]] = {}
     for split in SPLITS:
         members = [row for group, split_of in assigned.items() if split_of == split for row in groups[group]]
-        members.sort(key=lambda row: row.row.index)
+        members.sort(key=lambda row: (row.row.source, row.row.index))
         Random(f"{settings.seed} order {split}").shuffle(members)
         splits[split] = members
     _check_sizes(splits, settings, len(groups))
     return splits
 
 
-def row_groups(rows: Sequence[CleanRow], split_by: str) -> list[str]:
-    """Name the group of each row: what has to stay in one split.
-
-    Args:
-        rows: The rows.
-        split_by: `schema` keeps rows on the same tables together, and always rows that ask the same question;
-            `row` only the latter.
-
-    Returns:
-        A short hash for each row.
-    """
-    parents: dict[str, str] = {}
-
-    def find(key: str) -> str:
-        while (parent := parents.setdefault(key, key)) != key:
-            parents[key] = parents[parent]
-            key = parent
-        return key
-
-    keys = [(*(row.group_keys if split_by == "schema" else ()), f"question {row.question_key}") for row in rows]
-    for first, *others in keys:
-        for other in others:
-            smaller, larger = sorted((find(first), find(other)))
-            parents[larger] = smaller
-    return [sha256(find(first).encode()).hexdigest()[:16] for first, *_ in keys]
-
-
-def _assign(sizes: Mapping[str, int], settings: BuildSettings) -> dict[str, str]:
-    """Fill test, then val, with groups in a seeded order; a group that does not fit goes on to the next split.
+def _assign(groups: Mapping[str, Counter[str]], settings: BuildSettings) -> dict[str, str]:
+    """Give test, then val, groups in a seeded order until it has its share of the rows of each hardness.
 
     A group that would be a large part of a split goes to train, or the split's figures would be those of one schema.
     """
-    total = sum(sizes.values())
-    order = sorted(sizes)
+    levels = Counter[str]()
+    for counts in groups.values():
+        levels.update(counts)
+    total = levels.total()
+    order = sorted(groups)
     Random(f"{settings.seed} split").shuffle(order)
-    room: dict[str, int] = {
-        "test": _share(total, settings.test_ratio),
-        "val": _share(total, settings.val_ratio),
-        "train": total,
-    }
-    usual = _USUAL_GROUPS * total / len(sizes)
-    largest = {name: max(room[name] * _LARGEST_PART, usual) for name in ("test", "val")} | {"train": total}
-    assigned: dict[str, str] = {}
-    for group in order:
-        split = next(name for name in room if sizes[group] <= min(room[name], largest[name]))
-        room[split] -= sizes[group]
-        assigned[group] = split
-    _fill_empty(assigned, sizes, settings)
+    # Rare rows stand in large groups, which find no room later on.
+    order.sort(key=lambda group: min(levels[level] for level in groups[group]))
+    usual = _USUAL_GROUPS * total / len(groups)
+    assigned = dict.fromkeys(order, "train")
+    for split, ratio in (("test", settings.test_ratio), ("val", settings.val_ratio)):
+        room = _share(total, ratio)
+        largest = max(room * _LARGEST_PART, usual)
+        free = [group for group in order if assigned[group] == "train" and groups[group].total() <= largest]
+        wanted = {level: count * ratio for level, count in levels.items()}
+        assigned |= dict.fromkeys(_choose({group: groups[group] for group in free}, wanted, room), split)
+    _fill_empty(assigned, {group: counts.total() for group, counts in groups.items()}, settings)
     return assigned
+
+
+def _choose(groups: Mapping[str, Counter[str]], wanted: Mapping[str, float], room: int) -> list[str]:
+    """Choose groups so that their rows are as many as there is room for, and of each hardness as many as wanted."""
+    missing = dict(wanted)
+    chosen: list[str] = []
+    left: dict[tuple[tuple[str, int], ...], list[str]] = defaultdict(list)
+
+    def take(name: str) -> int:
+        chosen.append(name)
+        for level, count in groups[name].items():
+            missing[level] -= count
+        return groups[name].total()
+
+    for name, counts in groups.items():
+        if counts.total() <= room and all(count <= missing[level] + 0.5 for level, count in counts.items()):
+            room -= take(name)
+        else:
+            left[tuple(sorted(counts.items()))].append(name)
+    while fitting := [kind for kind, names in left.items() if names and groups[names[0]].total() <= room]:
+        best = max(fitting, key=lambda kind: (_gain(dict(kind), missing, wanted), kind))
+        room -= take(left[best].pop(0))
+    return chosen
+
+
+def _gain(counts: Mapping[str, int], missing: Mapping[str, float], wanted: Mapping[str, float]) -> float:
+    """Tell how much nearer to the wanted numbers a group brings: the fall of the squared distance, relative."""
+    return sum(
+        (missing[level] ** 2 - (missing[level] - count) ** 2) / max(wanted[level], 1.0)
+        for level, count in counts.items()
+    )
 
 
 def _fill_empty(assigned: dict[str, str], sizes: Mapping[str, int], settings: BuildSettings) -> None:
