@@ -64,10 +64,7 @@ def shares_prefixes(model: Any, longest: int) -> bool:
         longest: Tokens of the longest sequence: a sliding window must not be shorter.
     """
     config = getattr(decoder_of(model), "config", None)
-    if (
-        getattr(config, "_attn_implementation", None) not in ("sdpa", "eager", SEGMENTS_NAME)
-        or "unsloth" in sys.modules
-    ):
+    if getattr(config, "_attn_implementation", None) not in ("sdpa", SEGMENTS_NAME) or "unsloth" in sys.modules:
         return False
     if set(getattr(config, "layer_types", None) or ["full_attention"]) - {"full_attention", "sliding_attention"}:
         return False
@@ -120,24 +117,14 @@ def _forward(model: Any, prompts: Sequence[Ids], depth: int, past: _Layers) -> t
     cache: Any = DynamicCache()
     for index, (keys, values) in enumerate(past):
         cache.update(keys, values, index)
-    allowed = layout.allowed().to(weight.device)
-    dtype = past[0][0].dtype if past else _dtype(weight)
-    mask = torch.zeros(allowed.shape, dtype=dtype, device=weight.device)
-    mask.masked_fill_(~allowed, torch.finfo(dtype).min)
     hidden = decoder_of(model)(
         input_ids=torch.tensor([layout.input_ids], device=weight.device),
         position_ids=torch.tensor([layout.position_ids], device=weight.device),
-        attention_mask=mask[None, None],
+        attention_mask=layout.allowed().to(weight.device)[None, None],
         past_key_values=cache,
         use_cache=True,
     ).last_hidden_state[0]
     return hidden, [(layer.keys, layer.values) for layer in cache.layers]
-
-
-def _dtype(weight: Tensor) -> torch.dtype:
-    """Give the type that attention computes in: under autocast not the weights'."""
-    kind = weight.device.type
-    return torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else weight.dtype
 
 
 def gather(prefilled: Sequence[Prefilled]) -> Batch:
