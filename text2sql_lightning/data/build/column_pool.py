@@ -1,6 +1,7 @@
 """Columns as databases of many fields have them, for tables that nothing like is known of."""
 
-from collections.abc import Collection
+from collections import Counter
+from collections.abc import Collection, Sequence
 from functools import cache
 from random import Random
 from typing import Final, Literal, NamedTuple
@@ -17,6 +18,10 @@ class PoolColumn(NamedTuple):
     kind: Kind
 
 
+_MANY_FIELDS: Final = 4
+_FITS: Final = 0.5
+_COLUMN_WORD: Final = 0.4
+_QUESTION_WORD: Final = 0.5
 _KINDS: Final[dict[str, Kind]] = {"t": "text", "i": "integer", "r": "real", "d": "date"}
 
 # One field a paragraph: words that tell it, then columns of text (t), whole numbers (i), numbers (r) and dates (d).
@@ -29,12 +34,12 @@ d: date of birth, registration date, last login
 
 sport match team game league score opponent season player goal win loss tournament club coach
 t: opponent, venue, referee, head coach, captain, stadium, weather, broadcaster, home city, jersey sponsor, formation
-t: man of the match, playing surface, captain, assistant coach, injury status, team color
+t: man of the match, playing surface, captain, assistant coach, halftime score, injury status, team color
 i: attendance, season, wins, losses, draws, goals scored, yellow cards, substitutions, matches played, squad size
-i: jersey number, halftime score, overtime periods, rank, penalties
+i: jersey number, overtime periods, rank, penalties
 d: match date, kickoff time
 
-racing driver lap grid constructor engine circuit rider race chassis pole stage
+racing driver rider cyclist lap grid constructor engine circuit rider race chassis pole stage
 t: engine supplier, tyre supplier, chassis, circuit, sponsor, weather, team principal, car number, fastest lap, gearbox
 i: laps completed, pit stops, grid position, points, podiums, top speed, retirements, race distance
 d: qualifying time, race date
@@ -161,15 +166,15 @@ t: organizer, theme, sponsor, status, host, keynote, description, category, venu
 i: budget, participants, edition, ticket price, duration days, version
 d: start date, end date, deadline
 
-general other
-t: notes, status, remarks, category, description, source, reference, url, nickname, contact person, code
-i: sequence number, quantity, version, priority, view count
-d: last updated, created at, valid from
+general
+t: notes, status, remarks, category, description, source, reference, website, region, code, language, owner, origin
+i: sequence number, quantity, version, priority, page number
+d: last updated, date added, valid from
 """
 
 
 class _Field(NamedTuple):
-    hints: frozenset[str]
+    hints: dict[str, float]
     columns: tuple[PoolColumn, ...]
 
 
@@ -180,33 +185,43 @@ def _fields() -> tuple[_Field, ...]:
 
 def _read_field(paragraph: str) -> _Field:
     hints, *lines = paragraph.split("\n")
-    columns = [
-        PoolColumn(tuple(name.split()), _KINDS[line[0]])
-        for line in lines
-        for name in line[3:].replace(", ", ",").split(",")
-    ]
-    words = [*hints.split(), *(word for column in columns for word in column.words)]
-    return _Field(frozenset(map(meaning, words)), tuple(dict.fromkeys(columns)))
+    columns = [PoolColumn(tuple(name.split()), _KINDS[line[0]]) for line in lines for name in line[3:].split(", ")]
+    says = {meaning(word): _COLUMN_WORD for column in columns for word in column.words}
+    return _Field(says | dict.fromkeys(map(meaning, hints.split()), 1.0), tuple(dict.fromkeys(columns)))
 
 
-def pool_columns(meanings: Collection[str], rng: Random) -> list[PoolColumn]:
-    """Return columns for a table, those of the field that fits best first.
+@cache
+def _weights() -> dict[str, float]:
+    """Return for each word what it says about the field: much where it stands in one, nothing where it is in many."""
+    counts = Counter(word for field in _fields() for word in field.hints)
+    return {word: 1 / count if count <= _MANY_FIELDS else 0.0 for word, count in counts.items()}
+
+
+def pool_columns(
+    schema: Collection[str], question: Collection[str], rng: Random
+) -> tuple[Sequence[PoolColumn], Sequence[PoolColumn]]:
+    """Return columns for a table.
 
     Args:
-        meanings: Stems of the words of its name, its columns and what is asked about it.
-        rng: Decides the order, and between fields that fit as well.
+        schema: Stems of the words of its name and its columns.
+        question: Stems of the question's words; they count half.
+        rng: Decides between fields that fit as well.
 
     Returns:
-        The field's columns, then those that a table of any field may have.
+        Columns of the field that fits best, none where none fits; and columns that a table of any field may have.
     """
     *fields, general = _fields()
-    # Many words of a field stand for it alone; a tie is broken by chance, a field of one common word is as good as any.
-    best = max(fields, key=lambda field: (len(field.hints & set(meanings)), rng.random()))
-    chosen = list(best.columns)
-    others = list(general.columns)
-    rng.shuffle(chosen)
-    rng.shuffle(others)
-    return chosen + others
+    weights = _weights()
+    fits = [
+        sum(
+            said * weights[word] * (1.0 if word in schema else _QUESTION_WORD)
+            for word, said in field.hints.items()
+            if word in schema or word in question
+        )
+        for field in fields
+    ]
+    best = max(range(len(fields)), key=lambda at: (fits[at], rng.random()))
+    return fields[best].columns if fits[best] >= _FITS else (), general.columns
 
 
 def pool_size() -> int:

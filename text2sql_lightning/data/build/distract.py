@@ -99,16 +99,16 @@ def distract_row(
     reading = read_columns(row.context, row.sql)
     if reading is None:
         return Distracted(row.context, row.schema_id, refused=True)
-    before = sum(len(table.columns) for table in schema.tables) - len(
-        needed_columns(schema, reading, tokenize(row.sql))
-    )
+    tokens = tokenize(row.sql)
+    needed = needed_columns(schema, reading, tokens)
+    before = sum(len(table.columns) for table in schema.tables) - len(needed)
     unchanged = Distracted(row.context, row.schema_id, unneeded_before=before)
     for attempt in range(_ATTEMPTS):
         rng = Random(f"{seed} distractors {attempt}\n{row.question}\n{row.context}\n{row.sql}")
         missing = draw_number(rng, mean) - before
         if missing <= 0 and before:
             return unchanged
-        draft = Draft(row.question, row.sql, schema, reading, index, split, rng)
+        draft = Draft(row.question, tokens, schema, reading, needed, index, split, rng)
         draft.fill(missing)
         context = extend_ddl(row.context, schema, draft.columns, draft.tables, draft.fixed, rng)
         found = _extended_id(schema, draft) if draft.sources else row.schema_id

@@ -1,17 +1,24 @@
 """The columns and tables that one row gets."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from random import Random
 from typing import Final
 
-from text2sql_lightning.data.build.column_pool import pool_columns
+from text2sql_lightning.data.build.column_pool import PoolColumn, pool_columns
 from text2sql_lightning.data.build.distract_check import Reading
 from text2sql_lightning.data.build.distract_index import ColumnIndex, Neighbour
-from text2sql_lightning.data.build.distract_names import name_style, split_name, text_meanings, write_name
+from text2sql_lightning.data.build.distract_names import (
+    Style,
+    compact,
+    name_style,
+    split_name,
+    text_meanings,
+    write_name,
+)
 from text2sql_lightning.data.build.distract_rules import NameRules
 from text2sql_lightning.data.build.distract_types import kind_of, write_type
 from text2sql_lightning.sql.schema import Column, Schema, Table
-from text2sql_lightning.sql.tokens import Token, tokenize
+from text2sql_lightning.sql.tokens import Token
 
 SOURCES: Final = ("same_table", "tables", "co_occurrence", "pool")
 """Where distractors come from: rows on the same table, tables beside it, tables with columns like it, the pool."""
@@ -34,15 +41,24 @@ class Draft:
     """
 
     def __init__(
-        self, question: str, sql: str, schema: Schema, reading: Reading, index: ColumnIndex, split: str, rng: Random
+        self,
+        question: str,
+        tokens: Sequence[Token],
+        schema: Schema,
+        reading: Reading,
+        needed: Iterable[str],
+        index: ColumnIndex,
+        split: str,
+        rng: Random,
     ) -> None:
         """Start with nothing.
 
         Args:
             question: The row's question.
-            sql: Its gold query.
+            tokens: Its gold query.
             schema: Its schema.
             reading: What gold reads of it.
+            needed: Names of the columns that gold needs.
             index: The source's tables.
             split: The row's split.
             rng: Decides everything.
@@ -50,14 +66,13 @@ class Draft:
         self.columns: dict[str, list[Column]] = {table.name: [] for table in schema.tables}
         self.tables: list[Table] = []
         self.sources: list[str] = []
-        tokens = tokenize(sql)
         read = {table for table, _ in reading.columns} if has_star(tokens) else set()
         self.fixed = frozenset(table.name for table in schema.tables if table.name.lower() in read)
-        self._question, self._schema, self._index, self._split, self._rng = question, schema, index, split, rng
+        self._schema, self._index, self._split, self._rng = schema, index, split, rng
         self._types = [column.type for table in schema.tables for column in table.columns]
         present = [table.name for table in schema.tables]
         present += [column.name for table in schema.tables for column in table.columns]
-        self._rules = NameRules(question, sql, needed_columns(schema, reading, tokens), present)
+        self._rules = NameRules(question, tokens, needed, present)
 
     def fill(self, number: int) -> None:
         """Add this many columns, or as many as can be found."""
@@ -83,8 +98,9 @@ class Draft:
             if not names:
                 continue
             del names[self._rng.randint(1, min(number, _TABLE_COLUMNS)) :]
-            columns = tuple(Column(name, self._borrowed_type(name)) for name in names if self._rules.take(name))
-            self._rules.take(neighbour.table)
+            columns = tuple(Column(name, self._borrowed_type(name)) for name in names)
+            for name in (neighbour.table, *names):
+                self._rules.take(name)
             self.tables.append(Table(neighbour.table, columns))
             self.sources += ["tables"] * len(columns)
             return
@@ -92,7 +108,7 @@ class Draft:
     def _usable(self, neighbour: Neighbour) -> list[str]:
         if not self._rules.allows_table(neighbour.table):
             return []
-        names = [name for name in neighbour.columns if self._rules.allows(name) or self._rules.is_key(name)]
+        names = [name for name in different(neighbour.columns) if self._rules.allows(name) or self._rules.is_key(name)]
         self._rng.shuffle(names)
         return names
 
@@ -105,13 +121,24 @@ class Draft:
             if self._rules.accept(name):
                 yield Column(name, self._borrowed_type(name)), "same_table"
         style = name_style(names)
-        for donor in self._index.similar(names, self._rng):
+        good, weak = self._index.similar(names, self._rng)
+        yield from self._borrow(good, style)
+        said = text_meanings(f"{table.name} {' '.join(names)}"), self._rules.question
+        field, general = pool_columns(*said, self._rng)
+        yield from self._invent(field, style)
+        yield from self._borrow(weak, style)
+        yield from self._invent(general, style)
+
+    def _borrow(self, donors: Iterable[list[str]], style: Style) -> Iterator[tuple[Column, str]]:
+        for donor in donors:
             self._rng.shuffle(donor)
             for name in donor:
                 styled = name if style == "snake" and name.islower() else write_name(split_name(name) or [name], style)
                 if self._rules.accept(styled):
                     yield Column(styled, self._borrowed_type(name)), "co_occurrence"
-        for words, kind in pool_columns(text_meanings(f"{table.name} {' '.join(names)} {self._question}"), self._rng):
+
+    def _invent(self, columns: Sequence[PoolColumn], style: Style) -> Iterator[tuple[Column, str]]:
+        for words, kind in self._rng.sample(columns, len(columns)):
             styled = write_name(words, style)
             if self._rules.accept(styled):
                 yield Column(styled, write_type(kind, self._types, self._rng)), "pool"
@@ -119,6 +146,11 @@ class Draft:
     def _borrowed_type(self, name: str) -> str:
         kind = self._index.type_of(name, self._rng)
         return kind if kind in self._types else write_type(kind_of(kind), self._types, self._rng)
+
+
+def different(names: Iterable[str]) -> list[str]:
+    """Return the names without those that repeat one but for case, underscores and a plural."""
+    return list({compact(name): name for name in names}.values())
 
 
 def has_star(tokens: Sequence[Token]) -> bool:

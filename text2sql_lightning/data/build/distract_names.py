@@ -3,13 +3,17 @@
 import re
 from collections.abc import Iterable
 from functools import lru_cache
+from itertools import chain
 from typing import Final, Literal, NamedTuple
 
-from text2sql_lightning.sql.tokens import keywords
+from text2sql_lightning.sql.tokens import keywords, quote_name
 
 Style = Literal["snake", "title", "upper", "camel", "pascal", "spaced"]
 
 _PIECE: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\W\d_A-Za-z]+")
+_LONGEST: Final = 36
+_MOST_WORDS: Final = 6
+_NO_LETTER: Final = re.compile(r"[\W_]+")
 _ENDINGS: Final = ("ance", "ence", "ings", "ing", "ers", "er", "ors", "or", "ies", "ied", "ed", "es", "s", "e", "y")
 _SHORTEST: Final = 3
 _PREPOSITIONS: Final = keywords("of in by at per for from to on with")
@@ -27,7 +31,7 @@ _GLUED: Final = {
 """Abbreviations and words written together, as data sets have them."""
 
 _SAME: Final = """
-location venue site stadium arena ground
+location located venue site stadium arena ground
 rank position place standing finish placing
 country nation nationality
 city town hometown municipality
@@ -35,7 +39,7 @@ name title
 score result outcome
 team club side squad franchise
 opponent opposition rival visitor
-player athlete competitor contestant participant cyclist rider driver golfer swimmer skater
+player athlete competitor contestant participant
 coach manager
 writer written wrote author
 year season
@@ -74,7 +78,8 @@ doctor physician
 """
 
 _CLASSES: Final = {
-    "person": "player coach writer director producer artist winner candidate incumbent name owner president leader"
+    "person": "player driver rider cyclist golfer swimmer skater coach"
+    " writer director producer artist winner candidate incumbent name owner president leader"
     " character actor student employee customer doctor partner champion nominee teacher captain pilot representative",
     "place": "location city country state province county region district address capital headquarters region circuit"
     " school hometown destination origin island",
@@ -90,16 +95,22 @@ class Name(NamedTuple):
     """A column's name as words that mean something.
 
     Attributes:
+        compact: Its letters and digits in lower case, without a plural's ending.
         words: All of them, reduced to stems; words of one meaning have one stem.
         core: Those that carry the meaning: without prepositions, `number`, `name` and `id` where others are left.
+        short: The core of what stands in front of a bracket: `viewers__millions_` was "viewers (millions)".
         head: The noun that says what kind of thing the column holds.
         kind: Class of the head: person, place, time, group or number; empty where it is none of these.
+        is_usual: Whether it needs no quotes, is ASCII and no longer than names usually are.
     """
 
+    compact: str
     words: tuple[str, ...]
     core: frozenset[str]
+    short: frozenset[str]
     head: str
     kind: str
+    is_usual: bool
 
 
 def split_name(name: str) -> list[str]:
@@ -107,7 +118,7 @@ def split_name(name: str) -> list[str]:
     return _PIECE.findall(name)
 
 
-@lru_cache(maxsize=100_000)
+@lru_cache(maxsize=20_000)
 def read_name(name: str) -> Name:
     """Read a column's name.
 
@@ -117,24 +128,41 @@ def read_name(name: str) -> Name:
     Returns:
         What its words mean.
     """
-    # `viewers__millions_` was "viewers (millions)": the noun stands in front of the bracket.
-    before_bracket = _plain_words(name.lstrip("_").split("__")[0])
     plain = _plain_words(name)
-    core = [word for word in plain if word not in _FILLERS] or plain
-    at = next((i for i, word in enumerate(before_bracket) if i and word in _PREPOSITIONS), len(before_bracket))
-    nouns = [word for word in before_bracket[:at] if word not in _FILLERS] or core
+    front = _plain_words(name.lstrip("_").split("__")[0]) or plain
+    core = _core(plain)
+    at = next((i for i, word in enumerate(front) if i and word in _PREPOSITIONS), len(front))
+    nouns = [word for word in front[:at] if word not in _FILLERS] or core
     head = meaning(nouns[-1]) if nouns else ""
-    return Name(tuple(map(meaning, plain)), frozenset(map(meaning, core)), head, _KINDS.get(head, ""))
+    usual = 0 < len(plain) <= _MOST_WORDS and len(name) <= _LONGEST and quote_name(name) == name and name.isascii()
+    return Name(
+        compact=compact(name),
+        words=tuple(map(meaning, plain)),
+        core=frozenset(map(meaning, core)),
+        short=frozenset(map(meaning, _core(front))),
+        head=head,
+        kind=_KINDS.get(head, ""),
+        is_usual=usual,
+    )
+
+
+def _core(words: list[str]) -> list[str]:
+    return [word for word in words if word not in _FILLERS] or words
 
 
 def text_meanings(text: str) -> frozenset[str]:
     """Return what the words of a question mean, in the same stems as those of names."""
-    return frozenset(meaning(word) for piece in _PIECE.findall(text) for word in _unglue(piece.lower()))
+    return frozenset(chain.from_iterable(map(_piece_meanings, _PIECE.findall(text))))
+
+
+@lru_cache(maxsize=20_000)
+def _piece_meanings(piece: str) -> tuple[str, ...]:
+    return tuple(meaning(word) for word in _unglue(piece.lower()))
 
 
 def compact(name: str) -> str:
     """Return a name's letters and digits in lower case, without a plural's ending."""
-    return "".join(character for character in name.lower() if character.isalnum()).rstrip("s")
+    return _NO_LETTER.sub("", name.lower()).rstrip("s")
 
 
 def name_style(names: Iterable[str]) -> Style:
@@ -178,7 +206,7 @@ def _unglue(word: str) -> list[str]:
     return _GLUED.get(word, word).split()
 
 
-@lru_cache(maxsize=100_000)
+@lru_cache(maxsize=20_000)
 def stem(word: str) -> str:
     """Cut the commonest English endings off: a crude stem, the same for `directed` and `director`."""
     for ending in _ENDINGS:
