@@ -1,11 +1,11 @@
 """Distractors: columns and tables that the answer does not need, so that a model learns to choose."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from math import ceil, exp
 from random import Random
-from typing import Final
+from typing import Final, TypeAlias
 
 from text2sql_lightning.data.build.clean import CleanRow
 from text2sql_lightning.data.build.distract_check import read_columns
@@ -17,6 +17,8 @@ from text2sql_lightning.sql.tokens import tokenize
 
 _SHAPE: Final = 4.0
 _ATTEMPTS: Final = 4
+
+RowMap: TypeAlias = "Callable[[Callable[[CleanRow], Distracted], Sequence[CleanRow]], Iterable[Distracted]]"
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,9 @@ class Distracted:
         return self.unneeded_before + len(self.sources)
 
 
-def distract_splits(splits: Mapping[str, Sequence[CleanRow]], mean: float, seed: int) -> dict[str, list[Distracted]]:
+def distract_splits(
+    splits: Mapping[str, Sequence[CleanRow]], mean: float, seed: int, map_rows: RowMap = map
+) -> dict[str, list[Distracted]]:
     """Add distractors to the rows of all splits.
 
     A row's distractors depend on the seed, the row and the index alone. No row of val or test ends with a schema that
@@ -55,6 +59,7 @@ def distract_splits(splits: Mapping[str, Sequence[CleanRow]], mean: float, seed:
         splits: The kept rows of each split.
         mean: Mean number of columns that a row's answer does not need; 0 changes nothing.
         seed: Decides everything.
+        map_rows: Calls a function for each row, in order; several processes may.
 
     Returns:
         What became of each row, in the same order.
@@ -63,14 +68,16 @@ def distract_splits(splits: Mapping[str, Sequence[CleanRow]], mean: float, seed:
         return {split: [Distracted(row.context, row.schema_id) for row in rows] for split, rows in splits.items()}
     schemas = {split: ((Schema.from_ddl(row.context), row.schema_id) for row in rows) for split, rows in splits.items()}
     index = index_of(schemas, seed)
-    done = {split: [distract_row(row, split, index, mean, seed) for row in rows] for split, rows in splits.items()}
-    trained = {row.schema_id for row in done.get("train", ())}
-    for split in [split for split in splits if split != "train"]:
-        again = partial(distract_row, split=split, index=index, mean=mean, seed=seed, forbidden=trained)
-        done[split] = [
-            again(row) if result.schema_id in trained and result.schema_id != row.schema_id else result
-            for row, result in zip(splits[split], done[split], strict=True)
-        ]
+    done: dict[str, list[Distracted]] = {}
+    for split, rows in splits.items():
+        done[split] = list(map_rows(partial(distract_row, split=split, index=index, mean=mean, seed=seed), rows))
+    trained = frozenset(result.schema_id for result in done.get("train", ()))
+    for split, rows in splits.items():
+        if split != "train":
+            again = partial(distract_row, split=split, index=index, mean=mean, seed=seed, forbidden=trained)
+            clashes = [result.schema_id in trained for result in done[split]]
+            pairs = zip(rows, done[split], clashes, strict=True)
+            done[split] = [again(row) if clash else result for row, result, clash in pairs]
     return done
 
 

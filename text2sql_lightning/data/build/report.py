@@ -8,6 +8,8 @@ from typing import Any, Final
 
 from text2sql_lightning.data.build.clean import CleanRow, DroppedRow
 from text2sql_lightning.data.build.decontaminate import NEAR_DUPLICATE_SIMILARITY
+from text2sql_lightning.data.build.distract import Distracted
+from text2sql_lightning.data.build.distract_report import distractor_figures
 from text2sql_lightning.data.build.settings import BuildSettings
 from text2sql_lightning.data.records import Record
 from text2sql_lightning.text.prompts import build_prompt, prompt_sha256
@@ -26,6 +28,7 @@ def make_report(
     dropped: Sequence[DroppedRow],
     splits: Mapping[str, Sequence[CleanRow]],
     records: Mapping[str, Sequence[Record]],
+    distracted: Mapping[str, Sequence[Distracted]],
     count_tokens: Callable[[Sequence[str]], list[int]] | None,
 ) -> dict[str, Any]:
     """Collect the figures of a build.
@@ -37,6 +40,7 @@ def make_report(
         dropped: The rows that were dropped.
         splits: The kept rows of each split.
         records: The records of each split, in the same order.
+        distracted: What distractors each row got, in the same order.
         count_tokens: Gives the lengths of texts in tokens; None leaves these figures out.
 
     Returns:
@@ -55,6 +59,7 @@ def make_report(
         "dropped": _dropped(dropped),
         "repairs": _repairs(kept),
         "literal_case_repaired": sum(row.literal_case_repaired for row in kept),
+        "distractors": distractor_figures(distracted, settings.distractors),
         "contamination": _contamination(settings, dropped),
         "splits": {split: _split(splits[split], records[split]) for split in splits},
         "schema_overlap": _overlap(splits, records),
@@ -63,7 +68,7 @@ def make_report(
 
 
 def _settings(settings: BuildSettings) -> dict[str, Any]:
-    names = ("val_ratio", "test_ratio", "seed", "max_rows", "literal_case", "split_by", "decontaminate")
+    names = ("val_ratio", "test_ratio", "seed", "max_rows", "literal_case", "split_by", "distractors", "decontaminate")
     return {name: getattr(settings, name) for name in names} | {
         "decontaminate_against": len(settings.decontaminate_against)
     }

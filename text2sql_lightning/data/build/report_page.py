@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from text2sql_lightning.data.build.distract_report import distractor_lines
 from text2sql_lightning.data.build.report import LEVELS
 
 
@@ -15,7 +16,8 @@ def report_page(report: Mapping[str, Any]) -> str:
     Returns:
         The page.
     """
-    parts = [_head(report), _dropped(report), _repairs(report), _splits(report), _lengths(report), _files(report)]
+    parts = [_head(report), _dropped(report), _repairs(report), _distractors(report), _splits(report)]
+    parts += [_lengths(report), _files(report)]
     return "\n\n".join(parts) + "\n"
 
 
@@ -58,6 +60,10 @@ def _dropped(report: Mapping[str, Any]) -> str:
 def _repairs(report: Mapping[str, Any]) -> str:
     rows = [[kind, count] for kind, count in report["repairs"].items()]
     return "\n".join(["## Repaired rows", "", *(_table(["repair", "rows"], rows) if rows else ["None."])])
+
+
+def _distractors(report: Mapping[str, Any]) -> str:
+    return "\n".join(["## Distractors", "", *distractor_lines(report["distractors"])])
 
 
 def _splits(report: Mapping[str, Any]) -> str:
