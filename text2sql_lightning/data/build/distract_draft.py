@@ -10,6 +10,7 @@ from text2sql_lightning.data.build.distract_index import ColumnIndex, Neighbour
 from text2sql_lightning.data.build.distract_names import (
     Style,
     compact,
+    is_id,
     name_style,
     split_name,
     text_meanings,
@@ -132,7 +133,8 @@ class Draft:
     def _borrow(self, donors: Iterable[list[str]], style: Style) -> Iterator[tuple[Column, str]]:
         for donor in donors:
             self._rng.shuffle(donor)
-            for name in donor:
+            # Another table's ids say nothing here: no `athlete_id` beside the height of a plant.
+            for name in (name for name in donor if not is_id(name)):
                 styled = name if style == "snake" and name.islower() else write_name(split_name(name) or [name], style)
                 if self._rules.accept(styled):
                     yield Column(styled, self._borrowed_type(name)), "co_occurrence"
@@ -161,9 +163,10 @@ def has_star(tokens: Sequence[Token]) -> bool:
 
 
 def needed_columns(schema: Schema, reading: Reading, tokens: Sequence[Token]) -> list[str]:
-    """Return the columns that gold needs: those it reads, and those of `USING (...)`, which SQLite keeps quiet."""
+    """Return the columns that gold needs: those it reads, and those of `USING (...)`, which SQLite does not tell."""
     read = {table for table, _ in reading.columns}
-    said = {token.value.lower() for token in tokens if token.kind in ("word", "quoted", "name")}
+    merges = any(token.is_word("USING", "NATURAL") for token in tokens)
+    said = {token.value.lower() for token in tokens} if merges else set()
     return [
         column.name
         for table in schema.tables

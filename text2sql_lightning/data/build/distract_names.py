@@ -165,6 +165,12 @@ def compact(name: str) -> str:
     return _NO_LETTER.sub("", name.lower()).rstrip("s")
 
 
+def is_id(name: str) -> bool:
+    """Tell whether a name is that of an id: `city_id`, `CityID`, `custid`."""
+    words = _plain_words(name)
+    return len(words) > 1 and words[-1] == "id"
+
+
 def name_style(names: Iterable[str]) -> Style:
     """Return how most of the names are written, `snake` where they do not tell."""
     votes: dict[Style, int] = {}
