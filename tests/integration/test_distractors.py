@@ -34,9 +34,10 @@ def widened(filling: Filling, context: str) -> bytes:
     old = {name.lower(): (columns, rows) for (name, columns), rows in zip(filling.tables, filling.rows, strict=True)}
     connection = sqlite3.connect(":memory:", isolation_level=None)
     for table in Schema.from_ddl(context).tables:
-        declared = ", ".join(f"{quote_name(column.name)} {column.type}" for column in table.columns)
-        connection.execute(f"CREATE TABLE {quote_name(table.name)} ({declared})")
         columns, rows = old.get(table.name.lower(), ((), ((),) * 5))
+        kinds = {name.lower(): kind for name, kind in columns}  # a filling makes numbers of some columns
+        declared = [f"{quote_name(c.name)} {kinds.get(c.name.lower(), c.type)}" for c in table.columns]
+        connection.execute(f"CREATE TABLE {quote_name(table.name)} ({', '.join(declared)})")
         at = {name.lower(): position for position, (name, _) in enumerate(columns)}
         for row in rows:
             values = [

@@ -1,6 +1,8 @@
 import pytest
 
-from text2sql_lightning.data.build.distract_check import Reading, read_columns
+from text2sql_lightning.data.build.distract_check import Reading, has_star, means_the_same, read_columns, said_columns
+from text2sql_lightning.sql.schema import Schema
+from text2sql_lightning.sql.tokens import tokenize
 
 pytestmark = pytest.mark.unit
 
@@ -48,3 +50,40 @@ def test_other_columns_change_nothing() -> None:
 @pytest.mark.parametrize("sql", ["DROP TABLE song", "PRAGMA user_version = 1", "SELECT nothing FROM song", "", "\0"])
 def test_what_is_no_query_reads_nothing(sql: str) -> None:
     assert read_columns(SONG, sql) in (None, Reading((), ()))
+
+
+def test_what_a_text_says_that_it_reads() -> None:
+    schema = Schema.from_ddl(SONG)
+    assert said_columns(schema, tokenize("SELECT NAME FROM song WHERE genre2 = 'genre'")) == Reading(
+        (("song", "name"),)
+    )
+    assert said_columns(schema, tokenize("SELECT * FROM song")) is None
+    two = Schema.from_ddl(f"{SONG}; CREATE TABLE band (id INT)")
+    assert said_columns(two, tokenize("SELECT name FROM song")) is None
+
+
+@pytest.mark.parametrize(
+    ("sql", "star"),
+    [
+        ("SELECT * FROM t", True),
+        ("SELECT DISTINCT * FROM t", True),
+        ("SELECT a, * FROM t", True),
+        ("SELECT T1.* FROM t AS T1", True),
+        ("SELECT COUNT(*) FROM t", False),
+        ("SELECT a * b FROM t", False),
+        ("SELECT a FROM t WHERE b = '*'", False),
+    ],
+)
+def test_a_star_that_stands_for_columns(sql: str, star: bool) -> None:
+    assert has_star(tokenize(sql)) is star
+
+
+def test_the_same_meaning() -> None:
+    sql = 'SELECT name FROM song WHERE genre = "rock"'
+    before = said_columns(Schema.from_ddl(SONG), tokenize(sql))
+    assert before is not None
+    rock = read_columns("CREATE TABLE song (rock INT, name INT, genre INT)", sql)
+    year = read_columns("CREATE TABLE song (year INT, genre INT, name INT)", sql)
+    assert not means_the_same(before, rock, {("song", "rock")})
+    assert means_the_same(before, year, {("song", "year")})
+    assert not means_the_same(before, None, set())

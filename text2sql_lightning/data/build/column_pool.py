@@ -21,7 +21,7 @@ class PoolColumn(NamedTuple):
 _MANY_FIELDS: Final = 4
 _FITS: Final = 0.5
 _COLUMN_WORD: Final = 0.4
-_QUESTION_WORD: Final = 0.5
+_QUESTION_WORD: Final = 0.3
 _KINDS: Final[dict[str, Kind]] = {"t": "text", "i": "integer", "r": "real", "d": "date"}
 
 # One field a paragraph: words that tell it, then columns of text (t), whole numbers (i), numbers (r) and dates (d).
@@ -204,7 +204,7 @@ def pool_columns(
 
     Args:
         schema: Stems of the words of its name and its columns.
-        question: Stems of the question's words; they count half.
+        question: Stems of the question's words; they count less.
         rng: Decides between fields that fit as well.
 
     Returns:

@@ -8,7 +8,7 @@ from random import Random
 from typing import Final, TypeAlias
 
 from text2sql_lightning.data.build.clean import CleanRow
-from text2sql_lightning.data.build.distract_check import read_columns
+from text2sql_lightning.data.build.distract_check import means_the_same, read_columns, said_columns
 from text2sql_lightning.data.build.distract_ddl import extend_ddl
 from text2sql_lightning.data.build.distract_draft import Draft, needed_columns
 from text2sql_lightning.data.build.distract_index import ColumnIndex, index_of
@@ -103,10 +103,10 @@ def distract_row(
         The schema with distractors; without any where the row already has enough, or none would leave gold as it is.
     """
     schema = Schema.from_ddl(row.context)
-    reading = read_columns(row.context, row.sql)
+    tokens = tokenize(row.sql)
+    reading = said_columns(schema, tokens) or read_columns(row.context, row.sql)
     if reading is None:
         return Distracted(row.context, row.schema_id, refused=True)
-    tokens = tokenize(row.sql)
     needed = needed_columns(schema, reading, tokens)
     before = sum(len(table.columns) for table in schema.tables) - len(needed)
     unchanged = Distracted(row.context, row.schema_id, unneeded_before=before)
@@ -122,7 +122,7 @@ def distract_row(
         if found in forbidden or (found != row.schema_id and index.split_of(found) not in (None, split)):
             continue
         # Compiling is the proof, whatever the rules for names have missed.
-        if read_columns(context, row.sql) != reading:
+        if not means_the_same(reading, read_columns(context, row.sql), draft.added()):
             return replace(unchanged, refused=True)
         return Distracted(context, found, tuple(draft.sources), len(draft.tables), before)
     return unchanged

@@ -5,7 +5,7 @@ from random import Random
 from typing import Final
 
 from text2sql_lightning.data.build.column_pool import PoolColumn, pool_columns
-from text2sql_lightning.data.build.distract_check import Reading
+from text2sql_lightning.data.build.distract_check import Reading, has_star
 from text2sql_lightning.data.build.distract_index import ColumnIndex, Neighbour
 from text2sql_lightning.data.build.distract_names import (
     Style,
@@ -28,7 +28,6 @@ _TABLE_SHARE: Final = 0.4
 """Of the rows whose database is known to have more tables, this part gets one."""
 
 _TABLE_COLUMNS: Final = 4
-_BEFORE_STAR: Final = frozenset(["SELECT", "DISTINCT", "ALL", ",", "."])
 
 
 class Draft:
@@ -90,6 +89,12 @@ class Draft:
             column, source = found
             self.columns[host.name].append(column)
             self.sources.append(source)
+
+    def added(self) -> set[tuple[str, str]]:
+        """Return (table, column) in lower case of all new columns."""
+        pairs = [(name, columns) for name, columns in self.columns.items()]
+        pairs += [(table.name, list(table.columns)) for table in self.tables]
+        return {(name.lower(), column.name.lower()) for name, columns in pairs for column in columns}
 
     def _add_table(self, number: int) -> None:
         choices = self._index.neighbours(self._schema.tables, self._split)
@@ -153,13 +158,6 @@ class Draft:
 def different(names: Iterable[str]) -> list[str]:
     """Return the names without those that repeat one but for case, underscores and a plural."""
     return list({compact(name): name for name in names}.values())
-
-
-def has_star(tokens: Sequence[Token]) -> bool:
-    """Tell whether a query has a `*` that stands for columns, not for rows or a product."""
-    return any(
-        token.text == "*" and tokens[at - 1].text.upper() in _BEFORE_STAR for at, token in enumerate(tokens) if at
-    )
 
 
 def needed_columns(schema: Schema, reading: Reading, tokens: Sequence[Token]) -> list[str]:

@@ -98,10 +98,11 @@ class Name(NamedTuple):
         compact: Its letters and digits in lower case, without a plural's ending.
         words: All of them, reduced to stems; words of one meaning have one stem.
         core: Those that carry the meaning: without prepositions, `number`, `name` and `id` where others are left.
-        short: The core of what stands in front of a bracket: `viewers__millions_` was "viewers (millions)".
+        short: The core of what stands in front of a bracket, without numbers: `viewers__millions_` was "viewers
+            (millions)".
         head: The noun that says what kind of thing the column holds.
         kind: Class of the head: person, place, time, group or number; empty where it is none of these.
-        is_usual: Whether it needs no quotes, is ASCII and no longer than names usually are.
+        is_usual: Whether it needs no quotes, is ASCII, has a word of three letters and is not very long.
     """
 
     compact: str
@@ -134,15 +135,15 @@ def read_name(name: str) -> Name:
     at = next((i for i, word in enumerate(front) if i and word in _PREPOSITIONS), len(front))
     nouns = [word for word in front[:at] if word not in _FILLERS] or core
     head = meaning(nouns[-1]) if nouns else ""
-    usual = 0 < len(plain) <= _MOST_WORDS and len(name) <= _LONGEST and quote_name(name) == name and name.isascii()
+    usual = len(plain) <= _MOST_WORDS and len(name) <= _LONGEST and quote_name(name) == name and name.isascii()
     return Name(
         compact=compact(name),
         words=tuple(map(meaning, plain)),
         core=frozenset(map(meaning, core)),
-        short=frozenset(map(meaning, _core(front))),
+        short=frozenset(map(meaning, _core([word for word in front if not word.isdigit()] or front))),
         head=head,
         kind=_KINDS.get(head, ""),
-        is_usual=usual,
+        is_usual=usual and max(map(len, plain), default=0) >= _SHORTEST,
     )
 
 
