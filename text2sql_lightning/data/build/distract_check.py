@@ -29,9 +29,7 @@ class Reading(NamedTuple):
 def read_columns(context: str, sql: str) -> Reading | None:
     """Find out what a query reads.
 
-    SQLite resolves names when it compiles a query, before any row is read, and asks an authorizer for each. Where two
-    schemas give the same list and differ only in columns that are not on it, the query is the same program on both:
-    no name became ambiguous, no text in double quotes became a column, no `*` grew, and so no row can differ.
+    SQLite resolves names when it compiles a query, before any row is read, and asks an authorizer for each.
 
     Args:
         context: CREATE TABLE text.
@@ -80,9 +78,9 @@ def said_columns(schema: Schema, tokens: Sequence[Token]) -> Reading | None:
 def means_the_same(before: Reading, after: Reading | None, added: Collection[tuple[str, str]]) -> bool:
     """Tell whether a query that runs on a schema means the same on a wider one.
 
-    A name that does not resolve to an added column resolves to what it was before: an added column of that name would
-    have made it ambiguous, or stood nearer, or not have been asked at all. `*` is the exception; where there is one,
-    both readings are compared.
+    Where a name does not resolve to an added column, it resolves to what it was before: an added column of that name
+    would have been found instead, or have made it ambiguous, or stands in a table farther out, where it is not looked
+    for. `*` is the exception; where there is one, both readings are compared.
 
     Args:
         before: What it reads on the schema.
