@@ -1,7 +1,6 @@
 """Columns as databases of many fields have them, for tables that nothing like is known of."""
 
-from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from functools import cache
 from random import Random
 from typing import Final, Literal, NamedTuple
@@ -191,14 +190,21 @@ def _read_field(paragraph: str) -> _Field:
 
 
 @cache
-def _weights() -> dict[str, float]:
-    """Return for each word what it says about the field: much where it stands in one, nothing where it is in many."""
-    counts = Counter(word for field in _fields() for word in field.hints)
-    return {word: 1 / count if count <= _MANY_FIELDS else 0.0 for word, count in counts.items()}
+def _votes() -> dict[str, list[tuple[int, float]]]:
+    """Return for each word which fields it speaks for: much where it stands in one, not at all where it is in many."""
+    votes: dict[str, list[tuple[int, float]]] = {}
+    for number, field in enumerate(_fields()[:-1]):
+        for word, weight in field.hints.items():
+            votes.setdefault(word, []).append((number, weight))
+    return {
+        word: [(number, weight / len(given)) for number, weight in given]
+        for word, given in votes.items()
+        if len(given) <= _MANY_FIELDS
+    }
 
 
 def pool_columns(
-    schema: Collection[str], question: Collection[str], rng: Random
+    schema: frozenset[str], question: frozenset[str], rng: Random
 ) -> tuple[Sequence[PoolColumn], Sequence[PoolColumn]]:
     """Return columns for a table.
 
@@ -211,15 +217,12 @@ def pool_columns(
         Columns of the field that fits best, none where none fits; and columns that a table of any field may have.
     """
     *fields, general = _fields()
-    weights = _weights()
-    fits = [
-        sum(
-            said * weights[word] * (1.0 if word in schema else _QUESTION_WORD)
-            for word, said in field.hints.items()
-            if word in schema or word in question
-        )
-        for field in fields
-    ]
+    votes = _votes()
+    fits = [0.0] * len(fields)
+    for words, counts in ((schema, 1.0), (question - schema, _QUESTION_WORD)):
+        for word in sorted(words):  # floats: the order of a set differs between processes
+            for number, weight in votes.get(word, ()):
+                fits[number] += counts * weight
     best = max(range(len(fields)), key=lambda at: (fits[at], rng.random()))
     return fields[best].columns if fits[best] >= _FITS else (), general.columns
 

@@ -11,7 +11,7 @@ from text2sql_lightning.sql.schema import Schema, Table
 
 _GENERIC_TABLE: Final = re.compile(r"table_name_\d+")
 _IDENTIFIER_TABLE: Final = re.compile(r"table_\d+_\d+")
-_BAGS_A_COLUMN: Final = 120
+_BAGS_A_COLUMN: Final = 80
 _BAGS_A_TABLE: Final = 50
 _MOST_UNNAMED: Final = 100_000
 _DONORS: Final = 24
@@ -34,7 +34,7 @@ class ColumnIndex:
     alone, whoever gets them.
 
     Its size is bounded by different tables, not by rows: names are stored once, equal tables once, of the tables that
-    a common column stands in a sample of 120, of tables without a name the first 100,000.
+    a common column stands in a sample of 80, of tables without a name the first 100,000.
     """
 
     def __init__(self, seed: int) -> None:
@@ -169,7 +169,7 @@ class ColumnIndex:
 
     def _offer(self, bag: int) -> None:
         """Sample each column's tables evenly (a reservoir): a source is often ordered."""
-        for name in {name.lower() for name in self._columns(bag)}:
+        for name in dict.fromkeys(name.lower() for name in self._columns(bag)):
             bags = self._by_column.setdefault(name, [])
             self._offered[name] += 1
             if len(bags) < _BAGS_A_COLUMN:

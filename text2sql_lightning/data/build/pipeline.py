@@ -28,7 +28,7 @@ ROWS_FOR_POOL: Final = 2000
 """From more rows than this on, several processes are worth their start."""
 
 _CHUNK: Final = 100
-_CHUNKS_A_WORKER: Final = 4
+_CHUNKS_A_WORKER: Final = 2
 
 
 @dataclass(frozen=True)
