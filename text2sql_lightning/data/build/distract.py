@@ -3,6 +3,7 @@
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import islice
 from math import ceil, exp
 from random import Random
 from typing import Final, TypeAlias
@@ -18,7 +19,8 @@ from text2sql_lightning.sql.tokens import tokenize
 _SHAPE: Final = 4.0
 _ATTEMPTS: Final = 4
 
-RowMap: TypeAlias = "Callable[[Callable[[CleanRow], Distracted], Sequence[CleanRow]], Iterable[Distracted]]"
+SplitRow: TypeAlias = tuple[str, CleanRow]
+RowMap: TypeAlias = "Callable[[Callable[[SplitRow], Distracted], Sequence[SplitRow]], Iterable[Distracted]]"
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,7 @@ def distract_splits(
         splits: The kept rows of each split.
         mean: Mean number of columns that a row's answer does not need; 0 changes nothing.
         seed: Decides everything.
-        map_rows: Calls a function for each row, in order; several processes may.
+        map_rows: Calls a function for each split and row, in order; several processes may.
 
     Returns:
         What became of each row, in the same order.
@@ -68,17 +70,22 @@ def distract_splits(
         return {split: [Distracted(row.context, row.schema_id) for row in rows] for split, rows in splits.items()}
     schemas = {split: ((Schema.from_ddl(row.context), row.schema_id) for row in rows) for split, rows in splits.items()}
     index = index_of(schemas, seed)
-    done: dict[str, list[Distracted]] = {}
-    for split, rows in splits.items():
-        done[split] = list(map_rows(partial(distract_row, split=split, index=index, mean=mean, seed=seed), rows))
+    distract = partial(_distract_pair, index=index, mean=mean, seed=seed)
+    pairs = [(split, row) for split, rows in splits.items() for row in rows]
+    results = iter(map_rows(distract, pairs))
+    done = {split: list(islice(results, len(rows))) for split, rows in splits.items()}
     trained = frozenset(result.schema_id for result in done.get("train", ()))
     for split, rows in splits.items():
         if split != "train":
             again = partial(distract_row, split=split, index=index, mean=mean, seed=seed, forbidden=trained)
-            clashes = [result.schema_id in trained for result in done[split]]
-            pairs = zip(rows, done[split], clashes, strict=True)
-            done[split] = [again(row) if clash else result for row, result, clash in pairs]
+            both = zip(rows, done[split], strict=True)
+            done[split] = [again(row) if result.schema_id in trained else result for row, result in both]
     return done
+
+
+def _distract_pair(pair: SplitRow, index: ColumnIndex, mean: float, seed: int) -> Distracted:
+    split, row = pair
+    return distract_row(row, split, index, mean, seed)
 
 
 def distract_row(

@@ -66,7 +66,9 @@ class ColumnIndex:
             schema_id: Its hash.
             split: The split that the row is in.
         """
-        self._split_of[schema_id] = split
+        # Rows on a table whose name is an identifier are in one split anyway.
+        if not any(_IDENTIFIER_TABLE.fullmatch(table.name.lower()) for table in schema.tables):
+            self._split_of[schema_id] = split
         bags = [self._add_table(table, split) for table in schema.tables]
         named = [(bag, table) for bag, table in zip(bags, schema.tables, strict=True) if is_real(table.name)]
         for bag, table in named:
@@ -76,8 +78,19 @@ class ColumnIndex:
                     others.append((bag, other))
 
     def split_of(self, schema_id: str) -> str | None:
-        """Return the split whose rows have this schema, None where no row has it."""
+        """Return the split whose rows have this schema; None where no row has it, or its tables' names tell that."""
         return self._split_of.get(schema_id)
+
+    def close(self) -> None:
+        """Forget what is needed to add rows alone, and tables that nothing refers to: no row can be added then."""
+        self._known.clear()
+        for key, bags in list(self._by_table.items()):
+            if len(bags) == 1 and _IDENTIFIER_TABLE.fullmatch(key[1]):
+                del self._by_table[key]  # its rows have all of its columns already
+        kept = {bag for bags in (*self._by_table.values(), *self._by_column.values()) for bag in bags}
+        kept.update(bag for pairs in self._neighbours.values() for pair in pairs for bag in pair)
+        self._bags = [bag if number in kept else () for number, bag in enumerate(self._bags)]
+        self._bag_tables = {bag: name for bag, name in self._bag_tables.items() if bag in kept}
 
     def same_table(self, table: Table, split: str) -> list[str]:
         """Return columns that rows of the same split have in the same real table; the same table's rows come first.
@@ -209,4 +222,5 @@ def index_of(splits: Mapping[str, Iterable[tuple[Schema, str]]], seed: int) -> C
     for split, schemas in splits.items():
         for schema, schema_id in schemas:
             index.add(schema, schema_id, split)
+    index.close()
     return index
