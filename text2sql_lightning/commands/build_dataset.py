@@ -43,6 +43,8 @@ def _parser() -> OneLineParser:
     add("--max_rows", type=int, metavar="N", help="read a seeded sample of N rows, never the first N")
     add("--split_by", choices=SPLIT_KINDS, default="schema", help="keep rows of a schema in one split, or not")
     add("--literal_case", choices=LITERAL_CASES, default="question", help="letter case of text literals in the SQL")
+    add("--distractors", type=float, default=3.0, metavar="MEAN",
+        help="mean number of columns that the answer does not need; 0 leaves schemas as they are")  # fmt: skip
     add("--decontaminate_against", type=Path, action="append", default=[], metavar="DIR|FILE",
         help="also drop rows of this test set: a folder in Spider's format, or JSON lines with question and query; may "
         "be repeated")  # fmt: skip
@@ -64,6 +66,7 @@ def _build(args: Namespace) -> None:
         max_rows=args.max_rows,
         literal_case=args.literal_case,
         split_by=args.split_by,
+        distractors=args.distractors,
         decontaminate=not args.no_decontaminate,
         decontaminate_against=tuple(args.decontaminate_against),
         mix=sources.mix,

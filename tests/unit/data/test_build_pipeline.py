@@ -45,7 +45,7 @@ def good_rows(count: int) -> list[RawRow]:
 
 def test_a_record_from_end_to_end() -> None:
     rows = good_rows(60)
-    built = build_dataset(rows, BuildSettings(seed=1))
+    built = build_dataset(rows, BuildSettings(seed=1, distractors=0))
     record = built.val[0]
     row = rows[record.meta["row"]]
     assert json.loads(record.to_json()) == {
@@ -65,6 +65,7 @@ def test_a_record_from_end_to_end() -> None:
             "schema_id": record.meta["schema_id"],
             "schema_group": record.meta["schema_group"],
             "distractors": 0,
+            "distractor_tables": 0,
             "literal_case_repaired": True,
             "dialect": "sqlite",
             "decontaminated": True,

@@ -18,8 +18,9 @@ from text2sql_lightning.data.build.settings import LiteralCase
 from text2sql_lightning.data.sources import SQLITE, RawRow
 from text2sql_lightning.errors import DataError
 from text2sql_lightning.sql.components import hardness
+from text2sql_lightning.sql.connection import restrict
 from text2sql_lightning.sql.dialects import query_problem
-from text2sql_lightning.sql.execution import execute
+from text2sql_lightning.sql.execution import execute, run_query
 from text2sql_lightning.sql.schema import Schema, Table, ddl_error, repair_ddl, schema_id
 from text2sql_lightning.sql.tokens import tokenize
 from text2sql_lightning.text.prompts import format_input, split_input
@@ -204,7 +205,10 @@ def _has_other_statements(context: str) -> bool:
 
 def _check_gold(sql: str, schema: Schema) -> None:
     """Run the query on empty tables: names, functions and syntax are checked before the first row is read."""
-    result = execute(_empty_database(schema), sql, timeout_s=_TIMEOUT_S)
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
+        connection.executescript(schema.to_ddl())
+        restrict(connection)
+        result = run_query(connection, sql, timeout_s=_TIMEOUT_S)
     if result.error:
         raise _UnusableError(f"gold_{result.error}", sql)
 
@@ -222,13 +226,6 @@ def _same_answer(one: str, other: str, database: Path) -> bool:
         return True
     results = [execute(database, sql, timeout_s=_DATABASE_TIMEOUT_S) for sql in (one, other)]
     return all(result.error is None for result in results) and results[0].rows == results[1].rows
-
-
-@lru_cache(maxsize=64)
-def _empty_database(schema: Schema) -> bytes:
-    with closing(sqlite3.connect(":memory:")) as connection:
-        connection.executescript(schema.to_ddl())
-        return connection.serialize()
 
 
 def _names(schema: Schema) -> frozenset[str]:

@@ -15,6 +15,7 @@ from tqdm import tqdm
 
 from text2sql_lightning.data.build.clean import CleanRow, DroppedRow, clean_row
 from text2sql_lightning.data.build.decontaminate import Detector, Match
+from text2sql_lightning.data.build.distract import Distracted, distract_splits
 from text2sql_lightning.data.build.groups import row_groups
 from text2sql_lightning.data.build.mixing import mix_rows, source_figures
 from text2sql_lightning.data.build.normal_form import normal_query
@@ -30,6 +31,7 @@ ROWS_FOR_POOL: Final = 2000
 """From more rows than this on, several processes are worth their start."""
 
 _CHUNK: Final = 100
+_CHUNKS_A_WORKER: Final = 2
 
 
 @dataclass(frozen=True)
@@ -72,12 +74,16 @@ def build_dataset(
     """
     detector = Detector.for_spider(settings.decontaminate_against) if settings.decontaminate else None
     sample = sample_rows(rows, settings)
-    kept, dropped = _select(_clean_all(sample, settings, detector, progress))
-    if not kept:
-        raise DataError(f"none of {len(sample)} rows can be used; {_most_frequent(dropped)}")
-    unmixed = split_rows(kept, settings)
-    splits = unmixed | {"train": mix_rows(unmixed["train"], settings.mix, settings.seed)}
-    records = _make_records(splits, settings)
+    with _row_map(settings, len(sample)) as map_rows:
+        kept, dropped = _select(_clean_all(sample, settings, detector, map_rows, progress))
+        if not kept:
+            raise DataError(f"none of {len(sample)} rows can be used; {_most_frequent(dropped)}")
+        unmixed = split_rows(kept, settings)
+        splits = unmixed | {"train": mix_rows(unmixed["train"], settings.mix, settings.seed)}
+        # Few chunks: each carries the index of columns along.
+        map_far = partial(map_rows, chunksize=max(_CHUNK, len(kept) // (_CHUNKS_A_WORKER * settings.workers)))
+        distracted = distract_splits(splits, settings.distractors, settings.seed, map_far)
+    records = _make_records(splits, distracted, settings)
     report = make_report(
         settings=settings,
         rows_in_source=len(rows),
@@ -85,6 +91,7 @@ def build_dataset(
         dropped=dropped,
         splits=splits,
         records=records,
+        distracted=distracted,
         count_tokens=count_tokens,
         benchmarks=detector.benchmarks if detector else (),
         same_tables=Counter(row.query.tables for row in kept if detector and detector.has_tables(row.query)),
@@ -109,26 +116,42 @@ def sample_rows(rows: Sequence[RawRow], settings: BuildSettings) -> list[RawRow]
     return [rows[at] for at in sorted(chosen)]
 
 
+@contextmanager
+def _row_map(settings: BuildSettings, rows: int) -> Iterator[Callable[..., Iterator[Any]]]:
+    """Give a `map` that calls a function for each row in the settings' number of processes, or in this one."""
+    if settings.workers == 1 or rows <= ROWS_FOR_POOL:
+        yield _map_here
+        return
+    pool = ProcessPoolExecutor(settings.workers, mp_context=get_context("spawn"), initializer=_ignore_interrupt)
+
+    def map_in_pool(function: Callable[[Any], Any], items: Iterable[Any], *, chunksize: int) -> Iterator[Any]:
+        with _interrupts_held():
+            return pool.map(function, items, chunksize=chunksize)  # starts the workers, which inherit what is held
+
+    try:
+        yield map_in_pool
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _map_here(function: Callable[[Any], Any], rows: Iterable[Any], *, chunksize: int) -> Iterator[Any]:
+    del chunksize
+    return map(function, rows)
+
+
 def _clean_all(
-    rows: Sequence[RawRow], settings: BuildSettings, detector: Detector | None, progress: bool
+    rows: Sequence[RawRow],
+    settings: BuildSettings,
+    detector: Detector | None,
+    map_rows: Callable[..., Iterator[Any]],
+    progress: bool,
 ) -> Iterator[CleanRow | DroppedRow]:
     clean = partial(_prepare, literal_case=settings.literal_case, detector=detector)
     # disable=None: no bar where stderr is a file.
     with tqdm(total=len(rows), desc="rows", unit="row", disable=None if progress else True) as bar:
-        if settings.workers == 1 or len(rows) <= ROWS_FOR_POOL:
-            for row in rows:
-                yield clean(row)
-                bar.update()
-            return
-        pool = ProcessPoolExecutor(settings.workers, mp_context=get_context("spawn"), initializer=_ignore_interrupt)
-        try:
-            with _interrupts_held():
-                results = pool.map(clean, rows, chunksize=_CHUNK)  # starts the workers, which inherit what is held
-            for result in results:
-                yield result
-                bar.update()
-        finally:
-            pool.shutdown(cancel_futures=True)
+        for result in map_rows(clean, rows, chunksize=_CHUNK):
+            yield result
+            bar.update()
 
 
 @contextmanager
@@ -189,24 +212,31 @@ def _most_frequent(dropped: Sequence[DroppedRow]) -> str:
     return f"most were dropped as {reason}, row {example.row.index} for one: {detail}"
 
 
-def _make_records(splits: Mapping[str, Sequence[CleanRow]], settings: BuildSettings) -> dict[str, list[Record]]:
+def _make_records(
+    splits: Mapping[str, Sequence[CleanRow]], distracted: Mapping[str, Sequence[Distracted]], settings: BuildSettings
+) -> dict[str, list[Record]]:
     members = [row for split in SPLITS for row in splits[split]]
-    places = ((row.row.source, row.row.index) for row in members)
-    groups = dict(zip(places, row_groups(members, "schema"), strict=True))
+    groups = dict(zip(map(_place, members), row_groups(members, "schema"), strict=True))
     return {
         split: [
-            _make_record(row, f"sqlcc-{split}-{number:06d}", split, groups[row.row.source, row.row.index], settings)
-            for number, row in enumerate(splits[split], start=1)
+            _make_record(row, distractors, f"sqlcc-{split}-{number:06d}", split, groups[_place(row)], settings)
+            for number, (row, distractors) in enumerate(zip(splits[split], distracted[split], strict=True), start=1)
         ]
         for split in splits
     }
 
 
-def _make_record(row: CleanRow, name: str, split: str, group: str, settings: BuildSettings) -> Record:
+def _place(row: CleanRow) -> tuple[str, int]:
+    return row.row.source, row.row.index
+
+
+def _make_record(
+    row: CleanRow, distracted: Distracted, name: str, split: str, group: str, settings: BuildSettings
+) -> Record:
     return Record(
         id=name,
         instruction=INSTRUCTION,
-        input=format_input(row.context, row.question),
+        input=format_input(distracted.context, row.question),
         output=row.sql,
         source=row.row.source,
         meta={
@@ -218,7 +248,8 @@ def _make_record(row: CleanRow, name: str, split: str, group: str, settings: Bui
             "seed": settings.seed,
             "schema_id": row.schema_id,
             "schema_group": group,
-            "distractors": 0,
+            "distractors": len(distracted.sources),
+            "distractor_tables": distracted.tables,
             "literal_case_repaired": row.literal_case_repaired,
             "dialect": row.row.dialect,
             "decontaminated": settings.decontaminate,

@@ -9,6 +9,8 @@ from typing import Any, Final
 from text2sql_lightning.data.build.clean import CleanRow, DroppedRow
 from text2sql_lightning.data.build.constructs import CONSTRUCTS
 from text2sql_lightning.data.build.decontaminate import SIMILARITY_OF_SAME_SKELETON, SIMILARITY_ON_SAME_TABLES
+from text2sql_lightning.data.build.distract import Distracted
+from text2sql_lightning.data.build.distract_report import distractor_figures
 from text2sql_lightning.data.build.fingerprints import NORMAL_FORM_VERSION
 from text2sql_lightning.data.build.groups import template_key
 from text2sql_lightning.data.build.histograms import Lengths, length_histograms
@@ -30,6 +32,7 @@ def make_report(
     dropped: Sequence[DroppedRow],
     splits: Mapping[str, Sequence[CleanRow]],
     records: Mapping[str, Sequence[Record]],
+    distracted: Mapping[str, Sequence[Distracted]],
     count_tokens: Callable[[Sequence[str]], list[int]] | None,
     benchmarks: Sequence[str] = (),
     same_tables: Mapping[tuple[str, ...], int] | None = None,
@@ -43,6 +46,7 @@ def make_report(
         dropped: The rows that were dropped.
         splits: The kept rows of each split.
         records: The records of each split, in the same order.
+        distracted: What distractors each row got, in the same order.
         count_tokens: Gives the lengths of texts in tokens; None leaves these figures out.
         benchmarks: Names of the test sets that were searched.
         same_tables: How many kept rows stand on each set of tables that a benchmark's query stands on.
@@ -64,6 +68,7 @@ def make_report(
         "dropped": _dropped(dropped),
         "repairs": _repairs(kept),
         "literal_case_repaired": sum(row.literal_case_repaired for row in kept),
+        "distractors": distractor_figures(distracted, settings.distractors),
         "contamination": _contamination(settings, dropped, benchmarks, same_tables or {}),
         "splits": {split: _split(splits[split], records[split]) for split in splits},
         "schema_overlap": _overlap(splits, records),
@@ -73,7 +78,7 @@ def make_report(
 
 
 def _settings(settings: BuildSettings) -> dict[str, Any]:
-    names = ("val_ratio", "test_ratio", "seed", "max_rows", "literal_case", "split_by", "decontaminate")
+    names = ("val_ratio", "test_ratio", "seed", "max_rows", "literal_case", "split_by", "distractors", "decontaminate")
     return {name: getattr(settings, name) for name in names} | {
         "decontaminate_against": len(settings.decontaminate_against),
         "mix": {weight.source: [weight.weight, weight.repeat] for weight in settings.mix},

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
+from text2sql_lightning.data.build.distract_report import distractor_lines
 from text2sql_lightning.data.build.report import LEVELS
 
 _MOST_ROWS: Final = 200
@@ -23,6 +24,7 @@ def report_page(report: Mapping[str, Any]) -> str:
         _dropped(report),
         _found(report),
         _repairs(report),
+        _distractors(report),
         _splits(report),
         _lengths(report),
         _files(report),
@@ -88,6 +90,10 @@ def _found(report: Mapping[str, Any]) -> str:
 def _repairs(report: Mapping[str, Any]) -> str:
     rows = [[kind, count] for kind, count in report["repairs"].items()]
     return "\n".join(["## Repaired rows", "", *(_table(["repair", "rows"], rows) if rows else ["None."])])
+
+
+def _distractors(report: Mapping[str, Any]) -> str:
+    return "\n".join(["## Distractors", "", *distractor_lines(report["distractors"])])
 
 
 def _splits(report: Mapping[str, Any]) -> str:

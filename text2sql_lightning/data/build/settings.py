@@ -12,6 +12,8 @@ SplitBy = Literal["schema", "row"]
 LITERAL_CASES: Final[tuple[str, ...]] = get_args(LiteralCase)
 SPLIT_KINDS: Final[tuple[str, ...]] = get_args(SplitBy)
 
+MOST_DISTRACTORS: Final = 20
+
 
 @dataclass(frozen=True)
 class BuildSettings:
@@ -24,6 +26,8 @@ class BuildSettings:
         max_rows: Read a seeded sample of this many rows; None reads all.
         literal_case: `question` spells a literal as the question does where only letter case differs; `keep` does not.
         split_by: `schema` keeps all rows of a schema in one split; `row` splits rows one by one.
+        distractors: Mean number of columns in a row's schema that its answer does not need; 0 adds none and leaves
+            schemas as they are.
         decontaminate: Whether rows that occur in Spider dev are dropped.
         decontaminate_against: Test sets that are searched as well: Spider folders, or files of `read_benchmark`.
         mix: The weight of each source among the training rows; nothing keeps every row.
@@ -36,6 +40,7 @@ class BuildSettings:
     max_rows: int | None = None
     literal_case: LiteralCase = "question"
     split_by: SplitBy = "schema"
+    distractors: float = 3.0
     decontaminate: bool = True
     decontaminate_against: tuple[Path, ...] = ()
     mix: tuple[MixWeight, ...] = ()
@@ -54,6 +59,10 @@ class BuildSettings:
             raise ConfigError(
                 f"--val_ratio {self.val_ratio} and --test_ratio {self.test_ratio} leave nothing to train on: "
                 "their sum must be below 1"
+            )
+        if not 0 <= self.distractors <= MOST_DISTRACTORS:
+            raise ConfigError(
+                f"--distractors {self.distractors}: give a mean of 0 (no distractors) to {MOST_DISTRACTORS}"
             )
         for name, number in (("max_rows", self.max_rows), ("workers", self.workers)):
             if number is not None and number < 1:

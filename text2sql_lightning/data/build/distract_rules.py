@@ -1,0 +1,98 @@
+"""Which columns may be added to a row: none that gold could mean, and none that a reader could take for the answer."""
+
+from collections.abc import Collection, Iterable
+from typing import Final
+
+from text2sql_lightning.data.build.distract_names import Name, compact, meaning, read_name, text_meanings
+from text2sql_lightning.sql.tokens import Token
+
+_BARE: Final = frozenset({meaning("id"), meaning("name")})
+_ROW_IDS: Final = frozenset({"rowid", "oid", "_rowid_"})
+
+
+class NameRules:
+    """Judges names for one row; a name that is accepted counts as taken from then on.
+
+    The rules, in the order in which they are tried:
+
+    1. It needs no quotes, and is not much longer than names usually are.
+    2. It is no token of the gold query, quoted text and aliases included: SQLite reads "rock" as a column where there
+       is one of that name.
+    3. No table of the schema has a column that is written the same but for case, underscores and a plural, and no
+       added column has the same words but for a bracket at the end (`viewers__millions_`, `viewers__m_`).
+    4. Not all of its words stand in the question.
+    5. It is not close to a column that gold needs: the same words; or the same head noun (`date`, `release_date`),
+       unless both have a word of their own and the question says the needed one's (`home_team`, `away_team`).
+    6. Where the question does not name a needed column ("Where was it played?"), it does not hold the same kind of
+       thing: no `stadium` beside `location`.
+
+    Words are compared by stems, and words of one meaning (`venue`, `location`) are one word.
+
+    Attributes:
+        question: Stems of the question's words.
+    """
+
+    def __init__(self, question: str, tokens: Iterable[Token], needed: Iterable[str], present: Iterable[str]) -> None:
+        """Prepare to judge.
+
+        Args:
+            question: The row's question.
+            tokens: Its gold query.
+            needed: Names of the columns that gold reads.
+            present: Names of all columns and tables of its schema.
+        """
+        self.question = text_meanings(question)
+        self._tokens = {token.value.lower() for token in tokens} | _ROW_IDS
+        self._texts = {compact(text) for text in self._tokens}
+        self._needed = [read_name(name) for name in needed]
+        self._taken = {compact(name) for name in present}
+        self._added: set[frozenset[str]] = set()
+        self._implied = {name.kind for name in self._needed if name.kind and name.head not in self.question}
+
+    def accept(self, name: str) -> bool:
+        """Tell whether a column of this name may be added, and take the name if so."""
+        read = read_name(name)
+        if not self.allows(name) or read.short in self._added or read.core in self._added:
+            return False
+        self._added |= {read.short, read.core}
+        self.take(name)
+        return True
+
+    def take(self, name: str) -> None:
+        """Note that a name is in the schema now."""
+        self._taken.add(read_name(name).compact)
+
+    def allows(self, name: str) -> bool:
+        """Tell whether a column of this name may be added."""
+        read = read_name(name)
+        if not self._is_free(name, read) or (read.kind and read.kind in self._implied):
+            return False
+        return not any(is_close(read, needed, self.question) for needed in self._needed)
+
+    def allows_table(self, name: str) -> bool:
+        """Tell whether a table of this name may be added."""
+        return self._is_free(name, read_name(name))
+
+    def is_key(self, name: str) -> bool:
+        """Tell whether the schema has this name, and it is an id's: added tables refer to others by such."""
+        read = read_name(name)
+        return read.is_usual and name.lower().endswith("id") and read.compact in self._taken
+
+    def _is_free(self, name: str, read: Name) -> bool:
+        """Apply rules 1 to 4."""
+        said = name.lower() in self._tokens or read.compact in self._texts
+        return read.is_usual and not said and read.compact not in self._taken and not read.core <= self.question
+
+
+def is_close(one: Name, needed: Name, question: Collection[str]) -> bool:
+    """Tell whether a column could be taken for one that is needed (rule 5 of `NameRules`)."""
+    fewer, more = sorted((frozenset(one.words), frozenset(needed.words)), key=len)
+    if fewer <= more and (fewer == more or fewer <= _BARE):
+        return True
+    if one.core == needed.core:
+        return not (fewer ^ more) >= _BARE  # customer_id is not customer_name
+    if one.head != needed.head:
+        return False
+    if one.core <= needed.core or needed.core <= one.core:
+        return True
+    return not any(word in question for word in needed.core - one.core)
