@@ -27,7 +27,7 @@ def test_generic_names_are_not_real() -> None:
 def test_other_columns_of_the_same_table_in_the_same_split() -> None:
     found = index(
         train=["CREATE TABLE table_7_1 (year VARCHAR, Club VARCHAR)", "CREATE TABLE table_7_1 (club VARCHAR)"],
-        test=["CREATE TABLE table_7_1 (grid VARCHAR)"],
+        test=["CREATE TABLE table_7_1 (grid VARCHAR)", "CREATE TABLE table_7_1 (laps VARCHAR)"],
     )
     (table,) = tables("CREATE TABLE table_7_1 (laps VARCHAR)")
     assert sorted(found.same_table(table, "train")) == ["Club", "club", "year"]

@@ -97,6 +97,5 @@ def means_the_same(before: Reading, after: Reading | None, added: Collection[tup
 
 def has_star(tokens: Sequence[Token]) -> bool:
     """Tell whether a query has a `*` that stands for columns, not for rows or a product."""
-    return any(
-        token.text == "*" and tokens[at - 1].text.upper() in _BEFORE_STAR for at, token in enumerate(tokens) if at
-    )
+    stars = [at for at, token in enumerate(tokens) if at and token.text == "*"]
+    return any(tokens[at - 1].text.upper() in _BEFORE_STAR for at in stars)

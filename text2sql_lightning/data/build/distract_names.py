@@ -161,11 +161,13 @@ def _piece_meanings(piece: str) -> tuple[str, ...]:
     return tuple(meaning(word) for word in _unglue(piece.lower()))
 
 
+@lru_cache(maxsize=20_000)
 def compact(name: str) -> str:
     """Return a name's letters and digits in lower case, without a plural's ending."""
     return _NO_LETTER.sub("", name.lower()).rstrip("s")
 
 
+@lru_cache(maxsize=20_000)
 def is_id(name: str) -> bool:
     """Tell whether a name is that of an id: `city_id`, `CityID`, `custid`."""
     words = _plain_words(name)

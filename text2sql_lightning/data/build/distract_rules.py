@@ -17,7 +17,7 @@ class NameRules:
 
     1. It needs no quotes, and is not much longer than names usually are.
     2. It is no token of the gold query, quoted text and aliases included: SQLite reads "rock" as a column where there
-       is one of that name.
+       is one of that name. Nor is it a quoted text but for case, underscores and a plural.
     3. No table of the schema has a column that is written the same but for case, underscores and a plural, and no
        added column has the same words but for a bracket at the end (`viewers__millions_`, `viewers__m_`).
     4. Not all of its words stand in the question.
@@ -42,8 +42,9 @@ class NameRules:
             present: Names of all columns and tables of its schema.
         """
         self.question = text_meanings(question)
+        tokens = list(tokens)
         self._tokens = {token.value.lower() for token in tokens} | _ROW_IDS
-        self._texts = {compact(text) for text in self._tokens}
+        self._texts = {compact(token.value) for token in tokens if token.kind in ("string", "quoted")}
         self._needed = [read_name(name) for name in needed]
         self._taken = {compact(name) for name in present}
         self._added: set[frozenset[str]] = set()
