@@ -130,6 +130,15 @@ def test_without_a_network_the_local_flag_is_named(tmp_path: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
+def wait_for_workers(pid: int) -> None:
+    """Wait until a build has started its workers and is at work, however busy the machine is."""
+    children = Path(f"/proc/{pid}/task/{pid}/children")
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and not (children.exists() and len(children.read_text().split()) > 2):
+        time.sleep(0.1)
+    time.sleep(1)
+
+
 def test_ctrl_c_leaves_the_old_data_set(tmp_path: Path) -> None:
     out = tmp_path / "data"
     assert build("--input_jsonl", write_rows(tmp_path / "few.jsonl.gz", 60), "--out_dir", out).returncode == 0
@@ -141,7 +150,7 @@ def test_ctrl_c_leaves_the_old_data_set(tmp_path: Path) -> None:
         text=True,
         start_new_session=True,
     ) as process:
-        time.sleep(3)
+        wait_for_workers(process.pid)
         os.killpg(process.pid, signal.SIGINT)  # what a terminal does: every process of the group gets it
         _, errors = process.communicate(timeout=60)
     assert process.returncode == 130

@@ -39,6 +39,7 @@ def _parser() -> OneLineParser:
         "--rows", type=Path, metavar="FILE[.gz]", help="question / context / answer rows instead of the embedded sample"
     )
     add("--seed", type=int, default=42, help="decides the split, the sample and the training")
+    add("--distractors", type=float, default=0.0, metavar="MEAN", help="columns added that the answer does not need")
     add("--train_examples", type=int, default=1000, help="records trained on, once each")
     add("--test_examples", type=int, default=180, help="records of unseen schemas that are scored")
     return parser
@@ -55,7 +56,8 @@ def _run(args: Namespace) -> int:
     stages.command(
         "build the dataset",
         [sys.executable, "scripts/build_dataset.py", "--input_jsonl", str(rows), "--out_dir", str(data), "--overwrite",
-         "--val_ratio", str(VAL_RATIO), "--test_ratio", str(TEST_RATIO), "--seed", str(args.seed)],
+         "--val_ratio", str(VAL_RATIO), "--test_ratio", str(TEST_RATIO), "--seed", str(args.seed),
+         "--distractors", str(args.distractors)],
     )  # fmt: skip
     shared = [
         "--config", CONFIG, "--seed_everything", str(args.seed),
