@@ -28,6 +28,7 @@ from text2sql_lightning.text.sql_cleaning import ensure_sql_only
 
 _GENERIC_TABLE: Final = re.compile(r"table_name_\d+")
 _IDENTIFIER_TABLE: Final = re.compile(r"table_\d+_\d+")
+TOO_LONG: Final = "too_long"
 _TIMEOUT_S: Final = 5.0
 _DATABASE_TIMEOUT_S: Final = 30.0
 _LONGEST: Final = {"question": 20_000, "evidence": 20_000, "context": 500_000, "answer": 50_000}
@@ -139,7 +140,7 @@ def _check_texts(row: RawRow) -> None:
     texts = {name: str(getattr(row, name)) for name in _LONGEST}
     for name, text in texts.items():
         if len(text) > _LONGEST[name]:
-            raise _UnusableError("too_long", f"{name} of {len(text)} characters; at most {_LONGEST[name]} are taken")
+            raise _UnusableError(TOO_LONG, f"{name} of {len(text)} characters; at most {_LONGEST[name]} are taken")
     for name, text in texts.items():
         if found := _CONTROL_CHARACTER.search(text):
             raise _UnusableError("control_characters", f"U+{ord(found[0]):04X} in {name}, character {found.start()}")

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from tqdm import tqdm
 
-from text2sql_lightning.data.build.clean import CleanRow, DroppedRow, clean_row
+from text2sql_lightning.data.build.clean import TOO_LONG, CleanRow, DroppedRow, clean_row
 from text2sql_lightning.data.build.decontaminate import Detector, Match
 from text2sql_lightning.data.build.distract import Distracted, distract_splits
 from text2sql_lightning.data.build.groups import row_groups
@@ -175,6 +175,8 @@ def _ignore_interrupt() -> None:
 def _prepare(row: RawRow, literal_case: LiteralCase, detector: Detector | None) -> CleanRow | DroppedRow:
     """Clean one row and search the benchmarks for it."""
     cleaned = clean_row(row, literal_case)
+    if isinstance(cleaned, DroppedRow) and cleaned.reason == TOO_LONG:
+        return cleaned  # nobody's benchmark; and features of megabytes take minutes
     # Whatever else is wrong with the row, so that the number of rows found says something about the source.
     match = _contamination(cleaned, detector) if detector else None
     return DroppedRow(row, f"contaminated_{match.kind}", row.answer, match) if match else cleaned
