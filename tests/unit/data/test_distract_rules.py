@@ -33,6 +33,8 @@ def test_a_name_that_is_unusual(name: str) -> None:
         ("player", "player_name", "Which player?", True),
         ("location", "venue", "What location?", True),
         ("nationality", "country", "What nationality?", True),
+        ("year_of_intro", "year_of_introduction", "What is the year of intro?", True),
+        ("pop_2010", "population_2010", "What is the pop in 2010?", True),
         ("home_team", "away_team", "What is the home team?", False),
         ("winning_driver", "fastest_driver", "Who is the driver?", True),
         ("home_team", "home_team_score", "What is the home team?", False),

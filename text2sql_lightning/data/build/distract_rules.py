@@ -6,6 +6,7 @@ from typing import Final
 from text2sql_lightning.data.build.distract_names import Name, compact, meaning, read_name, text_meanings
 from text2sql_lightning.sql.tokens import Token
 
+_SHORTEST: Final = 3
 _BARE: Final = frozenset({meaning("id"), meaning("name")})
 _ROW_IDS: Final = frozenset({"rowid", "oid", "_rowid_"})
 
@@ -21,8 +22,9 @@ class NameRules:
     3. No table of the schema has a column that is written the same but for case, underscores and a plural, and no
        added column has the same words but for a bracket at the end (`viewers__millions_`, `viewers__m_`).
     4. Not all of its words stand in the question.
-    5. It is not close to a column that gold needs: the same words; or the same head noun (`date`, `release_date`),
-       unless both have a word of their own and the question says the needed one's (`home_team`, `away_team`).
+    5. It is not close to a column that gold needs: the same words, abbreviated or not; or the same head noun (`date`,
+       `release_date`), unless both have a word of their own and the question says the needed one's (`home_team`,
+       `away_team`).
     6. Where the question does not name a needed column ("Where was it played?"), it does not hold the same kind of
        thing: no `stadium` beside `location`.
 
@@ -93,7 +95,18 @@ def is_close(one: Name, needed: Name, question: Collection[str]) -> bool:
     if one.core == needed.core:
         return not (fewer ^ more) >= _BARE  # customer_id is not customer_name
     if one.head != needed.head:
-        return False
+        return _abbreviates(one.core, needed.core)
     if one.core <= needed.core or needed.core <= one.core:
         return True
+    if _abbreviates(one.core, needed.core):
+        return True
     return not any(word in question for word in needed.core - one.core)
+
+
+def _abbreviates(one: frozenset[str], other: frozenset[str]) -> bool:
+    """Tell whether two names differ in words alone of which one begins with the other: `intro`, `introduction`."""
+    if len(one) != len(other):
+        return False
+    left, right = sorted(one - other), sorted(other - one)
+    pairs = zip(left, right, strict=True)
+    return all(min(len(a), len(b)) >= _SHORTEST and (a.startswith(b) or b.startswith(a)) for a, b in pairs)
