@@ -20,7 +20,8 @@ class NameRules:
     2. It is no token of the gold query, quoted text and aliases included: SQLite reads "rock" as a column where there
        is one of that name. Nor is it a quoted text but for case, underscores and a plural.
     3. No table of the schema has a column that is written the same but for case, underscores and a plural, and no
-       column has words of the same meaning, added ones a bracket at the end aside (`viewers__millions_`, `viewers__m_`).
+       column has words of the same meaning; of added ones what is in brackets does not count (`viewers__millions_`,
+       `viewers__m_`).
     4. Not all of its words stand in the question.
     5. It is not close to a column that gold needs: the same words, abbreviated or not; or the same head noun (`date`,
        `release_date`), unless both have a word of their own and the question says the needed one's (`home_team`,
