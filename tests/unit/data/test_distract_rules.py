@@ -75,3 +75,9 @@ def test_an_added_table_may_refer_by_an_id_that_is_there() -> None:
     assert not given.is_key("dormid")
     assert given.allows_table("dorm")
     assert not given.allows_table("students")
+
+
+def test_a_column_that_is_there_is_not_added_in_other_words() -> None:
+    given = rules("How many languages?", "SELECT COUNT(language) FROM play", ["language"], "title", "customer_id")
+    assert not given.accept("name")
+    assert given.accept("customer_type")

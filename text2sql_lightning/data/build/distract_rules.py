@@ -20,7 +20,8 @@ class NameRules:
     2. It is no token of the gold query, quoted text and aliases included: SQLite reads "rock" as a column where there
        is one of that name. Nor is it a quoted text but for case, underscores and a plural.
     3. No table of the schema has a column that is written the same but for case, underscores and a plural, and no
-       added column has the same words but for a bracket at the end (`viewers__millions_`, `viewers__m_`).
+       column has words of the same meaning; of added ones what is in brackets does not count (`viewers__millions_`,
+       `viewers__m_`).
     4. Not all of its words stand in the question.
     5. It is not close to a column that gold needs: the same words, abbreviated or not; or the same head noun (`date`,
        `release_date`), unless both have a word of their own and the question says the needed one's (`home_team`,
@@ -48,16 +49,18 @@ class NameRules:
         self._tokens = {token.value.lower() for token in tokens} | _ROW_IDS
         self._texts = {compact(token.value) for token in tokens if token.kind in ("string", "quoted")}
         self._needed = [read_name(name) for name in needed]
+        present = list(present)
         self._taken = {compact(name) for name in present}
-        self._added: set[frozenset[str]] = set()
+        self._added = {frozenset(read_name(name).words) for name in present}
         self._implied = {name.kind for name in self._needed if name.kind and name.head not in self.question}
 
     def accept(self, name: str) -> bool:
         """Tell whether a column of this name may be added, and take the name if so."""
         read = read_name(name)
-        if not self.allows(name) or read.short in self._added or read.core in self._added:
+        meanings = {read.short, read.core, frozenset(read.words)}
+        if not self.allows(name) or not meanings.isdisjoint(self._added):
             return False
-        self._added |= {read.short, read.core}
+        self._added |= meanings
         self.take(name)
         return True
 
