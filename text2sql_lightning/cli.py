@@ -145,7 +145,11 @@ class Text2SQLCLI(LightningCLI):
         plain = plain_config(self._parser(self.subcommand), config)
         mode = cast(Mode, "train" if self.subcommand == "fit" else self.subcommand)
         self.run_meta = RunMeta(self.outputs, mode, plain, ["text2sql", *self._args])
-        callbacks: list[Callback] = [RunMetadata(self.run_meta), MetricsJson(str(self.outputs)), PredictionWriter(str(self.outputs))]
+        callbacks: list[Callback] = [
+            RunMetadata(self.run_meta),
+            MetricsJson(str(self.outputs)),
+            PredictionWriter(str(self.outputs)),
+        ]
         if self.subcommand == "fit":
             callbacks.append(AdapterCheckpoint(config.output_dir))
         chosen = self._get(self.config_init, "trainer.callbacks")
