@@ -130,6 +130,6 @@ def test_other_queries_have_other_forms(other: str) -> None:
 @given(st.text(alphabet="()'\" .,;=aAt\n", max_size=30) | st.text(max_size=30))
 def test_any_text_has_a_normal_form(text: str) -> None:
     normal_query(f"SELECT {text} FROM {text}")
-    normal_query(text)
+    assert normal_query(text) == normal_query(text)
     normal_query("(" * len(text) * 10 + text)
     question_key(text)

@@ -67,14 +67,18 @@ def test_what_was_given_and_disagrees(checkpoint: Any, given: Any, words: Any) -
 
 def test_what_was_given_and_agrees(checkpoint: Any) -> None:
     given = {"lora": {"r": 8, "target_modules": ("q_proj",)}, "base_model": "owner/base", "quantization": "nf4"}
-    agree_with_checkpoint(defaults(), given, checkpoint)
+    model = defaults()
+    agree_with_checkpoint(model, given, checkpoint)
+    assert model["lora"]["r"] == 8
 
 
 def test_the_same_folder_under_two_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "base").mkdir()
     monkeypatch.chdir(tmp_path)
     torch.save({"text2sql": SAVED | {"base_model": str(tmp_path / "base")}}, "last.ckpt")
-    agree_with_checkpoint(defaults(), {"base_model": "base"}, tmp_path / "last.ckpt")
+    model = defaults() | {"base_model": "base"}
+    agree_with_checkpoint(model, {"base_model": "base"}, tmp_path / "last.ckpt")
+    assert model["base_model"] == "base"
 
 
 def test_another_prompt(tmp_path: Path) -> None:
