@@ -213,6 +213,8 @@ class _Lookup:
                 self.read_query(part, scope)
             elif isinstance(part, exp.Column):
                 self._read_column(part, scope)
+            elif isinstance(part, exp.Dot):
+                raise ValueError("a table's name in single quotes, which the parser takes for a text")
             elif isinstance(part, exp.In) and isinstance(part.args.get("field"), exp.Column):
                 stack.append(part.this)
                 field = part.args["field"]

@@ -144,6 +144,13 @@ def test_what_only_sqlite_can_read() -> None:
     assert schema_adherence("SELECT a_[b_] FROM u", schema).unknown_tables == ("u",)
 
 
+def test_a_table_in_single_quotes_is_a_name() -> None:
+    assert sqlite_says("SELECT 't'.a FROM t") is None
+    assert schema_adherence("SELECT 't'.a FROM t", SCHEMA).adheres
+    assert schema_adherence("SELECT 'x'.a FROM t", SCHEMA).unknown_columns == ("x.a",)
+    assert schema_adherence("SELECT 'x' . a", SCHEMA).unknown_columns == ("x.a",)
+
+
 def test_deep_nesting_is_no_trouble() -> None:
     assert schema_adherence("SELECT " + "(" * 3000 + "a" + ")" * 3000 + " FROM t", SCHEMA).reason == "syntax"
 
