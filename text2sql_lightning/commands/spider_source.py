@@ -8,8 +8,8 @@ from text2sql_lightning.errors import ConfigError
 from text2sql_lightning.evaluation.spider import SpiderExample, read_spider
 from text2sql_lightning.evaluation.stratified import stratified_sample
 from text2sql_lightning.inference.baselines import Question
-from text2sql_lightning.inference.schema_prompts import schema_context
 from text2sql_lightning.sql.components import hardness
+from text2sql_lightning.sql.sample_values import SampleSettings, schema_text, sqlite_schema
 from text2sql_lightning.sql.schema import Schema
 
 
@@ -65,15 +65,16 @@ def spider_questions(
         sample_values: How many values of each column stand in the prompt.
 
     Raises:
-        ConfigError: Sample values are wanted and there are no databases.
+        ConfigError: Sample values are wanted and there are no databases, or too many of them are.
+        DataError: Sample values are wanted and a database cannot be read.
     """
-    folder = spider.database_dir
-    if sample_values and folder is None:
+    folder, samples = spider.database_dir, SampleSettings(sample_values)
+    if samples.count and folder is None:
         raise ConfigError(f"--sample_values {sample_values} needs databases, and there are none: leave it out")
-    contexts = {
-        name: schema_context(
-            spider.schemas[name], folder / name / f"{name}.sqlite" if folder else None, sample_values=sample_values
-        )
-        for name in sorted({example.db_id for example in examples})
-    }
+    contexts: dict[str, str] = {}
+    for name in sorted({example.db_id for example in examples}):
+        schema = spider.schemas[name]
+        if samples.count and folder is not None:
+            schema = sqlite_schema(folder / name / f"{name}.sqlite", samples, schema)
+        contexts[name] = schema_text(schema, samples)
     return [Question(contexts[example.db_id], example.question) for example in examples]

@@ -1,11 +1,9 @@
 """Execution accuracy: does the predicted query return what the gold query returns, on databases made for the record?"""
 
 import logging
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from multiprocessing import get_context
+from functools import partial
 from typing import Final
 
 from tqdm import tqdm
@@ -15,6 +13,7 @@ from text2sql_lightning.evaluation.result_match import same_rows
 from text2sql_lightning.sql.execution import Execution, Row, execute
 from text2sql_lightning.sql.filling import Filling, make_fillings
 from text2sql_lightning.sql.tokens import is_top_level_ordered, tokenize
+from text2sql_lightning.sql.workers import Lost, map_chunks
 
 _log = logging.getLogger(__name__)
 
@@ -30,8 +29,8 @@ class Verdict:
         exec: Whether the results agree on every filling, text compared exactly.
         exec_case_blind: Whether they agree when letter case is ignored: in the results, and wherever the queries
             compare columns with text. Always true where `exec` is.
-        error: Class of the prediction's error (`sql.execution`), "crashed" when it took the process down, None when
-            it ran.
+        error: Class of the prediction's error (`sql.execution`, or `sql.workers.Lost` when it took the process down),
+            None when it ran.
         gold_runs: Whether the gold query runs on its own tables; where it does not, the record says nothing about
             the prediction and belongs in no denominator.
     """
@@ -96,19 +95,18 @@ def score_many(
         items: (context, gold, predicted) of each record.
         seed: Seed of the fillings.
         timeout_s: Seconds that each query may take on each filling.
-        workers: Processes, started afresh (`spawn`: a script that asks for more than one needs the usual
-            `if __name__ == "__main__":`). 1 works in this process, where a query that crashes SQLite would take it
-            down.
+        workers: Processes; never this one, for a query may take its process down.
         progress: Show a progress bar.
 
     Returns:
         A verdict for each item, in their order.
     """
     chunks = [items[at : at + _CHUNK] for at in range(0, len(items), _CHUNK)]
+    judge = partial(_score_chunk, seed=seed, timeout_s=timeout_s)
     verdicts: list[Verdict] = []
     with tqdm(total=len(items), desc="scoring", disable=not progress, unit="query") as bar:
-        for part in _score_chunks(chunks, seed, timeout_s, min(workers, len(chunks))):
-            verdicts += part
+        for part in map_chunks(judge, chunks, workers=workers):
+            verdicts += [_of_lost(one) if isinstance(one, Lost) else one for one in part]
             bar.update(len(part))
     return verdicts
 
@@ -144,45 +142,9 @@ def _respell(predicted: str, gold: str) -> str:
     return predicted
 
 
+def _of_lost(lost: Lost) -> Verdict:
+    return Verdict(False, False, lost.reason, gold_runs=True)
+
+
 def _score_chunk(chunk: Sequence[_Item], seed: int, timeout_s: float) -> list[Verdict]:
     return [score(context, gold, predicted, seed=seed, timeout_s=timeout_s) for context, gold, predicted in chunk]
-
-
-def _score_chunks(
-    chunks: Sequence[Sequence[_Item]], seed: int, timeout_s: float, workers: int
-) -> Iterable[list[Verdict]]:
-    if workers <= 1:
-        yield from (_score_chunk(chunk, seed, timeout_s) for chunk in chunks)
-        return
-    pool = _new_pool(workers)
-    try:
-        pending = [pool.submit(_score_chunk, chunk, seed, timeout_s) for chunk in chunks]
-        for chunk, future in zip(chunks, pending, strict=True):
-            try:
-                yield future.result()
-            except BrokenProcessPool:
-                # A process died; which query it was is not known, so from here on each chunk is on its own.
-                yield _score_carefully(chunk, lambda part: _in_own_process(part, seed, timeout_s))
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
-
-
-def _score_carefully(chunk: Sequence[_Item], judge: Callable[[Sequence[_Item]], list[Verdict]]) -> list[Verdict]:
-    """Judge a chunk in a process of its own; when that dies, its halves, down to the one query that kills it."""
-    try:
-        return judge(chunk)
-    except BrokenProcessPool:
-        if len(chunk) == 1:
-            return [Verdict(False, False, "crashed", gold_runs=True)]
-        middle = len(chunk) // 2
-        return _score_carefully(chunk[:middle], judge) + _score_carefully(chunk[middle:], judge)
-
-
-def _in_own_process(chunk: Sequence[_Item], seed: int, timeout_s: float) -> list[Verdict]:
-    with _new_pool(1) as pool:
-        return pool.submit(_score_chunk, chunk, seed, timeout_s).result()
-
-
-def _new_pool(workers: int) -> ProcessPoolExecutor:
-    # Not fork: the caller may have threads and a CUDA context.
-    return ProcessPoolExecutor(workers, mp_context=get_context("spawn"))

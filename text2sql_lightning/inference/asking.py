@@ -117,7 +117,7 @@ class Asker:
         if not question.strip():
             raise ConfigError("the question is empty: ask something, in words and in quotes")
         tables, database = read_schema(schema)
-        context = prompt_context(tables)
+        context = tables.to_ddl()
         prompt = build_prompt(INSTRUCTION, format_input(context, question.strip()))
         (samples,) = generate_samples(self.model, self.tokenizer, [prompt], self.generation)
         queries = [sample.sql for sample in samples]
@@ -154,11 +154,6 @@ def read_schema(source: Schema | str | Path) -> tuple[Schema, Path | None]:
         return Schema.from_ddl(text), None
     except DataError as error:
         raise DataError(f"{path}: {error}") from error
-
-
-def prompt_context(schema: Schema) -> str:
-    """Write a schema as the training data does: CREATE TABLE statements with types and keys, on one line."""
-    return "; ".join(table.to_ddl() for table in schema.tables)
 
 
 def _quantization_of_run(folder: Path) -> Quantization:

@@ -1,7 +1,8 @@
-"""4-bit weights as dense ones for as long as SQL is generated on a CPU.
+"""4-bit weights as dense ones on a CPU, where memory allows.
 
-There bitsandbytes dequantizes every weight at every token. Doing so once gives the same numbers, bit by bit: the layer
-then multiplies by the very matrix that it would have made.
+There bitsandbytes dequantizes every weight in every pass: at every token that is generated, and twice in every training
+step. Doing so once gives the same numbers, bit by bit: the layer then multiplies by the very matrix that it would have
+made.
 """
 
 import os
@@ -16,31 +17,50 @@ _LARGEST_SHARE: Final = 0.25
 """Of the machine's memory: more than that is not taken for a copy."""
 
 
-@contextmanager
-def dequantized(model: Any) -> Iterator[None]:
-    """Let the frozen 4-bit layers of a model on a CPU compute with dense copies; nothing happens to any other.
+def keep_dense_copies(model: Any) -> int:
+    """Let the frozen 4-bit layers of a model on a CPU compute with dense copies; returns how many do.
 
-    The copies are dropped afterwards, and the layers are what they were. Where the copies would take more than a
-    quarter of the machine's memory, or on a GPU, whose kernels read 4-bit weights, nothing happens either.
+    Where the copies would take more than a quarter of the machine's memory, or on a GPU, whose kernels read 4-bit
+    weights, there are none. The 4-bit weights stay what they are, and what is saved is saved from them.
 
     Args:
-        model: A model in inference mode, with or without adapters.
+        model: A model whose 4-bit weights will not change any more, with or without adapters.
     """
     layers = [module for module in model.modules() if _is_quantized_on_cpu(module)]
     size = sum(layer.weight.quant_state.shape.numel() * layer.compute_dtype.itemsize for layer in layers)
-    if not layers or size > _LARGEST_SHARE * _memory():
-        yield
-        return
-    before = [vars(layer).get("forward") for layer in layers]
+    if size > _LARGEST_SHARE * _memory():
+        return 0
+    for layer in layers:
+        layer.forward = _DenseForward(layer)
+    return len(layers)
+
+
+@contextmanager
+def dequantized(model: Any) -> Iterator[None]:
+    """Compute with dense copies as `keep_dense_copies`, and drop afterwards those that were made for this."""
+    before = [(module, vars(module).get("forward")) for module in model.modules() if _is_quantized_on_cpu(module)]
     try:
-        for layer in layers:
-            layer.forward = _dense_forward(layer)
+        keep_dense_copies(model)
         yield
     finally:
-        for layer, forward in zip(layers, before, strict=True):
+        for layer, forward in before:
             vars(layer).pop("forward", None)
             if forward is not None:
                 layer.forward = forward
+
+
+class _DenseForward:
+    """What a layer does with its weight in full."""
+
+    def __init__(self, layer: Any) -> None:
+        from bitsandbytes.functional import dequantize_4bit
+
+        self._dtype = layer.compute_dtype
+        self._weight: Tensor = dequantize_4bit(layer.weight.data, layer.weight.quant_state).to(self._dtype)
+        self._bias = None if layer.bias is None else layer.bias.to(self._dtype)
+
+    def __call__(self, states: Tensor) -> Tensor:
+        return linear(states.to(self._dtype), self._weight, self._bias).to(states.dtype)
 
 
 def _is_quantized_on_cpu(module: Any) -> bool:
@@ -51,20 +71,8 @@ def _is_quantized_on_cpu(module: Any) -> bool:
         and weight.device.type == "cpu"
         and getattr(module, "compute_dtype", None) is not None  # peft's layer around it has none
         and not getattr(state, "packing_format_for_cpu", False)
+        and not isinstance(vars(module).get("forward"), _DenseForward)
     )
-
-
-def _dense_forward(layer: Any) -> Any:
-    from bitsandbytes.functional import dequantize_4bit
-
-    dtype = layer.compute_dtype
-    weight: Tensor = dequantize_4bit(layer.weight.data, layer.weight.quant_state).to(dtype)
-    bias = None if layer.bias is None else layer.bias.to(dtype)
-
-    def forward(states: Tensor) -> Tensor:
-        return linear(states.to(dtype), weight, bias).to(states.dtype)
-
-    return forward
 
 
 def _memory() -> float:

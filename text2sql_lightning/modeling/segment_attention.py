@@ -9,6 +9,7 @@ no segments and transformers' own attention runs.
 """
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any, Final, TypeAlias
 
 import torch
@@ -96,7 +97,11 @@ def _attend(query: Tensor, key: Tensor, value: Tensor, scale: float | None) -> T
     own, seen = query.shape[2], key.shape[2]
     if own == seen:
         return functional.scaled_dot_product_attention(query, key, value, is_causal=True, scale=scale)
-    mask = None
-    if own > 1:
-        mask = torch.ones(own, seen, dtype=torch.bool, device=query.device).tril(seen - own)
+    mask = _mask(own, seen, query.device) if own > 1 else None
     return functional.scaled_dot_product_attention(query, key, value, attn_mask=mask, scale=scale)
+
+
+@lru_cache(maxsize=16)  # a pack's few shapes come again in every layer
+def _mask(own: int, seen: int, device: torch.device) -> Tensor:
+    with torch.inference_mode(False):  # made in a validation, it has to serve in training
+        return torch.ones(own, seen, dtype=torch.bool, device=device).tril(seen - own)

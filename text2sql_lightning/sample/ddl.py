@@ -1,11 +1,11 @@
-"""A domain as CREATE TABLE text, one statement a line."""
+"""A domain as CREATE TABLE text, in one line."""
 
 from text2sql_lightning.sample.domain import Column, Domain, Table
 
 
 def create_table_text(domain: Domain) -> str:
     """The context of every row of this domain."""
-    return ";\n".join(_statement(domain, table) for table in domain.tables)
+    return "; ".join(_statement(domain, table) for table in domain.tables)
 
 
 def _statement(domain: Domain, table: Table) -> str:

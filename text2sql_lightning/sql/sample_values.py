@@ -116,7 +116,7 @@ def schema_text(schema: Schema, settings: SampleSettings) -> str:
 
 def commented_ddl(schema: Schema) -> str:
     """Return `Schema.to_ddl` with each column's comment behind it: `genre TEXT /* e.g. 'Rock', 'Jazz' */`."""
-    return ";\n".join(_commented(table) for table in schema.tables)
+    return "; ".join(_commented(table) for table in schema.tables)
 
 
 def sample_comment(values: Iterable[object], count: int) -> str:

@@ -69,8 +69,8 @@ class Schema:
             ) from error
 
     def to_ddl(self) -> str:
-        """Return one CREATE TABLE statement a line, separated by semicolons; comments are left out."""
-        return ";\n".join(table.to_ddl() for table in self.tables)
+        """Return CREATE TABLE statements on one line, as `b-mc2/sql-create-context` has them; comments are left out."""
+        return "; ".join(table.to_ddl() for table in self.tables)
 
     def table(self, name: str) -> Table | None:
         """Return the table of this name, ignoring letter case as SQL does, or None."""

@@ -73,7 +73,7 @@ def test_dialect_and_name(url: str, dialect: str, name: str, monkeypatch: pytest
 def test_the_schema_with_types_and_keys(shop: Path) -> None:
     database = DatabaseUrl(f"sqlite:///{shop}")
     assert schema_text(database.read_schema(NONE), NONE) == (
-        'CREATE TABLE customer (id INTEGER PRIMARY KEY, "Full Name" VARCHAR(80) NOT NULL, city TEXT, photo BLOB);\n'
+        'CREATE TABLE customer (id INTEGER PRIMARY KEY, "Full Name" VARCHAR(80) NOT NULL, city TEXT, photo BLOB); '
         'CREATE TABLE "order" (id INTEGER, line INTEGER, customer INTEGER, PRIMARY KEY (id, line), '
         "FOREIGN KEY (customer) REFERENCES customer (id))"
     )

@@ -15,7 +15,7 @@ from text2sql_lightning.sql.sample_values import SampleSettings
 pytestmark = pytest.mark.unit
 
 CONTEXT = (
-    "CREATE TABLE customer (id INTEGER PRIMARY KEY, name TEXT NOT NULL, city TEXT);\n"
+    "CREATE TABLE customer (id INTEGER PRIMARY KEY, name TEXT NOT NULL, city TEXT); "
     "CREATE TABLE orders (id INTEGER PRIMARY KEY, customer_id INTEGER, FOREIGN KEY (customer_id) REFERENCES customer)"
 )
 

@@ -17,7 +17,7 @@ ROW = {
 
 def test_schema() -> None:
     assert read_schema(ROW).to_ddl() == (
-        'CREATE TABLE keeper (Keeper_ID number PRIMARY KEY, "Full name" text, "Pay (in EUR)" number);\n'
+        'CREATE TABLE keeper (Keeper_ID number PRIMARY KEY, "Full name" text, "Pay (in EUR)" number); '
         "CREATE TABLE animal (id number PRIMARY KEY, keeper number, FOREIGN KEY (keeper) REFERENCES keeper (Keeper_ID))"
     )
     without = read_schema({**ROW, "Primary Keys": "", "Foreign Keys": ""})

@@ -23,7 +23,7 @@ TABLES = {
     "foreign_keys": [[3, 1]],
 }
 CONTEXT = (
-    "CREATE TABLE item (id number PRIMARY KEY, name text);\n"
+    "CREATE TABLE item (id number PRIMARY KEY, name text); "
     "CREATE TABLE sale (item_id number, FOREIGN KEY (item_id) REFERENCES item (id))"
 )
 

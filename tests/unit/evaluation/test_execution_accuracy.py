@@ -1,10 +1,9 @@
-from concurrent.futures.process import BrokenProcessPool
-
 import pytest
 
 from text2sql_lightning.evaluation import execution_accuracy
 from text2sql_lightning.evaluation.execution_accuracy import Verdict, execution_match, score, score_many
 from text2sql_lightning.sql.execution import Execution
+from text2sql_lightning.sql.workers import Lost
 
 pytestmark = pytest.mark.unit
 
@@ -166,12 +165,6 @@ def test_verdicts_do_not_depend_on_workers() -> None:
     assert score_many([], seed=1, workers=2) == []
 
 
-def test_a_query_that_kills_its_process_costs_one_verdict() -> None:
-    def judge(chunk: object) -> list[Verdict]:
-        assert isinstance(chunk, list)
-        if "killer" in chunk:
-            raise BrokenProcessPool
-        return [RIGHT] * len(chunk)
-
-    verdicts = execution_accuracy._score_carefully(["a", "b", "killer", "c", "d"], judge)  # type: ignore[list-item, arg-type]
-    assert verdicts == [RIGHT, RIGHT, Verdict(False, False, "crashed", True), RIGHT, RIGHT]
+def test_a_query_that_kills_its_process_costs_one_verdict(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(execution_accuracy, "map_chunks", lambda *_, **__: iter([[RIGHT, Lost("crashed"), RIGHT]]))
+    assert score_many([(SONG, GOLD, GOLD)] * 3) == [RIGHT, Verdict(False, False, "crashed", True), RIGHT]

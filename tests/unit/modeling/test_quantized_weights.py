@@ -51,27 +51,34 @@ def test_training_and_evaluation_mode_compute_the_same(tiny_llama_dir: Path) -> 
     assert torch.equal(training, evaluation)
 
 
-def test_dense_copies_give_the_same_bits_and_go_away(tiny_llama_dir: Path) -> None:
-    model = load(tiny_llama_dir, trainable=False).eval()
+def forwards_of(model: Any) -> dict[str, Any]:
+    return {name: vars(module).get("forward") for name, module in model.named_modules()}
+
+
+def test_dense_copies_give_the_same_bits(tiny_llama_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    dense = load(tiny_llama_dir)
+    monkeypatch.setattr("text2sql_lightning.modeling.dequantized._memory", lambda: 1000.0)
+    packed = load(tiny_llama_dir)
     ids = torch.arange(30).reshape(3, 10)
-    forwards = {name: vars(module).get("forward") for name, module in model.named_modules()}
     with torch.inference_mode():
-        packed = model(input_ids=ids).logits
-        with dequantized(model):
-            assert any(vars(module).get("forward") is not forwards[name] for name, module in model.named_modules())
-            dense = model(input_ids=ids).logits
-        after = model(input_ids=ids).logits
-    assert torch.equal(packed, dense)
-    assert torch.equal(packed, after)
-    assert {name: vars(module).get("forward") for name, module in model.named_modules()} == forwards
+        assert torch.equal(packed(input_ids=ids).logits, dense(input_ids=ids).logits)
+    pairs = list(zip(gradients(packed), gradients(dense), strict=True))
+    assert len(pairs) == 28
+    assert all(torch.equal(one, other) for one, other in pairs)
+    assert sum("_DenseForward" in repr(forward) for forward in forwards_of(dense).values()) == 14
+    assert not any("_DenseForward" in repr(forward) for forward in forwards_of(packed).values())
 
 
-def test_dense_copies_are_not_made_where_memory_is_short(tiny_llama_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_dense_copies_for_a_while_go_away(tiny_llama_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("text2sql_lightning.modeling.dequantized._memory", lambda: 1000.0)
     model = load(tiny_llama_dir, trainable=False)
-    forwards = {name: vars(module).get("forward") for name, module in model.named_modules()}
+    forwards = forwards_of(model)
     with dequantized(model):
-        assert {name: vars(module).get("forward") for name, module in model.named_modules()} == forwards
+        assert forwards_of(model) == forwards
+    monkeypatch.setattr("text2sql_lightning.modeling.dequantized._memory", lambda: 1e9)
+    with dequantized(model):
+        assert forwards_of(model) != forwards
+    assert forwards_of(model) == forwards
 
 
 def test_grouped_attention_is_attention(tiny_llama_dir: Path) -> None:

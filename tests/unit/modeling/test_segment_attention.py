@@ -40,6 +40,15 @@ def test_it_is_attention_with_a_dense_mask(key_heads: int) -> None:
     )
 
 
+def test_a_validation_does_not_disturb_training() -> None:
+    query = torch.randn(1, 2, sum(length for length, _ in SEGMENTS), 4, requires_grad=True)
+    with torch.inference_mode():
+        first = segment_attention(query, query, query, SEGMENTS, scale=None)
+    second = segment_attention(query, query, query, SEGMENTS, scale=None)
+    second.sum().backward()
+    assert torch.equal(first, second)
+
+
 def test_an_architecture_whose_attention_cannot_be_replaced_is_refused() -> None:
     class Old(torch.nn.Module):
         _supports_attention_backend = False

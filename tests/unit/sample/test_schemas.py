@@ -72,12 +72,12 @@ def test_ddl_text() -> None:
         ),
     )
     assert create_table_text(domain("toys", *parts)) == (
-        "CREATE TABLE maker (maker_id INTEGER PRIMARY KEY, name TEXT);\n"
+        "CREATE TABLE maker (maker_id INTEGER PRIMARY KEY, name TEXT); "
         "CREATE TABLE toy (id INTEGER PRIMARY KEY, color TEXT, weight REAL /* kg */, parts INT, "
         "maker_id INT REFERENCES maker (maker_id))"
     )
     assert create_table_text(domain("toys", *parts, text_type="VARCHAR", fk_clause=True)) == (
-        "CREATE TABLE maker (maker_id INTEGER PRIMARY KEY, name VARCHAR);\n"
+        "CREATE TABLE maker (maker_id INTEGER PRIMARY KEY, name VARCHAR); "
         "CREATE TABLE toy (id INTEGER PRIMARY KEY, color VARCHAR, weight REAL /* kg */, parts INT, "
         "maker_id INT, FOREIGN KEY (maker_id) REFERENCES maker (maker_id))"
     )

@@ -32,7 +32,7 @@ def text(path: Path, count: int, *exclude: str) -> str:
 
 def test_no_value_and_no_comment_unless_asked_for(shop: Path) -> None:
     assert text(shop, 0) == (
-        'CREATE TABLE person (id INTEGER PRIMARY KEY, name TEXT, photo BLOB, "order" DECIMAL(10,2));\n'
+        'CREATE TABLE person (id INTEGER PRIMARY KEY, name TEXT, photo BLOB, "order" DECIMAL(10,2)); '
         "CREATE TABLE visit (person_id INTEGER, day DATE, PRIMARY KEY (person_id, day), "
         "FOREIGN KEY (person_id) REFERENCES person (id))"
     )
@@ -42,7 +42,7 @@ def test_values_stand_behind_their_columns(shop: Path) -> None:
     shown = text(shop, 2)
     assert shown == (
         "CREATE TABLE person (id INTEGER PRIMARY KEY /* e.g. 1, 2 */, name TEXT /* e.g. 'Ann', 'Bo''s' */, "
-        'photo BLOB, "order" DECIMAL(10,2) /* e.g. 1.5, 2 */);\n'
+        'photo BLOB, "order" DECIMAL(10,2) /* e.g. 1.5, 2 */); '
         "CREATE TABLE visit (person_id INTEGER, day DATE, PRIMARY KEY (person_id, day), "
         "FOREIGN KEY (person_id) REFERENCES person (id))"
     )

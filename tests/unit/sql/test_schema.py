@@ -86,7 +86,7 @@ def test_other_statements_are_skipped() -> None:
 
 def test_to_ddl_runs_and_reads_back() -> None:
     text = (
-        'CREATE TABLE "order" (id INTEGER PRIMARY KEY, "group" VARCHAR(3) NOT NULL, "2nd leg" REAL);\n'
+        'CREATE TABLE "order" (id INTEGER PRIMARY KEY, "group" VARCHAR(3) NOT NULL, "2nd leg" REAL); '
         'CREATE TABLE part (a INTEGER, b INTEGER, PRIMARY KEY (a, b), FOREIGN KEY (a) REFERENCES "order" (id))'
     )
     schema = Schema.from_ddl(text)

@@ -8,6 +8,7 @@ import torch
 from text2sql_lightning.errors import ConfigError, ModelError
 from text2sql_lightning.hub_errors import readable_hub_errors
 from text2sql_lightning.modeling.backends.base import LoadRequest, keep_adapter_in_float32, keep_quantized_weights
+from text2sql_lightning.modeling.dequantized import keep_dense_copies
 from text2sql_lightning.modeling.fused_lora import fuse_lora
 from text2sql_lightning.modeling.segment_attention import use_segment_attention
 from text2sql_lightning.modeling.settings import LoraSettings
@@ -47,6 +48,7 @@ class TransformersBackend:
                 trust_remote_code=False,
             )
         keep_quantized_weights(model)
+        keep_dense_copies(model)
         model.config.use_cache = False
         if request.packing != "none":
             use_segment_attention(model)
