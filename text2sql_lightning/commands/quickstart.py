@@ -18,7 +18,6 @@ from text2sql_lightning.errors import RunError
 from text2sql_lightning.evaluation.execution_accuracy import Verdict
 from text2sql_lightning.evaluation.pictures import draw_accuracy
 from text2sql_lightning.evaluation.report import RULES, summarize
-from text2sql_lightning.modeling.support import cpu_multiplies_bfloat16
 
 CONFIG: Final = "configs/experiment/quickstart_cpu.yaml"
 TEST_RATIO: Final = 0.25
@@ -41,11 +40,6 @@ def _parser() -> OneLineParser:
     )
     add("--seed", type=int, default=42, help="decides the split, the sample and the training")
     add("--distractors", type=float, default=0.0, metavar="MEAN", help="columns added that the answer does not need")
-    add(
-        "--precision",
-        choices=("bf16-mixed", "32-true"),
-        help="left out: bf16-mixed where this CPU has instructions for it",
-    )
     add("--train_examples", type=int, default=1400, help="records trained on, once each")
     add("--test_examples", type=int, default=180, help="records of unseen schemas that are scored")
     return parser
@@ -65,9 +59,8 @@ def _run(args: Namespace) -> int:
          "--val_ratio", str(VAL_RATIO), "--test_ratio", str(TEST_RATIO), "--seed", str(args.seed),
          "--distractors", str(args.distractors)],
     )  # fmt: skip
-    precision = args.precision or ("bf16-mixed" if cpu_multiplies_bfloat16() else "32-true")
     shared = [
-        "--config", CONFIG, "--seed_everything", str(args.seed), "--trainer.precision", precision,
+        "--config", CONFIG, "--seed_everything", str(args.seed),
         "--data.train_path", str(data / "train.jsonl"), "--data.val_path", str(data / "val.jsonl"),
         "--data.test_path", str(data / "test.jsonl"), "--data.max_test_examples", str(args.test_examples),
     ]  # fmt: skip
@@ -75,6 +68,7 @@ def _run(args: Namespace) -> int:
     fit = ["fit", *shared, "--data.max_train_examples", str(args.train_examples), "--overwrite", "true"]
     stages.text2sql("fine-tune", [*fit, "--output_dir", str(tuned)])
     adapters = ["--model.adapter_path", str(tuned / ADAPTERS_DIR)]
+    stages.text2sql("validate", ["validate", *shared, *adapters, "--output_dir", str(tuned)])
     stages.text2sql("score the tuned model", ["test", *shared, *adapters, "--output_dir", str(tuned)])
     scores = {"base": score(base / "test", data / "test.jsonl"), "tuned": score(tuned / "test", data / "test.jsonl")}
     write_json(args.out / "quickstart.json", summary(scores, stages.seconds))

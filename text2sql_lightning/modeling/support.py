@@ -45,16 +45,6 @@ def choose_precision(hardware: Hardware) -> Precision:
     return "bf16-mixed" if hardware.cuda_capability >= (8, 0) else "16-mixed"
 
 
-def cpu_multiplies_bfloat16() -> bool:
-    """Say whether this CPU has instructions for products of bfloat16 (AVX512-BF16, AMX).
-
-    There `--trainer.precision bf16-mixed` is much faster than `32-true`, the default; anywhere else it is slower.
-    """
-    import torch
-
-    return bool(torch.cpu._is_avx512_bf16_supported())  # AMX comes with it
-
-
 def choose_backend(backend: Backend, hardware: Hardware) -> ConcreteBackend:
     """Resolve `auto`: Unsloth where it is installed and there is a GPU, else transformers."""
     if backend != "auto":
