@@ -33,7 +33,7 @@ def check(result: dict[str, Any], out: Path) -> None:
     meta = json.loads((out / "run" / "run_meta.json").read_text(encoding="utf-8"))
     assert meta["status"] == "completed"
     assert meta["peak_memory_bytes"] <= 8 * 1024**3
-    assert "val/loss" in json.loads((out / "run" / "validate" / "metrics.json").read_text(encoding="utf-8"))
+    assert "val/loss" in json.loads((out / "run" / "metrics.json").read_text(encoding="utf-8"))
     assert (out / "accuracy.png").read_bytes().startswith(b"\x89PNG")
 
 

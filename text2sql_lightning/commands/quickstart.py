@@ -68,7 +68,6 @@ def _run(args: Namespace) -> int:
     fit = ["fit", *shared, "--data.max_train_examples", str(args.train_examples), "--overwrite", "true"]
     stages.text2sql("fine-tune", [*fit, "--output_dir", str(tuned)])
     adapters = ["--model.adapter_path", str(tuned / ADAPTERS_DIR)]
-    stages.text2sql("validate", ["validate", *shared, *adapters, "--output_dir", str(tuned)])
     stages.text2sql("score the tuned model", ["test", *shared, *adapters, "--output_dir", str(tuned)])
     scores = {"base": score(base / "test", data / "test.jsonl"), "tuned": score(tuned / "test", data / "test.jsonl")}
     write_json(args.out / "quickstart.json", summary(scores, stages.seconds))

@@ -4,7 +4,8 @@ peft computes `result.clone() + lora_B(lora_A(x)) * scaling`: a copy, a product 
 output. On a CPU those passes cost about a tenth of a training step. Here one `addmm` does all three, and the backward
 pass scales the small (tokens, r) gradient instead of the large one. The adapter's weights stay peft's own.
 
-Only plain LoRA without dropout in one number format is replaced; anything else goes through peft as before.
+Only plain LoRA without dropout is replaced, in float32 and, on a CPU, under bfloat16 autocast, where products are in
+bfloat16 and the adapter's weights and gradients in float32; anything else goes through peft as before.
 """
 
 from types import MethodType
@@ -31,8 +32,10 @@ class _AddUpdate(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, base: Tensor, x: Tensor, a: Tensor, b: Tensor, scaling: float) -> Tensor:
-        inner = torch.mm(x.flatten(0, -2), a.t())
-        base.flatten(0, -2).addmm_(inner, b.t(), alpha=scaling)
+        a, b = a.to(x.dtype), b.to(x.dtype)
+        with torch.autocast(x.device.type, enabled=False):
+            inner = torch.mm(x.flatten(0, -2), a.t())
+            base.flatten(0, -2).addmm_(inner, b.t(), alpha=scaling)
         ctx.save_for_backward(x, a, b, inner)
         ctx.scaling = scaling
         ctx.mark_dirty(base)
@@ -43,11 +46,12 @@ class _AddUpdate(torch.autograd.Function):
         (gradient,) = gradients
         x, a, b, inner = ctx.saved_tensors
         flat = gradient.flatten(0, -2)
-        of_inner = torch.mm(flat, b).mul_(ctx.scaling)
-        of_a = torch.mm(of_inner.t(), x.flatten(0, -2))
-        of_b = torch.mm(flat.t(), inner).mul_(ctx.scaling)
-        of_x = torch.mm(of_inner, a).view_as(x) if ctx.needs_input_grad[1] else None
-        return gradient, of_x, of_a, of_b, None
+        with torch.autocast(x.device.type, enabled=False):
+            of_inner = torch.mm(flat, b).mul_(ctx.scaling)
+            of_a = torch.mm(of_inner.t(), x.flatten(0, -2))
+            of_b = torch.mm(flat.t(), inner).mul_(ctx.scaling)
+            of_x = torch.mm(of_inner, a).view_as(x) if ctx.needs_input_grad[1] else None
+        return gradient, of_x, of_a.float(), of_b.float(), None
 
 
 def _forward(self: Any, x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
@@ -64,14 +68,21 @@ def _forward(self: Any, x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
     return updated
 
 
+def _dtype_of_products(device: torch.device) -> torch.dtype | None:
+    if not torch.is_autocast_enabled(device.type):
+        return torch.float32
+    on_cpu = device.type == "cpu" and torch.get_autocast_dtype("cpu") == torch.bfloat16
+    return torch.bfloat16 if on_cpu else None
+
+
 def _is_plain(layer: Any, x: Tensor) -> bool:
-    """Whether the layer is plain LoRA with one adapter, trained without dropout and without mixed precision."""
-    if layer.disable_adapters or layer.merged or len(layer.active_adapters) != 1 or x.dtype != torch.float32:
+    """Whether the layer is plain LoRA with one adapter, trained without dropout in a known precision."""
+    if layer.disable_adapters or layer.merged or len(layer.active_adapters) != 1:
         return False
     name = layer.active_adapters[0]
     return (
         torch.is_grad_enabled()
-        and not torch.is_autocast_enabled(x.device.type)
+        and x.dtype == _dtype_of_products(x.device)
         and name in layer.lora_A
         and name not in layer.lora_variant
         and layer.lora_A[name].weight.dtype == torch.float32

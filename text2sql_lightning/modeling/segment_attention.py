@@ -76,6 +76,9 @@ def segment_attention(query: Tensor, key: Tensor, value: Tensor, segments: Segme
     Returns:
         (1, heads, tokens, width).
     """
+    dtype = query.dtype
+    if query.device.type == "cpu" and dtype == torch.bfloat16:  # there it takes twice as long as float32
+        query, key, value = query.float(), key.float(), value.float()
     groups = query.shape[1] // key.shape[1]
     if groups > 1:
         key, value = key.repeat_interleave(groups, 1), value.repeat_interleave(groups, 1)
@@ -86,7 +89,7 @@ def segment_attention(query: Tensor, key: Tensor, value: Tensor, segments: Segme
         _attend(queries[number], _seen(keys, number, ancestors), _seen(values, number, ancestors), scale)
         for number, (_, ancestors) in enumerate(segments)
     ]
-    return torch.cat(attended, 2)
+    return torch.cat(attended, 2).to(dtype)
 
 
 def _seen(parts: Sequence[Tensor], number: int, ancestors: Sequence[int]) -> Tensor:

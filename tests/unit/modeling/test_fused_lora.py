@@ -13,10 +13,10 @@ pytestmark = pytest.mark.unit
 IDS = torch.arange(10, 40).reshape(2, 15)
 
 
-def load(folder: Path, quantization: str, lora: LoraSettings) -> Any:
+def load(folder: Path, quantization: str, lora: LoraSettings, dtype: torch.dtype = torch.float32) -> Any:
     request = LoadRequest(
         base_model=str(folder), quantization=quantization, lora=lora, adapter_path=None, trainable=True,
-        compute_dtype=torch.float32, device=torch.device("cpu"), gradient_checkpointing=False, max_seq_length=64,
+        compute_dtype=dtype, device=torch.device("cpu"), gradient_checkpointing=False, max_seq_length=64,
         seed=1,
     )  # fmt: skip
     model = get_backend("transformers").load(request)
@@ -71,9 +71,22 @@ def test_without_gradients_and_without_the_adapter_nothing_changes(tiny_llama_di
             assert torch.equal(model(input_ids=IDS).logits, bare)
 
 
-def test_mixed_precision_stays_with_peft(tiny_llama_dir: Path) -> None:
-    model = load(tiny_llama_dir, "none", LoraSettings()).train()
+@pytest.mark.parametrize("quantization", ["none", "nf4"])
+def test_bfloat16_autocast(tiny_llama_dir: Path, quantization: str) -> None:
+    model = load(tiny_llama_dir, quantization, LoraSettings(), torch.bfloat16).train()
     with torch.autocast("cpu", torch.bfloat16):
+        expected_loss, expected = step(model)
+        assert fuse_lora(model) == 14
+        loss, gradients = step(model)
+    torch.testing.assert_close(loss, expected_loss, rtol=1e-2, atol=0)
+    for one, other in zip(gradients, expected, strict=True):
+        assert one.dtype == torch.float32
+        assert (one - other).norm() < 0.05 * other.norm()
+
+
+def test_float16_stays_with_peft(tiny_llama_dir: Path) -> None:
+    model = load(tiny_llama_dir, "none", LoraSettings(), torch.float16).train()
+    with torch.autocast("cpu", torch.float16):
         expected = step(model)[0]
         fuse_lora(model)
         assert torch.equal(step(model)[0], expected)

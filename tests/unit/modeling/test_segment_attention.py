@@ -40,6 +40,15 @@ def test_it_is_attention_with_a_dense_mask(key_heads: int) -> None:
     )
 
 
+def test_bfloat16() -> None:
+    torch.manual_seed(0)
+    parts = [torch.randn(1, 2, sum(length for length, _ in SEGMENTS), 4) for _ in range(3)]
+    expected = segment_attention(*parts, SEGMENTS, scale=None)
+    got = segment_attention(*(part.bfloat16() for part in parts), SEGMENTS, scale=None)
+    assert got.dtype == torch.bfloat16
+    torch.testing.assert_close(got.float(), expected, rtol=0, atol=0.02)
+
+
 def test_a_validation_does_not_disturb_training() -> None:
     query = torch.randn(1, 2, sum(length for length, _ in SEGMENTS), 4, requires_grad=True)
     with torch.inference_mode():
