@@ -8,11 +8,12 @@ from typing import Any, Final
 
 import torch.distributed
 from lightning.pytorch import Callback
+from lightning.pytorch.utilities.rank_zero import rank_zero_warn
 
 from text2sql_lightning.atomic import write_json_lines
 from text2sql_lightning.constants import PREDICTIONS_FILE
 from text2sql_lightning.errors import ConfigError
-from text2sql_lightning.evaluation.by_source import is_executed
+from text2sql_lightning.evaluation.by_source import figures_by_source, is_executed
 from text2sql_lightning.evaluation.exact_match import normalized_exact_match
 from text2sql_lightning.evaluation.execution_accuracy import score_many
 from text2sql_lightning.evaluation.stratified import stratified_sample
@@ -22,26 +23,29 @@ from text2sql_lightning.text.prompts import build_prompt, split_input
 
 SUBSET_SEED: Final = 0
 """Not the run's seed: runs with different seeds are compared on the same records."""
+NOT_AVAILABLE: Final = "none has gold SQL that runs here (SQL of another dialect does not)"
 
 
 @dataclass(frozen=True)
 class ScoredPrediction:
-    """One record with its answer and verdicts, as `predictions.jsonl` keeps it, and how hard its question is."""
+    """One record with its answer and verdicts, as `predictions.jsonl` keeps it; its hardness and its source."""
 
     position: int
     row: dict[str, Any]
     hardness: str = "unknown"
+    source: str = ""
 
 
 class ExecutionAccuracy(Callback):
     """Scores generated SQL by executing it on databases made from each record's CREATE TABLE text.
 
     Logs under `val/` or `test/`, over the records whose gold SQL runs: `execution_accuracy` (exact text comparison) and
-    the same as `execution_accuracy_<hardness>` for each hardness, `execution_accuracy_case_blind`, `exact_match`,
-    `valid_sql` and `schema_adherence`; besides `num_scored` and `execution_accuracy_seconds`, what generating and
-    scoring took on the slowest process. During `fit` a fixed subset of the validation records is scored, in which each
-    hardness has its share, by `validate` and `test` all of them; those two also write `predictions.jsonl`. Processes
-    share the work and all log the same values, so that any of these can be monitored.
+    the same as `execution_accuracy_<hardness>` for each hardness and, where records come from several sources, as
+    `execution_accuracy/<source>`; `execution_accuracy_case_blind`, `exact_match`, `valid_sql` and `schema_adherence`;
+    besides `num_scored` and `execution_accuracy_seconds`, what generating and scoring took on the slowest process.
+    During `fit` a fixed subset of the validation records is scored, in which each hardness has its share, by `validate`
+    and `test` all of them; those two also write `predictions.jsonl`. Processes share the work and all log the same
+    values, so that any of these can be monitored.
 
     Args:
         output_dir: The run's output folder.
@@ -93,7 +97,10 @@ class ExecutionAccuracy(Callback):
         scored = self._score_records(module, [(index, records[index]) for index in own], not fitting)
         seconds = time.perf_counter() - start
         scored = gather(scored, trainer.world_size)
-        for name, value in {**summary(scored), "execution_accuracy_seconds": seconds}.items():
+        figures = summary(scored)
+        if not figures["num_scored"]:
+            rank_zero_warn(f"{split}/execution_accuracy is not available: of {len(scored)} records {NOT_AVAILABLE}")
+        for name, value in {**figures, "execution_accuracy_seconds": seconds}.items():
             # Equal on all ranks but for the seconds; `max` keeps it to the last bit, a mean might not.
             shown = name == "execution_accuracy"
             module.log(f"{split}/{name}", value, prog_bar=shown, reduce_fx="max", sync_dist=True)
@@ -128,6 +135,7 @@ class ExecutionAccuracy(Callback):
                     "error": verdict.error,
                 },
                 hardness_of(record),
+                record.source,
             )
             for (index, record), (context, question), answer, verdict in zip(
                 records, parts, answers, verdicts, strict=True
@@ -169,9 +177,14 @@ def gather(scored: list[ScoredPrediction], world_size: int) -> list[ScoredPredic
 
 
 def summary(scored: list[ScoredPrediction]) -> dict[str, float]:
-    """Give the share of right answers among the records whose gold SQL runs, in all and for each hardness."""
+    """Give the share of right answers among the records whose gold SQL runs: in all, for each hardness and source.
+
+    Where gold runs on no record there is no share, and `num_scored` is 0.
+    """
     valid = [prediction for prediction in scored if prediction.row["gold_runs"]]
     rows = [prediction.row for prediction in valid]
+    if not rows:
+        return {"num_scored": 0.0}
     by_level: dict[str, list[bool]] = {}
     for prediction in valid:
         by_level.setdefault(prediction.hardness, []).append(prediction.row["exec"])
@@ -182,9 +195,14 @@ def summary(scored: list[ScoredPrediction]) -> dict[str, float]:
         "valid_sql": _share([row["error"] is None for row in rows]),
         "schema_adherence": _share([row["adheres"] for row in rows]),
         **{f"execution_accuracy_{level}": _share(by_level[level]) for level in sorted(by_level)},
+        **figures_by_source(valid, lambda prediction: prediction.source, _source_figures),
         "num_scored": float(len(rows)),
     }
 
 
 def _share(verdicts: Sequence[bool]) -> float:
-    return sum(verdicts) / max(1, len(verdicts))
+    return sum(verdicts) / len(verdicts)
+
+
+def _source_figures(predictions: list[ScoredPrediction]) -> dict[str, float]:
+    return {"execution_accuracy": _share([prediction.row["exec"] for prediction in predictions])}

@@ -183,7 +183,23 @@ def test_records_whose_gold_does_not_run_count_nowhere() -> None:
         "execution_accuracy_easy": 0.5, "execution_accuracy_hard": 1.0, "valid_sql": pytest.approx(2 / 3),
         "schema_adherence": pytest.approx(1 / 3), "num_scored": 3.0,
     }  # fmt: skip
-    assert summary([])["execution_accuracy"] == 0.0
+
+
+def test_without_gold_that_runs_no_accuracy_is_given() -> None:
+    assert summary([]) == {"num_scored": 0.0}
+    assert summary([ScoredPrediction(0, {"gold_runs": False, "exec": False})]) == {"num_scored": 0.0}
+
+
+def test_each_source_has_its_own_figure() -> None:
+    row = {"exec_case_blind": True, "exact": False, "adheres": True, "gold_runs": True, "error": None}
+    scored = [
+        ScoredPrediction(0, {**row, "exec": True}, source="rows.jsonl.gz"),
+        ScoredPrediction(1, {**row, "exec": False}, source="shop.sqlite"),
+        ScoredPrediction(2, {**row, "exec": True}, source="shop.sqlite"),
+        ScoredPrediction(3, {**row, "exec": True, "gold_runs": False}, source="postgres"),
+    ]
+    figures = {name: value for name, value in summary(scored).items() if "/" in name}
+    assert figures == {"execution_accuracy/rows.jsonl.gz": 1.0, "execution_accuracy/shop.sqlite": 0.5}
 
 
 @pytest.mark.parametrize("wrong", [{"fit_examples": -1}, {"max_examples": 0}, {"timeout_s": 0.0}, {"timeout_s": -1.0}])
