@@ -29,7 +29,8 @@ class RunMetadata(Callback):
             dropped={split: data.dropped(split) for split in splits},
             num_train_examples=data.num_examples("train") if "train" in splits else None,
             num_val_examples=data.num_examples("val") if "val" in splits else None,
-            decontaminated=flags.pop() if len(flags) == 1 else None,
+            # One split that was not is enough; null where it is not known of all.
+            decontaminated=False if False in flags else flags.pop() if len(flags) == 1 else None,
         )
 
     def on_train_start(self, trainer: Any, pl_module: Any) -> None:

@@ -164,7 +164,7 @@ class Data:
 
 @pytest.mark.parametrize(
     ("train", "val", "decontaminated"),
-    [(True, True, True), (False, False, False), (True, False, None), (None, None, None)],
+    [(True, True, True), (False, False, False), (True, False, False), (True, None, None)],
 )
 def test_run_metadata(tmp_path: Path, train: Any, val: Any, decontaminated: Any) -> None:
     run = RunMeta(tmp_path, "train", {"model": {"lora": {"r": 8}}}, [])
