@@ -263,10 +263,12 @@ class Text2SQLModule(LightningModule):
 
     def configure_optimizers(self) -> Any:
         """Give the optimizer over the trainable weights, and its schedule, stepped after each optimizer step."""
-        trainable = [parameter for parameter in self.parameters() if parameter.requires_grad]
-        if not trainable:
+        trainable = [(name, parameter) for name, parameter in self.named_parameters() if parameter.requires_grad]
+        if not trainable or self.lora is None:
             raise ModelError("model.lora null: there is no weight to train; leave model.lora out to train an adapter")
-        optimizer = build_optimizer(trainable, self.optimizer_name, self.learning_rate, self.weight_decay)
+        optimizer = build_optimizer(
+            trainable, self.optimizer_name, self.learning_rate, self.weight_decay, self.lora.lr_ratio
+        )
         total = int(self.trainer.estimated_stepping_batches)
         schedule = build_schedule(optimizer, self.schedule, self.warmup_steps, total)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}

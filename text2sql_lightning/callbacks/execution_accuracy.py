@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import torch.distributed
 from lightning.pytorch import Callback
-from lightning.pytorch.utilities.rank_zero import rank_zero_warn
+from lightning.pytorch.utilities import rank_zero_warn
 
 from text2sql_lightning.atomic import write_json_lines
 from text2sql_lightning.constants import PREDICTIONS_FILE

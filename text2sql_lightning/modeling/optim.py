@@ -13,32 +13,47 @@ from text2sql_lightning.modeling.settings import OptimizerName, ScheduleName
 
 
 def build_optimizer(
-    parameters: Iterable[torch.nn.Parameter], name: OptimizerName, learning_rate: float, weight_decay: float
+    parameters: Iterable[tuple[str, torch.nn.Parameter]],
+    name: OptimizerName,
+    learning_rate: float,
+    weight_decay: float,
+    lr_ratio: float = 1.0,
 ) -> Optimizer:
     """Make the optimizer over the trainable parameters.
 
     Args:
-        parameters: The trainable parameters, float32.
+        parameters: The trainable parameters, float32, with their names.
         name: `adamw`, `paged_adamw_8bit` (bitsandbytes, CUDA only), or `auto`: the paged one on CUDA, else `adamw`.
         learning_rate: Peak learning rate.
         weight_decay: Decoupled weight decay.
+        lr_ratio: What the learning rate is multiplied by for the B matrices of adapters.
 
     Raises:
         ConfigError: The paged optimizer was asked for where there is no CUDA device.
     """
-    trainable = list(parameters)
-    on_cuda = bool(trainable) and trainable[0].is_cuda
+    groups = _groups(list(parameters), learning_rate, lr_ratio)
+    on_cuda = any(parameter.is_cuda for group in groups for parameter in group["params"])
     if name == "paged_adamw_8bit" and not on_cuda:
         raise ConfigError(
             "model.optimizer paged_adamw_8bit needs a CUDA device and there is none here: use adamw or auto"
         )
     if name == "adamw" or not on_cuda:
-        return AdamW(trainable, lr=learning_rate, weight_decay=weight_decay)
+        return AdamW(groups, lr=learning_rate, weight_decay=weight_decay)
     import bitsandbytes
 
     paged: Any = bitsandbytes.optim.PagedAdamW8bit  # type: ignore[attr-defined]
-    optimizer: Optimizer = paged(trainable, lr=learning_rate, weight_decay=weight_decay)
+    optimizer: Optimizer = paged(groups, lr=learning_rate, weight_decay=weight_decay)
     return optimizer
+
+
+def _groups(
+    parameters: list[tuple[str, torch.nn.Parameter]], learning_rate: float, lr_ratio: float
+) -> list[dict[str, Any]]:
+    if lr_ratio == 1.0:
+        return [{"params": [parameter for _, parameter in parameters]}]
+    second = [parameter for name, parameter in parameters if ".lora_B." in name]
+    first = [parameter for name, parameter in parameters if ".lora_B." not in name]
+    return [{"params": first}, {"params": second, "lr": learning_rate * lr_ratio}]
 
 
 def learning_rate_factor(name: ScheduleName, warmup_steps: int, total_steps: int) -> Callable[[int], float]:

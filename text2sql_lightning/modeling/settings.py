@@ -29,6 +29,8 @@ class LoraSettings:
             layers have other names.
         use_rslora: Rank-stabilised scaling (arXiv:2312.03732).
         use_dora: Weight-decomposed LoRA (arXiv:2402.09353); the transformers backend only.
+        lr_ratio: Learning rate of the B matrices over that of the A matrices, which is `learning_rate` (LoRA+,
+            arXiv:2402.12354); 1 is plain LoRA.
     """
 
     r: int = 16
@@ -37,6 +39,7 @@ class LoraSettings:
     target_modules: list[str] | Literal["all-linear"] = field(default_factory=lambda: list(PROJECTIONS))
     use_rslora: bool = False
     use_dora: bool = False
+    lr_ratio: float = 1.0
 
 
 @dataclass
@@ -77,6 +80,8 @@ def check_lora(lora: LoraSettings | None) -> None:
     _at_least("lora.alpha", lora.alpha, 1)
     if not 0 <= lora.dropout < 1:
         raise ConfigError(f"model.lora.dropout is {lora.dropout}; it must be at least 0 and below 1")
+    if not (lora.lr_ratio > 0 and isfinite(lora.lr_ratio)):
+        raise ConfigError(f"model.lora.lr_ratio is {lora.lr_ratio}; it must be a number above 0, and 1 is plain LoRA")
     if not lora.target_modules:
         raise ConfigError("model.lora.target_modules is empty; name layers, or use all-linear")
 

@@ -33,7 +33,7 @@ def test_first_step_learns_and_warm_up_may_be_missing() -> None:
 
 
 def test_schedule_drives_the_optimizer() -> None:
-    optimizer = build_optimizer([torch.nn.Parameter(torch.ones(1))], "auto", 0.1, 0.0)
+    optimizer = build_optimizer([("w", torch.nn.Parameter(torch.ones(1)))], "auto", 0.1, 0.0)
     schedule = build_schedule(optimizer, "linear", 2, 4)
     rates = []
     for _ in range(4):
@@ -44,11 +44,23 @@ def test_schedule_drives_the_optimizer() -> None:
 
 
 def test_auto_is_adamw_without_a_gpu() -> None:
-    optimizer = build_optimizer([torch.nn.Parameter(torch.ones(1))], "auto", 3e-4, 0.01)
+    optimizer = build_optimizer([("w", torch.nn.Parameter(torch.ones(1)))], "auto", 3e-4, 0.01)
     assert type(optimizer) is torch.optim.AdamW
     assert optimizer.param_groups[0]["weight_decay"] == 0.01
 
 
 def test_paged_adamw_needs_cuda() -> None:
     with pytest.raises(ConfigError, match=r"paged_adamw_8bit needs a CUDA device.*use adamw or auto"):
-        build_optimizer([torch.nn.Parameter(torch.ones(1))], "paged_adamw_8bit", 3e-4, 0.0)
+        build_optimizer([("w", torch.nn.Parameter(torch.ones(1)))], "paged_adamw_8bit", 3e-4, 0.0)
+
+
+def test_the_b_matrices_may_learn_faster() -> None:
+    a, b = torch.nn.Parameter(torch.ones(1)), torch.nn.Parameter(torch.ones(1))
+    named = [("layer.lora_A.default.weight", a), ("layer.lora_B.default.weight", b)]
+    optimizer = build_optimizer(named, "adamw", 0.1, 0.0, lr_ratio=4.0)
+    schedule = build_schedule(optimizer, "linear", 0, 2)
+    optimizer.step()
+    schedule.step()
+    rates = [(group["params"], group["lr"]) for group in optimizer.param_groups]
+    assert rates == [([a], pytest.approx(0.05)), ([b], pytest.approx(0.2))]
+    assert len(build_optimizer(named, "adamw", 0.1, 0.0).param_groups) == 1

@@ -32,6 +32,8 @@ def test_defaults_are_those_of_the_documents() -> None:
         ({"dropout": 1.0}, "model.lora.dropout is 1.0; it must be at least 0 and below 1"),
         ({"dropout": -0.1}, "model.lora.dropout is -0.1"),
         ({"target_modules": []}, "model.lora.target_modules is empty"),
+        ({"lr_ratio": 0.0}, "model.lora.lr_ratio is 0.0; it must be a number above 0"),
+        ({"lr_ratio": float("nan")}, "model.lora.lr_ratio is nan"),
     ],
 )
 def test_wrong_adapter(wrong: Any, words: Any) -> None:
