@@ -22,6 +22,8 @@ from text2sql_lightning.evaluation.report import RULES, summarize
 CONFIG: Final = "configs/experiment/quickstart_cpu.yaml"
 TEST_RATIO: Final = 0.25
 VAL_RATIO: Final = 0.05
+_LOSS_BATCHES: Final = 2
+"""Of test records whose loss is taken; all of them are answered and executed."""
 _HARDNESS: Final = ("easy", "medium", "hard", "extra")
 
 
@@ -40,7 +42,7 @@ def _parser() -> OneLineParser:
     )
     add("--seed", type=int, default=42, help="decides the split, the sample and the training")
     add("--distractors", type=float, default=0.0, metavar="MEAN", help="columns added that the answer does not need")
-    add("--train_examples", type=int, default=1400, help="records trained on, once each")
+    add("--train_examples", type=int, default=1500, help="records trained on, once each")
     add("--test_examples", type=int, default=180, help="records of unseen schemas that are scored")
     return parser
 
@@ -63,6 +65,7 @@ def _run(args: Namespace) -> int:
         "--config", CONFIG, "--seed_everything", str(args.seed),
         "--data.train_path", str(data / "train.jsonl"), "--data.val_path", str(data / "val.jsonl"),
         "--data.test_path", str(data / "test.jsonl"), "--data.max_test_examples", str(args.test_examples),
+        "--trainer.limit_test_batches", str(_LOSS_BATCHES),
     ]  # fmt: skip
     stages.text2sql("score the base model", ["test", *shared, "--output_dir", str(base)])
     fit = ["fit", *shared, "--data.max_train_examples", str(args.train_examples), "--overwrite", "true"]
