@@ -16,6 +16,7 @@ from text2sql_lightning.data.batching import LengthBucketBatchSampler, Resumable
 from text2sql_lightning.data.collate import collate, collate_sequences, collate_shared_prefixes
 from text2sql_lightning.data.encoding import EncodedExample, EncodedSplit, encode_records
 from text2sql_lightning.data.records import Record, read_records
+from text2sql_lightning.data.token_cache import CACHED_FROM, cache_key, encode_once
 from text2sql_lightning.errors import ConfigError, DataError
 from text2sql_lightning.tokenizer import load_tokenizer
 
@@ -54,6 +55,8 @@ class Text2SQLDataModule(LightningDataModule):
         packing: How the examples of a batch stand together; the loss is the same. `none` pads them, `sequence` puts
             them into one row without padding, `shared_prefix` also computes what they begin with, instruction and
             often schema, once.
+        token_cache: Folder for the token ids of files of 5,000 records or more, so that the next start does not encode
+            them again; relative to the file's folder. null for none.
     """
 
     def __init__(
@@ -72,6 +75,7 @@ class Text2SQLDataModule(LightningDataModule):
         max_val_examples: int | None = None,
         max_test_examples: int | None = None,
         packing: Packing = "none",
+        token_cache: str | None = ".tokens",
     ) -> None:
         super().__init__()
         self.paths: dict[Split, str | None] = {
@@ -87,6 +91,7 @@ class Text2SQLDataModule(LightningDataModule):
             "train": max_train_examples, "val": max_val_examples, "test": max_test_examples,
         }  # fmt: skip
         self.packing = packing
+        self.token_cache = token_cache
         self._check_settings()
         self._tokenizer: PreTrainedTokenizerBase | None = None
         self._records: dict[Split, list[Record]] = {}
@@ -109,9 +114,7 @@ class Text2SQLDataModule(LightningDataModule):
                 continue
             records = self._read(split)
             if split != "predict":
-                self._encoded[split] = encode_records(
-                    self.tokenizer, records, self.max_seq_length, name=str(self.paths[split])
-                )
+                self._encoded[split] = self._encode(split, records)
             self._records[split] = records
 
     def train_dataloader(self) -> "DataLoader[Any]":
@@ -172,6 +175,20 @@ class Text2SQLDataModule(LightningDataModule):
             return records
         chosen = random.Random(f"examples-{split}-{self.seed}").sample(range(len(records)), limit)
         return [records[index] for index in sorted(chosen)]
+
+    def _encode(self, split: Split, records: list[Record]) -> EncodedSplit:
+        path = Path(str(self.paths[split]))
+        encode = partial(encode_records, self.tokenizer, records, self.max_seq_length, name=str(path))
+        if self.token_cache is None or len(records) < CACHED_FROM:
+            return encode()
+        limit = self.max_examples.get(split)
+        key = cache_key(
+            self.tokenizer,
+            data_sha256=self._sha256[split],
+            sample=None if limit is None else [limit, split, self.seed],
+            max_seq_length=self.max_seq_length,
+        )
+        return encode_once(path.parent / self.token_cache, key, encode)
 
     def _require(self, split: Split) -> None:
         if self.paths[split] is None:

@@ -62,7 +62,7 @@ class EncodedSplit:
         separated: Records whose prompt and completion would have shared a token and were encoded apart.
     """
 
-    examples: list[EncodedExample]
+    examples: Sequence[EncodedExample]
     dropped: dict[str, int]
     separated: int = 0
 
