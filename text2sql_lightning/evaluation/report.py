@@ -10,7 +10,7 @@ from text2sql_lightning.evaluation.intervals import cluster_bootstrap
 
 RULES: Final[dict[str, str]] = {
     "databases": "4 databases a record, made from its CREATE TABLE text and filled around the gold query; a prediction "
-    "must agree with gold on every one",
+    "must agree with gold on every one; columns may hold NULL, so COUNT(column) is not COUNT(*)",
     "rows": "compared as a bag; in order only where gold has an ORDER BY outside every bracket",
     "columns": "may stand in any order; their names do not count",
     "values": "text exactly, letter case included; numbers by value",
