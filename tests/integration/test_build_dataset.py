@@ -139,6 +139,11 @@ def wait_for_workers(pid: int) -> None:
     time.sleep(1)
 
 
+def take_interrupts() -> None:
+    """Undo what a background job of a shell inherits: there Ctrl-C is ignored."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def test_ctrl_c_leaves_the_old_data_set(tmp_path: Path) -> None:
     out = tmp_path / "data"
     assert build("--input_jsonl", write_rows(tmp_path / "few.jsonl.gz", 60), "--out_dir", out).returncode == 0
@@ -149,6 +154,7 @@ def test_ctrl_c_leaves_the_old_data_set(tmp_path: Path) -> None:
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        preexec_fn=take_interrupts,
     ) as process:
         wait_for_workers(process.pid)
         os.killpg(process.pid, signal.SIGINT)  # what a terminal does: every process of the group gets it

@@ -114,7 +114,7 @@ def test_all_sources_stand_together(tmp_path: Path) -> None:
     assert all(record.id.startswith("sqlcc-") for record in everything)
     own = next(record for record in everything if record.source == "own.sqlite")
     assert own.context == (
-        "CREATE TABLE customer (id INTEGER PRIMARY KEY, name TEXT, city TEXT);\n"
+        "CREATE TABLE customer (id INTEGER PRIMARY KEY, name TEXT, city TEXT); "
         "CREATE TABLE sale (customer_id INTEGER, amount REAL, FOREIGN KEY (customer_id) REFERENCES customer (id))"
     )
     assert (own.meta["dialect"], own.meta["distractors"]) == ("sqlite", 0)

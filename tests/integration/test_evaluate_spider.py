@@ -319,12 +319,15 @@ def test_prompts_hold_the_whole_schema(spider: Path) -> None:
     source = load_spider(spider)
     (question,) = spider_questions(source, source.examples[:1])
     assert question.context == (
-        "CREATE TABLE keeper (keeper_id number PRIMARY KEY, name text, age number);\n"
+        "CREATE TABLE keeper (keeper_id number PRIMARY KEY, name text, age number); "
         "CREATE TABLE animal (animal_id number PRIMARY KEY, kind text, keeper_id number, "
         "FOREIGN KEY (keeper_id) REFERENCES keeper (keeper_id))"
     )
     (question,) = spider_questions(source, source.examples[4:5], sample_values=2)
-    assert question.context.endswith("/* book_id: 1, 2; title: 'Tides', 'Moss'; pages: 120, 320 */")
+    assert question.context == (
+        "CREATE TABLE book (book_id number PRIMARY KEY /* e.g. 1, 2 */, title text /* e.g. 'Tides', 'Moss' */, "
+        "pages number /* e.g. 120, 320 */)"
+    )
 
 
 def test_compare(
