@@ -17,8 +17,8 @@ _LARGEST_SHARE: Final = 0.25
 """Of the machine's memory: more than that is not taken for a copy."""
 
 
-def keep_dense_copies(model: Any) -> int:
-    """Let the frozen 4-bit layers of a model on a CPU compute with dense copies; returns how many do.
+def keep_dense_copies(model: Any) -> None:
+    """Let the frozen 4-bit layers of a model on a CPU compute with dense copies.
 
     Where the copies would take more than a quarter of the machine's memory, or on a GPU, whose kernels read 4-bit
     weights, there are none. The 4-bit weights stay what they are, and what is saved is saved from them.
@@ -28,11 +28,9 @@ def keep_dense_copies(model: Any) -> int:
     """
     layers = [module for module in model.modules() if _is_quantized_on_cpu(module)]
     size = sum(layer.weight.quant_state.shape.numel() * layer.compute_dtype.itemsize for layer in layers)
-    if size > _LARGEST_SHARE * _memory():
-        return 0
-    for layer in layers:
-        layer.forward = _DenseForward(layer)
-    return len(layers)
+    if size <= _LARGEST_SHARE * _memory():
+        for layer in layers:
+            layer.forward = _DenseForward(layer)
 
 
 @contextmanager

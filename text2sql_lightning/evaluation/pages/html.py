@@ -18,9 +18,10 @@ from text2sql_lightning.evaluation.pages.document import (
     Text,
     Tile,
 )
+from text2sql_lightning.evaluation.pages.preview_table import preview_table
 from text2sql_lightning.evaluation.pages.sql_marks import mark_differences
 from text2sql_lightning.evaluation.pages.style import STYLE
-from text2sql_lightning.evaluation.pages.values import error_text, printable, value_text
+from text2sql_lightning.evaluation.pages.values import error_text, printable
 from text2sql_lightning.evaluation.previews import Preview
 
 
@@ -99,10 +100,8 @@ def _result(result: Preview) -> str:
         return f"<p class=error>{_text(error_text(result.error))}</p>"
     if not result.total:
         return "<p class=none>no rows</p>"
-    rows = [[value_text(value) for value in row] for row in result.rows]
-    more = result.total - len(rows)
-    note = f"<p class=more>... and {more:,} more row{'s' if more > 1 else ''}</p>" if more else ""
-    return _table(Table(result.columns, rows, words=True), "result") + note
+    table, note = preview_table(result)
+    return _table(table, "result") + (f"<p class=more>{note}</p>" if note else "")
 
 
 def _text(text: str) -> str:

@@ -3,7 +3,8 @@
 import re
 
 from text2sql_lightning.evaluation.pages.document import Answer, Block, Document, Example, Picture, Table, Text
-from text2sql_lightning.evaluation.pages.values import error_text, printable, value_text
+from text2sql_lightning.evaluation.pages.preview_table import preview_table
+from text2sql_lightning.evaluation.pages.values import error_text, printable
 from text2sql_lightning.evaluation.previews import Preview
 
 
@@ -54,10 +55,8 @@ def _result(result: Preview) -> str:
         return f"Result: {_plain(error_text(result.error))}"
     if not result.total:
         return "Result: no rows"
-    rows = [[value_text(value) for value in row] for row in result.rows]
-    more = result.total - len(rows)
-    note = f"\n\n... and {more:,} more row{'s' if more > 1 else ''}" if more else ""
-    return _table(Table(result.columns, rows, words=True)) + note
+    table, note = preview_table(result)
+    return _table(table) + (f"\n\n{note}" if note else "")
 
 
 def _plain(text: str) -> str:
