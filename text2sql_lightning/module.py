@@ -17,7 +17,6 @@ from text2sql_lightning.modeling.backends import LoadRequest, get_backend
 from text2sql_lightning.modeling.decoder import decoder_of, project
 from text2sql_lightning.modeling.loss import CompletionLoss, completion_loss, target_loss
 from text2sql_lightning.modeling.optim import build_optimizer, build_schedule
-from text2sql_lightning.modeling.segment_attention import no_mask
 from text2sql_lightning.modeling.settings import (
     Backend,
     GenerationSettings,
@@ -115,7 +114,7 @@ class Text2SQLModule(LightningModule):
             return
         hardware = Hardware.here()
         name = choose_backend(self.backend, hardware)
-        check_support(name, self.quantization, self.lora, hardware, self.packing)
+        check_support(name, self.quantization, self.lora, hardware)
         self._backend = get_backend(name)
         self.backend_name = name
         self.tokenizer = load_tokenizer(self.base_model)
@@ -155,12 +154,12 @@ class Text2SQLModule(LightningModule):
         return completion_loss(hidden, batch["labels"], lambda states: project(self.model, states))
 
     def _packed_loss(self, batch: dict[str, Any]) -> CompletionLoss:
-        hidden = decoder_of(self.model)(
+        decoder = decoder_of(self.model)
+        hidden = decoder(
             input_ids=batch["input_ids"],
             position_ids=batch["position_ids"],
-            attention_mask=no_mask(batch["input_ids"]),
-            segments=batch["segments"],
             use_cache=False,
+            **self._backend.pack_arguments(decoder, batch["input_ids"], batch["segments"]),
         ).last_hidden_state
         states = hidden[0, batch["target_positions"]]
         return target_loss(states, batch["target_ids"], lambda states: project(self.model, states))

@@ -34,7 +34,7 @@ def test_nf4_in_bfloat16(fit: Any, tiny_llama_dir: Path) -> None:
     adapter = adapter_of(trainer)
     assert len(adapter) == 2 * 7 * 2
     assert {p.dtype for p in adapter.values()} == {torch.float32}
-    assert {p.device.type for p in trainer.lightning_module.parameters()} == {"cuda"}
+    assert trainer.devices_seen == {"cuda"}
     assert any(type(p).__name__ == "Params4bit" for p in trainer.lightning_module.parameters())
     assert all(p.isfinite().all() for p in adapter.values())
     assert loss_of(trainer) < 6.2  # ln 512 = 6.24, where it starts
@@ -95,15 +95,15 @@ from text2sql_lightning.module import Text2SQLModule
 
 base, records, precision = json.loads(sys.argv[1])
 losses = {}
-for quantization in ("none", "nf4"):
+for quantization, packing in (("none", "none"), ("nf4", "none"), ("nf4", "shared_prefix"), ("nf4", "sequence")):
     seed_everything(42)
     module = Text2SQLModule(base_model=base, backend="unsloth", quantization=quantization, lora=LoraSettings(r=8),
-                            learning_rate=1e-2, warmup_steps=0)
+                            learning_rate=1e-2, warmup_steps=0, packing=packing)
     trainer = Trainer(accelerator="gpu", devices=1, precision=precision, max_steps=1, limit_val_batches=0, logger=False,
                       enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False,
                       use_distributed_sampler=False)
-    trainer.fit(module, Text2SQLDataModule(train_path=records, tokenizer=base, batch_size=4))
-    losses[quantization] = trainer.callback_metrics["train/loss"].item()
+    trainer.fit(module, Text2SQLDataModule(train_path=records, tokenizer=base, batch_size=16, packing=packing))
+    losses[f"{quantization} {packing}"] = trainer.callback_metrics["train/loss"].item()
 print(json.dumps(losses))
 """
 
@@ -119,5 +119,7 @@ def test_unsloth(fit: Any, tiny_llama_dir: Path, records_file: Any) -> None:
     assert done.returncode == 0, done.stderr[-4000:]
     losses = json.loads(done.stdout.splitlines()[-1])
     for quantization in ("none", "nf4"):
-        reference = fit(tiny_llama_dir, precision=precision, steps=1, quantization=quantization)
-        assert losses[quantization] == pytest.approx(loss_of(reference), abs=0.03)
+        reference = loss_of(fit(tiny_llama_dir, precision=precision, steps=1, quantization=quantization, batch_size=16))
+        assert losses[f"{quantization} none"] == pytest.approx(reference, abs=0.03)
+    for packing in ("shared_prefix", "sequence"):
+        assert losses[f"nf4 {packing}"] == pytest.approx(losses["nf4 none"], abs=0.003)

@@ -1,11 +1,12 @@
 """LoRA layers in fewer passes over memory: the update is added to the base layer's output where it lies.
 
 peft computes `result.clone() + lora_B(lora_A(x)) * scaling`: a copy, a product and a sum, each as large as the layer's
-output. On a CPU those passes cost about a tenth of a training step. Here one `addmm` does all three, and the backward
-pass scales the small (tokens, r) gradient instead of the large one. The adapter's weights stay peft's own.
+output, and under autocast it copies the input to float32 besides. On a CPU those passes cost about a tenth of a
+training step. Here one `addmm` does all three, and the backward pass scales the small (tokens, r) gradient instead of
+the large one. The adapter's weights stay peft's own.
 
-Only plain LoRA without dropout is replaced, in float32 and, on a CPU, under bfloat16 autocast, where products are in
-bfloat16 and the adapter's weights and gradients in float32; anything else goes through peft as before.
+Only plain LoRA without dropout is replaced, in float32 and under autocast, where products are in 16 bits and the
+adapter's weights and gradients in float32; anything else goes through peft as before.
 """
 
 from types import MethodType
@@ -71,8 +72,8 @@ def _forward(self: Any, x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
 def _dtype_of_products(device: torch.device) -> torch.dtype | None:
     if not torch.is_autocast_enabled(device.type):
         return torch.float32
-    on_cpu = device.type == "cpu" and torch.get_autocast_dtype("cpu") == torch.bfloat16
-    return torch.bfloat16 if on_cpu else None
+    dtype = torch.get_autocast_dtype(device.type)
+    return dtype if dtype == torch.bfloat16 or device.type == "cuda" else None
 
 
 def _is_plain(layer: Any, x: Tensor) -> bool:

@@ -2,13 +2,15 @@
 
 A pack is a row of segments (`data.packing`): whole examples, or the branches of a prefix tree. A dense mask over the
 row would compute every pair of tokens and throw most of them away; on a CPU that was a quarter of a training step.
-Here each segment attends in a call of its own to the keys that it sees, which are a few hundred.
+Here each segment attends in a call of its own to the keys that it sees, which are a few hundred. On a GPU that would be
+many small calls: there one kernel does it (`flex_attention`).
 
 The function is registered with transformers (`AttentionInterface`) and stays in place for generation, where there are
 no segments and transformers' own attention runs.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final, TypeAlias
 
@@ -17,6 +19,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from text2sql_lightning.errors import ModelError
+from text2sql_lightning.modeling.flex_attention import attend_in_blocks, block_mask, has_flex_kernel
 
 NAME: Final = "text2sql_segments"
 
@@ -24,11 +27,41 @@ Segments: TypeAlias = Sequence[tuple[int, Sequence[int]]]
 """For each segment of a pack, in order: its length in tokens, and the numbers of its ancestors from the root."""
 
 
-def use_segment_attention(model: Any) -> None:
-    """Make a model take the keyword argument `segments`.
+@dataclass(frozen=True)
+class PackLayout:
+    """Who sees whom in a pack, as attention takes it.
+
+    Attributes:
+        segments: Lengths and ancestors.
+        mask: The same for flex attention, where it has a kernel.
+    """
+
+    segments: Segments
+    mask: Any = None
+
+    @classmethod
+    def on(cls, device: torch.device, decoder: Any, segments: Segments) -> "PackLayout":
+        """Prepare the layout of a pack for a decoder on a device."""
+        config = decoder.config
+        width = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+        return cls(segments, block_mask(segments, device) if has_flex_kernel(device, width) else None)
+
+    def attend(self, query: Tensor, key: Tensor, value: Tensor, scale: float | None) -> Tensor:
+        """Attend within the pack; shapes are those of `segment_attention`."""
+        if self.mask is not None:
+            return attend_in_blocks(query, key, value, self.mask, scale)
+        return segment_attention(query, key, value, self.segments, scale)
+
+
+def use_segment_attention(model: Any, max_seq_length: int) -> None:
+    """Make a model take the keyword argument `pack`.
+
+    Args:
+        model: A causal language model of transformers.
+        max_seq_length: Longest sequence in a pack, in tokens.
 
     Raises:
-        ModelError: The architecture does not let its attention be replaced.
+        ModelError: The architecture does not let its attention be replaced, or attends in another way.
     """
     from transformers import AttentionInterface, AttentionMaskInterface
     from transformers.integrations.sdpa_attention import sdpa_attention_forward
@@ -38,6 +71,7 @@ def use_segment_attention(model: Any) -> None:
         raise ModelError(
             f"data.packing: the attention of {type(model).__name__} cannot be replaced: use --data.packing none"
         )
+    check_plain_attention(model, max_seq_length)
 
     def forward(
         module: Any,
@@ -45,22 +79,47 @@ def use_segment_attention(model: Any) -> None:
         key: Tensor,
         value: Tensor,
         attention_mask: Tensor | None,
-        segments: Segments | None = None,
+        pack: PackLayout | None = None,
         **kwargs: Any,
     ) -> tuple[Tensor, None]:
-        if segments is None:
-            attended: tuple[Tensor, None] = sdpa_attention_forward(module, query, key, value, attention_mask, **kwargs)
-            return attended
-        return segment_attention(query, key, value, segments, kwargs.get("scaling")).transpose(1, 2).contiguous(), None
+        if pack is None:
+            plain: tuple[Tensor, None] = sdpa_attention_forward(module, query, key, value, attention_mask, **kwargs)
+            return plain
+        return pack.attend(query, key, value, kwargs.get("scaling")).transpose(1, 2).contiguous(), None
 
     AttentionInterface.register(NAME, forward)
     AttentionMaskInterface.register(NAME, sdpa_mask)
     model.set_attn_implementation(NAME)
 
 
-def no_mask(ids: Tensor) -> Tensor:
-    """Give a mask that keeps transformers from making one of its own, (tokens, tokens) large, for a pack."""
-    return torch.zeros(1, 1, 1, 1, dtype=torch.bool, device=ids.device)
+def check_plain_attention(model: Any, max_seq_length: int) -> None:
+    """Refuse a model whose attention is more than a softmax over all tokens before.
+
+    Raises:
+        ModelError: It looks back over a window that is shorter than the sequences, or bends its scores.
+    """
+    config = model.config
+    window = getattr(config, "sliding_window", None)
+    if window and getattr(config, "use_sliding_window", True) and window < max_seq_length:
+        raise ModelError(
+            f"data.packing: {type(model).__name__} attends to the last {window} tokens alone, and "
+            f"--data.max_seq_length is {max_seq_length}: set it to {window} at most, or use --data.packing none"
+        )
+    if getattr(config, "attn_logit_softcapping", None):
+        raise ModelError(f"data.packing: {type(model).__name__} caps its attention scores: use --data.packing none")
+
+
+def pack_arguments(decoder: Any, ids: Tensor, segments: Segments) -> dict[str, Any]:
+    """Give the keyword arguments that a decoder needs to attend within a pack.
+
+    Args:
+        decoder: Prepared by `use_segment_attention`.
+        ids: Token ids of the pack, (1, tokens).
+        segments: Lengths and ancestors; the lengths add up to the tokens.
+    """
+    # The mask keeps transformers from making one of its own, (tokens, tokens) large.
+    no_mask = torch.zeros(1, 1, 1, 1, dtype=torch.bool, device=ids.device)
+    return {"attention_mask": no_mask, "pack": PackLayout.on(ids.device, decoder, segments)}
 
 
 def segment_attention(query: Tensor, key: Tensor, value: Tensor, segments: Segments, scale: float | None) -> Tensor:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from text2sql_lightning.errors import ConfigError
-from text2sql_lightning.modeling.settings import Backend, LoraSettings, Packing, Quantization
+from text2sql_lightning.modeling.settings import Backend, LoraSettings, Quantization
 
 Precision = Literal["bf16-mixed", "16-mixed", "32-true"]
 ConcreteBackend = Literal["unsloth", "transformers"]
@@ -57,7 +57,6 @@ def check_support(
     quantization: Quantization,
     lora: LoraSettings | None,
     hardware: Hardware,
-    packing: Packing = "none",
 ) -> None:
     """Refuse what cannot run, before a weight is downloaded.
 
@@ -84,9 +83,4 @@ def check_support(
     if backend == "unsloth" and lora is not None and lora.use_dora:
         raise ConfigError(
             "model.lora.use_dora is not available with model.backend unsloth: use --model.backend transformers"
-        )
-    if backend == "unsloth" and packing != "none":
-        raise ConfigError(
-            f"data.packing {packing} needs an attention of its own, which model.backend unsloth does not take: "
-            "use --model.backend transformers, or --data.packing none"
         )

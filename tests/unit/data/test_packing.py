@@ -10,7 +10,7 @@ from text2sql_lightning.data.collate import collate, collate_sequences, collate_
 from text2sql_lightning.data.encoding import EncodedExample
 from text2sql_lightning.data.packing import pack_sequences, pack_shared_prefixes
 from text2sql_lightning.modeling.loss import completion_loss, target_loss
-from text2sql_lightning.modeling.segment_attention import no_mask, use_segment_attention
+from text2sql_lightning.modeling.segment_attention import pack_arguments, use_segment_attention
 
 pytestmark = pytest.mark.unit
 
@@ -70,7 +70,7 @@ def models() -> tuple[Any, Any]:
     )  # fmt: skip
     plain = LlamaForCausalLM(config).eval()
     packing = copy.deepcopy(plain)
-    use_segment_attention(packing)
+    use_segment_attention(packing, 2048)
     return plain, packing
 
 
@@ -112,9 +112,8 @@ def test_loss_and_gradients_are_those_of_the_separate_examples(models: Any, seed
     hidden = packing.model(
         input_ids=pack["input_ids"],
         position_ids=pack["position_ids"],
-        attention_mask=no_mask(pack["input_ids"]),
-        segments=pack["segments"],
         use_cache=False,
+        **pack_arguments(packing.model, pack["input_ids"], pack["segments"]),
     ).last_hidden_state
     packed = target_loss(hidden[0, pack["target_positions"]], pack["target_ids"], packing.lm_head)
     packed.loss_sum.backward()

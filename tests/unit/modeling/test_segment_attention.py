@@ -63,4 +63,4 @@ def test_an_architecture_whose_attention_cannot_be_replaced_is_refused() -> None
         _supports_attention_backend = False
 
     with pytest.raises(ModelError, match=r"attention of Old cannot be replaced: use --data\.packing none"):
-        use_segment_attention(Old())
+        use_segment_attention(Old(), 2048)

@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 import torch
 
+from text2sql_lightning.modeling.segment_attention import Segments
 from text2sql_lightning.modeling.settings import LoraSettings, Packing, Quantization
 
 
@@ -45,6 +46,9 @@ class ModelBackend(Protocol):
 
     def load(self, request: LoadRequest) -> Any:
         """Give a `PeftModel`, or a bare `PreTrainedModel` where no adapter was asked for."""
+
+    def pack_arguments(self, decoder: Any, ids: torch.Tensor, segments: Segments) -> dict[str, Any]:
+        """Give the keyword arguments that a decoder needs to attend within a pack of token ids (1, tokens)."""
 
     def for_training(self, model: Any) -> None:
         """Prepare for forward and backward passes."""

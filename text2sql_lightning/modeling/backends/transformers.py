@@ -10,7 +10,7 @@ from text2sql_lightning.hub_errors import readable_hub_errors
 from text2sql_lightning.modeling.backends.base import LoadRequest, keep_adapter_in_float32, keep_quantized_weights
 from text2sql_lightning.modeling.dequantized import keep_dense_copies
 from text2sql_lightning.modeling.fused_lora import fuse_lora
-from text2sql_lightning.modeling.segment_attention import use_segment_attention
+from text2sql_lightning.modeling.segment_attention import Segments, pack_arguments, use_segment_attention
 from text2sql_lightning.modeling.settings import LoraSettings
 
 log = logging.getLogger(__name__)
@@ -51,8 +51,12 @@ class TransformersBackend:
         keep_dense_copies(model)
         model.config.use_cache = False
         if request.packing != "none":
-            use_segment_attention(model)
+            use_segment_attention(model, request.max_seq_length)
         return model
+
+    def pack_arguments(self, decoder: Any, ids: torch.Tensor, segments: Segments) -> dict[str, Any]:
+        """Give what the decoder needs to attend within a pack."""
+        return pack_arguments(decoder, ids, segments)
 
     def for_training(self, model: Any) -> None:
         """Switch dropout on."""

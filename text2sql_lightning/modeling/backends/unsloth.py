@@ -4,10 +4,14 @@ import logging
 import sys
 from typing import Any
 
+import torch
+
 from text2sql_lightning.errors import ConfigError
 from text2sql_lightning.hub_errors import readable_hub_errors
 from text2sql_lightning.modeling.backends.base import LoadRequest, keep_adapter_in_float32, keep_quantized_weights
 from text2sql_lightning.modeling.backends.transformers import check_target_modules
+from text2sql_lightning.modeling.backends.unsloth_packs import unsloth_pack_arguments, use_packs
+from text2sql_lightning.modeling.segment_attention import Segments
 
 log = logging.getLogger(__name__)
 
@@ -46,6 +50,8 @@ class UnslothBackend:
                 trust_remote_code=False,
             )
         keep_quantized_weights(model)
+        if request.packing != "none":
+            use_packs(model, request.max_seq_length)
         if request.adapter_path is None and request.lora is not None:
             model = self._add_adapter(fast, model, request)
         for name, parameter in model.named_parameters():
@@ -68,6 +74,10 @@ class UnslothBackend:
             random_state=request.seed,
             max_seq_length=request.max_seq_length,
         )
+
+    def pack_arguments(self, decoder: Any, ids: torch.Tensor, segments: Segments) -> dict[str, Any]:
+        """Give what the decoder needs to attend within a pack."""
+        return unsloth_pack_arguments(decoder, ids, segments)
 
     def for_training(self, model: Any) -> None:
         """Undo the generation mode of Unsloth's layers."""

@@ -1,0 +1,168 @@
+"""Training speed on a GPU: a model of Mistral-7B's shape in 4 bits, our paths beside plain transformers and Unsloth.
+
+Needs nothing from a network: the weights are random. Each library runs in a process of its own, on the same rows.
+"""
+
+import json
+import platform
+import subprocess
+import sys
+import tempfile
+import time
+from argparse import ArgumentDefaultsHelpFormatter, Namespace
+from collections.abc import Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, Final
+
+from text2sql_lightning.atomic import write_json
+from text2sql_lightning.commands.exit_codes import OneLineParser, run_command
+from text2sql_lightning.errors import ConfigError, RunError
+
+WORKER: Final = "text2sql_lightning.commands.gpu_benchmark_worker"
+LOADS: Final = ((512, 16, 4), (2048, 8, 4))
+"""Tokens of an example, examples of a step, examples that ask of one schema."""
+_PACKAGES: Final = ("torch", "transformers", "peft", "bitsandbytes", "lightning", "unsloth", "triton")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; see `--help`."""
+    args = _parser().parse_args(argv)
+    return run_command(lambda: _run(args))
+
+
+def _parser() -> OneLineParser:
+    parser = OneLineParser(prog="gpu_benchmark", description=__doc__, formatter_class=ArgumentDefaultsHelpFormatter)
+    add = parser.add_argument
+    add("--out", type=Path, default=Path("reports/gpu_benchmark.json"), help="results, all step times included")
+    add("--libraries", nargs="+", choices=("transformers", "unsloth"), default=["transformers", "unsloth"])
+    add("--layers", type=int, default=32, help="of the model: 32 is Mistral-7B")
+    add("--steps", type=int, default=8, help="timed optimizer steps of each path")
+    add("--allow_cpu", action="store_true", help="run a tiny model without a GPU, to try the script itself")
+    return parser
+
+
+def _run(args: Namespace) -> int:
+    import torch
+
+    cuda = torch.cuda.is_available()
+    if not cuda and not args.allow_cpu:
+        raise ConfigError("gpu_benchmark: there is no CUDA GPU here; --allow_cpu tries the script with a tiny model")
+    loads = LOADS if cuda else ((120, 4, 2),)
+    facts: dict[str, Any] = {
+        "device": torch.cuda.get_device_name() if cuda else platform.processor() or "CPU",
+        "versions": _versions(),
+    }
+    print(f"{facts['device']}; " + ", ".join(f"{name} {number}" for name, number in facts["versions"].items()))
+    ceiling = gemm_flops(8192) if cuda else gemm_flops(512)
+    print(f"matrix products of {'8192 in bfloat16' if cuda else '512 in float32'}: {ceiling / 1e12:.1f} TFLOP/s")
+    lines = args.out.with_suffix(".jsonl")  # grows with each path, and stays where the script is stopped
+    lines.parent.mkdir(parents=True, exist_ok=True)
+    lines.unlink(missing_ok=True)
+    with tempfile.TemporaryDirectory() as name:
+        model = Path(name) / "model"
+        started = time.perf_counter()
+        make_model(model, args.layers if cuda else 2, tiny=not cuda)
+        print(f"random weights written in {time.perf_counter() - started:.0f} s", flush=True)
+        for library in args.libraries:
+            command = [sys.executable, "-m", WORKER, "--library", library, "--model", str(model), "--out", str(lines)]
+            command += ["--loads", json.dumps(loads), "--steps", str(args.steps)]
+            print(f"{library}:", flush=True)
+            if code := subprocess.run(command, check=False).returncode:
+                print(f"  {library} ended with exit code {code}", flush=True)
+    results = [json.loads(line) for line in lines.read_text().splitlines()] if lines.exists() else []
+    if not results:
+        raise RunError("gpu_benchmark: no path could be timed: see the lines above")
+    write_json(args.out, {**facts, "layers": args.layers, "gemm_flops": ceiling, "results": results})
+    print("\n" + table(results, ceiling))
+    return 0
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for name in _PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def gemm_flops(size: int, repeats: int = 20) -> float:
+    """Measure the rate of square matrix products, on random numbers, in FLOP/s: bfloat16 on a GPU, else float32."""
+    import torch
+
+    from text2sql_lightning.commands.gpu_benchmark_timer import finish
+
+    cuda = torch.cuda.is_available()
+    settings: dict[str, Any] = {"device": "cuda" if cuda else "cpu", "dtype": torch.bfloat16 if cuda else torch.float32}
+    left, right = torch.randn(size, size, **settings), torch.randn(size, size, **settings)
+    for _ in range(3):
+        left @ right
+    finish()
+    started = time.perf_counter()
+    for _ in range(repeats):
+        left @ right
+    finish()
+    return 2.0 * size**3 * repeats / (time.perf_counter() - started)
+
+
+def make_model(folder: Path, layers: int, tiny: bool) -> None:
+    """Write a Mistral with random weights, made on the GPU where there is one, and a tokenizer that spells bytes."""
+    import torch
+    from transformers import MistralConfig, MistralForCausalLM
+
+    small: dict[str, Any] = {
+        "hidden_size": 64,
+        "intermediate_size": 128,
+        "num_attention_heads": 4,
+        "num_key_value_heads": 2,
+    }
+    config = MistralConfig(
+        vocab_size=32000, num_hidden_layers=layers, bos_token_id=1, eos_token_id=2, pad_token_id=0, dtype="bfloat16",
+        sliding_window=None, **(small if tiny else {}),
+    )  # fmt: skip
+    before = torch.get_default_dtype()
+    torch.manual_seed(0)
+    torch.set_default_dtype(torch.bfloat16)
+    try:
+        with torch.device("cuda" if torch.cuda.is_available() else "cpu"):
+            model: Any = MistralForCausalLM(config)  # type: ignore[no-untyped-call]
+    finally:
+        torch.set_default_dtype(before)
+    model.save_pretrained(folder, max_shard_size="4GB")
+    _byte_tokenizer().save_pretrained(folder)
+
+
+def _byte_tokenizer() -> Any:
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+    from transformers import PreTrainedTokenizerFast
+
+    tokens = ["<pad>", "<s>", "</s>", *sorted(pre_tokenizers.ByteLevel.alphabet())]
+    backend = Tokenizer(models.BPE(vocab={token: number for number, token in enumerate(tokens)}, merges=[]))
+    backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    backend.decoder = decoders.ByteLevel()
+    special = {"bos_token": "<s>", "eos_token": "</s>", "pad_token": "<pad>"}
+    return PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
+        tokenizer_object=backend, clean_up_tokenization_spaces=False, **special
+    )
+
+
+def table(results: list[dict[str, Any]], ceiling: float) -> str:
+    """Lay results out as Markdown, each path beside the plain transformers loop on the same rows."""
+    head = (
+        "| tokens | path | examples/s | against transformers | tokens/s | of these computed | TFLOP/s | of the ceiling "
+    )
+    lines = [head + "| peak memory | loss | gradient norm |", "|---" * 11 + "|"]
+    for row in sorted(results, key=lambda row: row["length"]):
+        peer = next((r for r in results if r["path"] == "transformers" and r["length"] == row["length"]), None)
+        rate = row["examples"] / row["seconds"]
+        ratio = f"{peer['seconds'] / row['seconds']:.2f} x" if peer else "-"
+        computed = row["distinct_tokens"] / (row["examples"] * row["length"])
+        flops = row["flops"] / row["seconds"]
+        peak = f"{row['peak_gib']:.1f} GiB" if row["peak_gib"] is not None else "-"
+        lines.append(
+            f"| {row['length']} | {row['path']} | {rate:.2f} | {ratio} | {rate * row['length']:.0f} | {computed:.0%} "
+            f"| {flops / 1e12:.1f} | {flops / ceiling:.0%} | {peak} | {row['loss']:.4f} | {row['gradient_norm']:.4f} |"
+        )
+    return "\n".join(lines)
