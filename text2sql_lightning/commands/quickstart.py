@@ -42,7 +42,7 @@ def _parser() -> OneLineParser:
     )
     add("--seed", type=int, default=42, help="decides the split, the sample and the training")
     add("--distractors", type=float, default=0.0, metavar="MEAN", help="columns added that the answer does not need")
-    add("--train_examples", type=int, default=1500, help="records trained on, once each")
+    add("--train_examples", type=int, default=1350, help="records trained on, once each")
     add("--test_examples", type=int, default=180, help="records of unseen schemas that are scored")
     return parser
 
