@@ -47,7 +47,9 @@ BACKENDS = {
     "nf4": ("transformers", "nf4"),
     "unsloth dense": ("unsloth", "none"),
     "unsloth nf4": ("unsloth", "nf4"),
+    "unsloth packs": ("unsloth", "nf4"),
 }
+_PACKS = ["--data.packing", "shared_prefix"]
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +77,13 @@ def found(
         backend, quantization = BACKENDS[name]
         job = {
             "folder": str(tmp_path_factory.mktemp("backend")),
-            "backend": ["--model.backend", backend, "--model.quantization", quantization],
+            "backend": [
+                "--model.backend",
+                backend,
+                "--model.quantization",
+                quantization,
+                *(_PACKS * ("packs" in name)),
+            ],
             "models": models,
         }
         done = shell("-c", SCRIPT, json.dumps(job))
@@ -95,7 +103,7 @@ def test_every_backend_trains_and_validates(found: Any) -> None:
 
 def test_the_reference_has_never_seen_unsloth(found: Any) -> None:
     assert {name: found[name]["unsloth"] for name in BACKENDS} == {
-        "dense": False, "nf4": False, "unsloth dense": True, "unsloth nf4": True,
+        "dense": False, "nf4": False, "unsloth dense": True, "unsloth nf4": True, "unsloth packs": True,
     }  # fmt: skip
 
 
@@ -106,6 +114,10 @@ def test_losses_on_the_same_batch_agree(found: Any, loss: Any) -> None:
     assert losses["unsloth nf4"] == pytest.approx(losses["nf4"], abs=1e-3)
     assert losses["nf4"] == pytest.approx(losses["dense"], abs=0.1)
     assert losses["nf4"] != losses["dense"]  # it was quantized
+
+
+def test_unsloth_takes_packs(found: Any) -> None:
+    assert found["unsloth packs"]["llama val"] == pytest.approx(found["unsloth nf4"]["llama val"], rel=1e-5)
 
 
 def test_dense_loss_is_the_one_that_fit_saw(found: Any, tiny_run: Path, read_json: Any) -> None:

@@ -34,7 +34,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _parser() -> OneLineParser:
     parser = OneLineParser(prog="gpu_benchmark", description=__doc__, formatter_class=ArgumentDefaultsHelpFormatter)
     add = parser.add_argument
-    add("--out", type=Path, default=Path("reports/gpu_benchmark.json"), help="results, all step times included")
+    add(
+        "--out",
+        type=Path,
+        default=Path("reports/gpu_benchmark.json"),
+        help="all step times; the picture lies beside it",
+    )
     add("--libraries", nargs="+", choices=("transformers", "unsloth"), default=["transformers", "unsloth"])
     add("--layers", type=int, default=32, help="of the model: 32 is Mistral-7B")
     add("--steps", type=int, default=8, help="timed optimizer steps of each path")
@@ -74,6 +79,7 @@ def _run(args: Namespace) -> int:
     if not results:
         raise RunError("gpu_benchmark: no path could be timed: see the lines above")
     write_json(args.out, {**facts, "layers": args.layers, "gemm_flops": ceiling, "results": results})
+    draw(results, args.out.with_suffix(".png"))
     print("\n" + table(results, ceiling))
     return 0
 
@@ -146,6 +152,26 @@ def _byte_tokenizer() -> Any:
     return PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
         tokenizer_object=backend, clean_up_tokenization_spaces=False, **special
     )
+
+
+def draw(results: list[dict[str, Any]], path: Path) -> None:
+    """Draw the speed of each path over that of the plain transformers loop, at each length."""
+    from text2sql_lightning.evaluation.pictures import draw_bars
+
+    labels = list(dict.fromkeys(row["path"] for row in results))
+    series = {}
+    for length in sorted({row["length"] for row in results}):
+        rows = {row["path"]: row for row in results if row["length"] == length}
+        series[f"{length} tokens"] = [_bar(label, rows.get(label), rows.get("transformers")) for label in labels]
+    draw_bars(series, path, axis="speed of a training step over that of plain transformers")
+
+
+def _bar(label: str, row: dict[str, Any] | None, peer: dict[str, Any] | None) -> Any:
+    from text2sql_lightning.evaluation.pictures import Bar
+
+    if row is None or peer is None:
+        return Bar(label, None)
+    return Bar(label, peer["seconds"] / row["seconds"], text=f"{row['examples'] / row['seconds']:.1f} examples/s")
 
 
 def table(results: list[dict[str, Any]], ceiling: float) -> str:

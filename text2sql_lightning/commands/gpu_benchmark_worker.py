@@ -49,12 +49,12 @@ class _Run:
 
 
 def _runs(library: str) -> list[_Run]:
-    """The library as it comes, then ours on it: padded batches, shared prefixes, and those with activations kept."""
+    """The library as it comes, then ours on it: padded batches, shared prefixes, and these with activations kept."""
     ours = f"ours, {library}"
     return [
         _Run({library: "none"}, ours=False),
-        _Run({ours: "none", f"{ours}, shared prefixes": "shared_prefix"}),
-        _Run({f"{ours}, shared prefixes, activations kept": "shared_prefix"}, checkpointing=False),
+        _Run({ours: "none", f"{ours}, shared": "shared_prefix"}),
+        _Run({f"{ours}, shared, no recompute": "shared_prefix"}, checkpointing=False),
     ]
 
 

@@ -1,3 +1,4 @@
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -5,7 +6,11 @@ import torch
 from torch.nn import functional
 
 from text2sql_lightning.errors import ModelError
-from text2sql_lightning.modeling.segment_attention import segment_attention, use_segment_attention
+from text2sql_lightning.modeling.segment_attention import (
+    check_plain_attention,
+    segment_attention,
+    use_segment_attention,
+)
 
 pytestmark = pytest.mark.unit
 
@@ -64,3 +69,23 @@ def test_an_architecture_whose_attention_cannot_be_replaced_is_refused() -> None
 
     with pytest.raises(ModelError, match=r"attention of Old cannot be replaced: use --data\.packing none"):
         use_segment_attention(Old(), 2048)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"sliding_window": 100}, "attends to the last 100 tokens alone"),
+        ({"attn_logit_softcapping": 50.0}, "caps its attention scores"),
+    ],
+)
+def test_attention_of_another_kind_is_refused(settings: Any, message: str) -> None:
+    class Model:
+        config = SimpleNamespace(**settings)
+
+    with pytest.raises(ModelError, match=f"data.packing: Model {message}"):
+        check_plain_attention(Model(), 2048)
+
+
+def test_a_window_that_no_sequence_reaches_is_fine() -> None:
+    check_plain_attention(SimpleNamespace(config=SimpleNamespace(sliding_window=2048)), 2048)
+    check_plain_attention(SimpleNamespace(config=SimpleNamespace(sliding_window=32, use_sliding_window=False)), 2048)
