@@ -26,6 +26,10 @@ def main(args: Sequence[str] | None = None) -> int:
         from text2sql_lightning.commands.ask import main as ask
 
         return ask(arguments[1:])
+    if arguments[:1] == ["estimate"]:
+        from text2sql_lightning.commands.estimate import main as estimate
+
+        return estimate(arguments[1:])
     return run_command(lambda: _run(arguments, from_shell=args is None))
 
 

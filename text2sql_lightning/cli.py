@@ -53,7 +53,8 @@ TRAINER_DEFAULTS: Final[dict[str, Any]] = {
 
 _ALSO: Final = (
     'And: text2sql ask --adapter_dir DIR --db FILE.sqlite "question" writes the SQL that answers a question, and runs '
-    "it with --run; see text2sql ask --help."
+    "it with --run; see text2sql ask --help. text2sql estimate, with the arguments of fit, says what memory and time "
+    "that run takes."
 )
 
 
@@ -172,6 +173,8 @@ class Text2SQLCLI(LightningCLI):
         except BaseException as error:
             if self.trainer.is_global_zero:
                 self.run_meta.fail(error)
+            if isinstance(error, ValueError) and "val_check_interval" in str(error):
+                raise ConfigError(f"trainer: {' '.join(str(error).split())}") from error
             if isinstance(error, SystemExit) and self.run_meta.meta["status"] == "interrupted":
                 raise KeyboardInterrupt from None  # Lightning has made an exit code of 1 of it
             raise

@@ -104,6 +104,7 @@ class Text2SQLModule(LightningModule):
         self.tokenizer: Any = None
         self.tokens_seen = 0
         self.target_tokens_seen = 0
+        self._step_tokens = 0
         self._step_sums: list[CompletionLoss] = []
         self._val_loss = MeanMetric()
         self._val_accuracy = MeanMetric()
@@ -172,7 +173,7 @@ class Text2SQLModule(LightningModule):
         """Give the loss of a micro-batch in units that `on_before_optimizer_step` turns into a mean over tokens."""
         sums = self.completion_loss(batch)
         self._step_sums.append(CompletionLoss(sums.loss_sum.detach(), sums.num_targets, sums.num_correct))
-        self.tokens_seen += batch["num_tokens"]
+        self._step_tokens += batch["num_tokens"]
         return sums.loss_sum * (self.trainer.accumulate_grad_batches / LOSS_UNIT)
 
     def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
@@ -197,6 +198,8 @@ class Text2SQLModule(LightningModule):
         gradients = [p.grad for p in self.parameters() if p.grad is not None]
         torch._foreach_mul_(gradients, scale)
         self.target_tokens_seen += int(targets)
+        self.tokens_seen += self._step_tokens
+        self._step_tokens = 0
         self.log("train/loss", loss, prog_bar=True)
         self.log("train/token_accuracy", correct / targets)
         self.log("train/target_tokens", targets)

@@ -115,32 +115,96 @@ def test_a_learning_rate_that_breaks_the_model(tiny: Any, text2sql: Any, read_js
     assert not (tmp_path / "run" / "adapters").exists()
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_ctrl_c_and_sigterm(tiny: Any, text2sql: Any, read_json: Any, tmp_path: Path, number: Any) -> None:
+@pytest.fixture
+def stop(tmp_path: Path) -> Any:
+    """Start a fit in `folder`, send it a signal once `ready`, and give the end of its stderr."""
+
+    def run(folder: Path, flags: list[Any], number: int, ready: Any) -> str:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "text2sql_lightning", "fit", *(str(flag) for flag in flags)],
+            stderr=subprocess.PIPE, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"},
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell's background job ignores it
+        )  # fmt: skip
+        try:
+            deadline = time.monotonic() + 120
+            while not ready() and time.monotonic() < deadline:
+                assert process.poll() is None, process.stderr.read()[-3000:]
+                time.sleep(0.1)
+            process.send_signal(number)
+            _, err = process.communicate(timeout=60)
+        finally:
+            process.kill()
+        assert process.returncode == 130, err[-3000:]
+        assert "Traceback" not in err
+        assert err.splitlines()[-1] == "interrupted"
+        return str(err)
+
+    return run
+
+
+def test_ctrl_c(tiny: Any, text2sql: Any, read_json: Any, tmp_path: Path, stop: Any) -> None:
     folder = tmp_path / "run"
-    flags = [*tiny.flags(folder), "--trainer.max_steps", 100_000, "--checkpoint.every_n_steps", 2]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "text2sql_lightning", "fit", *(str(flag) for flag in flags)],
-        stderr=subprocess.PIPE, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"},
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell's background job ignores it
-    )  # fmt: skip
-    try:
-        deadline = time.monotonic() + 120
-        while not (folder / "checkpoints" / "last.ckpt").exists() and time.monotonic() < deadline:
-            assert process.poll() is None, process.stderr.read()[-3000:]
-            time.sleep(0.2)
-        time.sleep(0.5)
-        process.send_signal(number)
-        _, err = process.communicate(timeout=60)
-    finally:
-        process.kill()
-    assert process.returncode == 130, err[-3000:]
-    assert "Traceback" not in err
-    assert err.splitlines()[-1] == "interrupted"
-    assert read_json(folder / "run_meta.json")["status"] == "interrupted"
     checkpoint = folder / "checkpoints" / "last.ckpt"
+    flags = [*tiny.flags(folder), "--trainer.max_steps", 100_000, "--checkpoint.every_n_steps", 2]
+    stop(folder, flags, signal.SIGINT, checkpoint.exists)
+    assert read_json(folder / "run_meta.json")["status"] == "interrupted"
     done = text2sql("validate", *tiny.flags(tmp_path / "scored"), "--ckpt_path", checkpoint)
     assert done.code == 0, done.err
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1])
+def test_a_cluster_asks_to_stop(
+    tiny: Any, text2sql: Any, read_json: Any, tmp_path: Path, stop: Any, number: Any
+) -> None:
+    """The step at work is finished, all its micro-batches, and saved; the resumed run ends like one never stopped."""
+    import torch
+
+    folder, steps = tmp_path / "run", 60
+    flags = [*DROPOUT, "--trainer.accumulate_grad_batches", 3, "--trainer.max_steps", steps]
+    flags += ["--checkpoint.every_n_steps", 10_000, "--trainer.val_check_interval", 9, "--trainer.limit_val_batches", 1,
+              "--trainer.check_val_every_n_epoch", "null"]  # fmt: skip
+    log = folder / "logs" / "version_0" / "metrics.csv"
+    stop(folder, [*tiny.flags(folder), *flags], number, lambda: log.exists() and log.read_text().count("\n") > 4)
+    assert read_json(folder / "run_meta.json")["status"] == "interrupted"
+    saved = torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True)
+    assert 0 < saved["global_step"] < steps
+    done = text2sql("fit", *tiny.flags(folder), *flags, "--ckpt_path", "last")
+    assert done.code == 0, done.err
+    done = text2sql("fit", *tiny.flags(tmp_path / "whole"), *flags)
+    assert done.code == 0, done.err
+    assert (folder / ADAPTER).read_bytes() == (tmp_path / "whole" / ADAPTER).read_bytes()
+
+
+def test_a_validation_between_the_micro_batches_of_a_step(
+    tiny: Any, text2sql: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is saved after it describes the step before: with its data position, random state and counters."""
+    import torch
+
+    from text2sql_lightning.module import Text2SQLModule
+
+    # Four batches an epoch make steps of three batches and one; batch 9 is the first of step 5.
+    flags = [*DROPOUT, "--trainer.accumulate_grad_batches", 3, "--trainer.max_steps", 7]
+    flags += ["--checkpoint.every_n_steps", 100, "--trainer.val_check_interval", 9]
+    flags += ["--trainer.check_val_every_n_epoch", "null"]
+    done = text2sql("fit", *tiny.flags(tmp_path / "whole"), *flags)
+    assert done.code == 0, done.err
+    step = Text2SQLModule.training_step
+
+    def stopped(self: Any, batch: Any, batch_idx: int) -> Any:
+        if self.global_step == 4 and batch_idx == 1:
+            raise KeyboardInterrupt
+        return step(self, batch, batch_idx)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Text2SQLModule, "training_step", stopped)
+        assert text2sql("fit", *tiny.flags(tmp_path / "parts"), *flags).code == 130
+    saved = torch.load(tmp_path / "parts" / "checkpoints" / "last.ckpt", weights_only=True)
+    assert saved["global_step"] == 4
+    assert saved["loops"]["fit_loop"]["epoch_loop.batch_progress"]["total"]["processed"] == 8
+    done = text2sql("fit", *tiny.flags(tmp_path / "parts"), *flags, "--ckpt_path", "last")
+    assert done.code == 0, done.err
+    assert (tmp_path / "parts" / ADAPTER).read_bytes() == (tmp_path / "whole" / ADAPTER).read_bytes()
 
 
 def test_two_processes_train_and_predict(

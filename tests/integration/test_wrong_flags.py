@@ -38,6 +38,7 @@ def fit(text2sql: Any, tiny: Any, folder: Path, *more: Any) -> Any:
         (["--seed_everything", "-1"], ["seed_everything"]),
         (["--trainer.max_steps", "-5"], ["max_steps", "-5"]),
         (["--trainer.accumulate_grad_batches", "0"], ["accumulate_grad_batches"]),
+        (["--trainer.val_check_interval", "99"], ["val_check_interval", "99", "check_val_every_n_epoch=None"]),
         (["--trainer.accelerator", "abacus"], ["abacus"]),
         (["--trainer.precision", "3-true"], ["precision", "3-true"]),
         (["--config", "nowhere.yaml"], ["nowhere.yaml"]),

@@ -1,11 +1,14 @@
 """RunCheckpoint: `last.ckpt` is always the newest state, `best.ckpt` the one with the lowest validation loss."""
 
 import random
+from copy import deepcopy
 from typing import Any
 
 import torch
 from lightning.pytorch.callbacks import ModelCheckpoint
+from lightning.pytorch.utilities.exceptions import SIGTERMException
 
+from text2sql_lightning.callbacks.stop_request import StopRequest
 from text2sql_lightning.errors import ConfigError
 
 
@@ -13,7 +16,8 @@ class RunCheckpoint(ModelCheckpoint):
     """Writes what a run needs to go on exactly: trainable weights, optimizer, schedule, data position, random state.
 
     Lightning's own callback renews `last.ckpt` only together with a better `best.ckpt`, never between validations, and
-    a fit that `max_steps` ends within an epoch is not validated at all.
+    a fit that `max_steps` ends within an epoch is not validated at all. SIGTERM and SIGUSR1 end a run after the step
+    at work, with a checkpoint of it; a validation at once, where the step before it is saved, else after it.
 
     Args:
         dirpath: The folder of the checkpoints; follows `output_dir`.
@@ -40,17 +44,29 @@ class RunCheckpoint(ModelCheckpoint):
         self.every_n_steps = every_n_steps
         self._seen_step = 0
         self._random_state: dict[str, Any] | None = None
+        self._stop = StopRequest()
+        self._boundary: dict[str, Any] = {}
+        self._within_step = False
 
     def on_train_start(self, trainer: Any, pl_module: Any) -> None:
-        """Count from where the run starts or goes on."""
+        """Count from where the run starts or goes on, and be asked to stop from now on."""
         super().on_train_start(trainer, pl_module)
         self._seen_step = trainer.global_step
+        self._remember_boundary(trainer)
+        self._stop.listen()
+
+    def teardown(self, trainer: Any, pl_module: Any, stage: str) -> None:
+        """Leave signals alone again."""
+        self._stop.release()
+        super().teardown(trainer, pl_module, stage)
 
     def on_train_batch_start(self, trainer: Any, pl_module: Any, batch: Any, batch_idx: int) -> None:
         """Go on with the random state of the checkpoint; here, because preparing a run also draws numbers."""
         if self._random_state is not None:
             restore_random_state(self._random_state)
             self._random_state = None
+            self._remember_boundary(trainer)
+        self._within_step = True
 
     def on_train_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
         """Save between validations, on optimizer steps only; and see to it that the last step is validated."""
@@ -58,28 +74,64 @@ class RunCheckpoint(ModelCheckpoint):
         if step == self._seen_step or trainer.fast_dev_run:
             return
         self._seen_step = step
+        self._remember_boundary(trainer)
         ends = step == trainer.max_steps
         if ends:
             trainer.should_stop = True
-        if ends or step % self.every_n_steps == 0:
+        stops = self._stop.is_agreed(trainer)
+        if ends or stops or step % self.every_n_steps == 0:
             self._save_last_checkpoint(trainer, self._monitor_candidates(trainer))
+        if stops:
+            raise SIGTERMException
+
+    def on_validation_start(self, trainer: Any, pl_module: Any) -> None:
+        """Let a request to stop end a validation at once, where the step before it is saved and no process waits."""
+        if trainer.state.fn == "fit" and self._last_global_step_saved == trainer.global_step:
+            self._stop.may_stop_at_once = trainer.world_size == 1
 
     def on_validation_end(self, trainer: Any, pl_module: Any) -> None:
         """Save what was just validated; also as the best, if it is."""
+        self._stop.may_stop_at_once = False
         if trainer.state.fn != "fit" or trainer.sanity_checking or trainer.fast_dev_run:
             return
         candidates = self._monitor_candidates(trainer)
         self._save_topk_checkpoint(trainer, candidates)
         self._save_last_checkpoint(trainer, candidates)
+        if self._stop.is_agreed(trainer):
+            raise SIGTERMException
 
     def on_train_end(self, trainer: Any, pl_module: Any) -> None:
         """Save the end of a fit that was not validated there."""
         if self._last_global_step_saved != trainer.global_step and not trainer.fast_dev_run:
             self._save_last_checkpoint(trainer, self._monitor_candidates(trainer))
 
+    def _remember_boundary(self, trainer: Any) -> None:
+        """Keep where the run is: between two optimizer steps."""
+        self._within_step = False
+        data = trainer.datamodule
+        self._boundary = {
+            "random": random_state(),
+            "fit_loop": deepcopy(trainer.fit_loop.state_dict()),
+            "epoch": trainer.current_epoch,
+            "data": None if data is None else data.state_dict(),
+        }
+
+    def on_save_checkpoint(self, trainer: Any, pl_module: Any, checkpoint: dict[str, Any]) -> None:
+        """Describe the last completed step, also where a validation stands between the micro-batches of the next.
+
+        The weights are still those of that step; progress and data position have gone on.
+        """
+        super().on_save_checkpoint(trainer, pl_module, checkpoint)
+        if self._within_step:
+            checkpoint["loops"]["fit_loop"] = self._boundary["fit_loop"]
+            checkpoint["epoch"] = self._boundary["epoch"]
+            if self._boundary["data"]:
+                checkpoint[type(trainer.datamodule).__qualname__] = self._boundary["data"]
+
     def state_dict(self) -> dict[str, Any]:
         """Add the random state."""
-        return {**super().state_dict(), "random_state": random_state()}
+        random_now = self._boundary["random"] if self._within_step else random_state()
+        return {**super().state_dict(), "random_state": random_now}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Keep the random state until training starts."""

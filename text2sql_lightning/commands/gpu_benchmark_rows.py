@@ -3,7 +3,7 @@
 import random
 from array import array
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from text2sql_lightning.data.encoding import EncodedExample
 from text2sql_lightning.data.packing import pack_shared_prefixes
@@ -73,21 +73,3 @@ class Cost:
         )
         targets = sum(example.num_target_tokens for example in examples)
         return cls(len(depths), targets, sum(depth + 1 for depth in depths))
-
-    def flops(self, config: Any) -> float:
-        """Give the floating-point operations of a LoRA step on a Llama-shaped model.
-
-        Forward and the gradient of the activations; the frozen weights have no gradient, the adapter's own products
-        are below a percent, and what gradient checkpointing computes again does not count (as in MFU,
-        arXiv:2204.02311).
-
-        Args:
-            config: transformers' configuration of the model.
-        """
-        width, heads = config.hidden_size, config.num_attention_heads
-        head_width = getattr(config, "head_dim", None) or width // heads
-        queries, keys = heads * head_width, config.num_key_value_heads * head_width
-        layer = 2 * width * (queries + keys) + 3 * width * config.intermediate_size
-        products = 4.0 * (config.num_hidden_layers * layer * self.tokens + width * config.vocab_size * self.targets)
-        attention = 12.0 * config.num_hidden_layers * queries * self.pairs
-        return float(products + attention)

@@ -59,15 +59,14 @@ def _runs(library: str) -> list[_Run]:
 
 
 def _time(run: _Run, args: Namespace) -> Iterator[dict[str, Any]]:
-    from transformers import AutoConfig
-
     from text2sql_lightning.commands.gpu_benchmark_rows import Cost, Load, draw_examples
+    from text2sql_lightning.modeling.model_shape import read_shape
 
-    config = AutoConfig.from_pretrained(args.model)
+    shape = read_shape(args.model)
     loads = [Load(*numbers) for numbers in json.loads(args.loads)]
     each = args.warm_up + args.steps
     work = [
-        (path, packing, load, [draw_examples(load, config.vocab_size, seed) for seed in range(each)])
+        (path, packing, load, [draw_examples(load, shape.vocabulary, seed) for seed in range(each)])
         for path, packing in run.packings.items()
         for load in loads
     ]
@@ -84,7 +83,7 @@ def _time(run: _Run, args: Namespace) -> Iterator[dict[str, Any]]:
             "loss": times.loss,
             "gradient_norm": times.gradient_norm,
             "distinct_tokens": statistics.mean(cost.tokens for cost in costs),
-            "flops": statistics.mean(cost.flops(config) for cost in costs),
+            "flops": statistics.mean(shape.step_flops(cost.tokens, cost.targets, cost.pairs) for cost in costs),
             "peak_gib": times.peak_gib,
         }
     gc.collect()

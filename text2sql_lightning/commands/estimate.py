@@ -1,0 +1,232 @@
+"""`text2sql estimate`: will a run fit, and how long will it take? Before anything is downloaded."""
+
+import math
+import sys
+from argparse import ArgumentDefaultsHelpFormatter, Namespace
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from text2sql_lightning.commands.exit_codes import OneLineParser, run_command
+from text2sql_lightning.errors import ConfigError
+from text2sql_lightning.modeling.footprint import (
+    Footprint,
+    StepTime,
+    TrainingLoad,
+    all_reduce_bytes,
+    checkpoint_bytes,
+    footprint,
+    micro_batch_time,
+)
+from text2sql_lightning.modeling.gpus import GPUS, Gpu
+from text2sql_lightning.modeling.model_shape import ModelShape, read_shape
+
+GIB: Final = 2.0**30
+_RESERVE: Final = 1.0 * GIB
+_FRAGMENTS: Final = 1.05
+_COMPLETION: Final = 40
+_LINK: Final = 50e9
+"""Bytes per second between machines: one 400 Gbit/s link for each GPU."""
+
+_DESCRIPTION: Final = (
+    "Memory on each GPU and time of `text2sql fit` with the same arguments: --config FILE and any flag of fit. "
+    "Nothing is loaded; of a base model on the hub only the configuration is fetched."
+)
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run the command; see `--help`."""
+    parser = OneLineParser(
+        prog="text2sql estimate", description=_DESCRIPTION, formatter_class=ArgumentDefaultsHelpFormatter
+    )
+    parser.add_argument("--gpu", choices=sorted(GPUS), default="h100", help="the GPU that is meant")
+    parser.add_argument("--mean_tokens", type=float, default=150.0, help="of a record, for the time")
+    parser.add_argument("--scaling", action="store_true", help="a table from 1 to 512 GPUs instead")
+    options, rest = parser.parse_known_args(argv)
+    return run_command(lambda: _run(options, rest))
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What `fit` would do, as far as memory and time depend on it."""
+
+    base_model: str
+    shape: ModelShape
+    load: TrainingLoad
+    batch_size: int
+    accumulate: int
+    steps: int
+    gpus: int
+    lora_r: int
+
+    @property
+    def records(self) -> int:
+        """Records of a step on one GPU."""
+        return self.batch_size * self.accumulate
+
+    def micro_batch(self, gpu: Gpu, mean_tokens: float) -> StepTime:
+        """Estimate the time of a micro-batch."""
+        load = self.load
+        return micro_batch_time(
+            self.shape, load.backend, load.checkpointing, gpu.peak_flops, self.batch_size, mean_tokens
+        )
+
+
+def _run(options: Namespace, arguments: list[str]) -> int:
+    if not 0 < options.mean_tokens < math.inf:
+        raise ConfigError(f"--mean_tokens is {options.mean_tokens}; it must be a number above 0")
+    gpu = GPUS[options.gpu]
+    plan = make_plan(read_config(arguments), gpu)
+    print(scaling_table(plan, gpu, options.mean_tokens) if options.scaling else report(plan, gpu, options.mean_tokens))
+    return 0
+
+
+def read_config(arguments: list[str]) -> Any:
+    """Parse the arguments of `fit`; returns its configuration. Nothing is made of it."""
+    from text2sql_lightning.cli import Text2SQLCLI, run
+
+    class _OnlyParses(Text2SQLCLI):
+        def before_instantiate_classes(self) -> None:
+            pass
+
+        def instantiate_classes(self) -> None:
+            pass
+
+        def _run_subcommand(self, subcommand: str) -> None:
+            pass
+
+    return run(["fit", *arguments], _OnlyParses).config.fit
+
+
+def make_plan(config: Any, gpu: Gpu) -> Plan:
+    """Read off a configuration what memory and time depend on.
+
+    Raises:
+        ConfigError: There is nothing to train.
+    """
+    from text2sql_lightning.modeling.support import Hardware, choose_backend
+
+    model, data, trainer = config.model, config.data, config.trainer
+    if model.lora is None:
+        raise ConfigError("model.lora null: there is no weight to train; leave model.lora out to train an adapter")
+    shape = read_shape(model.base_model)
+    hardware = Hardware((7, 5) if gpu.name == "T4" else (8, 0))
+    load = TrainingLoad(
+        tokens=data.batch_size * data.max_seq_length,
+        targets=data.batch_size * _COMPLETION,
+        backend=choose_backend(model.backend, hardware),
+        quantization=model.quantization,
+        value_bytes=4 if str(trainer.precision).startswith("32") else 2,
+        adapter_weights=shape.adapter_weights(model.lora.r, model.lora.target_modules),
+        checkpointing=model.gradient_checkpointing,
+        eight_bit_optimizer=model.optimizer != "adamw",
+    )
+    gpus = _count(trainer.devices) * trainer.num_nodes
+    return Plan(
+        base_model=model.base_model,
+        shape=shape,
+        load=load,
+        batch_size=data.batch_size,
+        accumulate=trainer.accumulate_grad_batches,
+        steps=trainer.max_steps,
+        gpus=gpus,
+        lora_r=model.lora.r,
+    )
+
+
+def _count(devices: Any) -> int:
+    if isinstance(devices, list):
+        return len(devices)
+    return int(devices) if str(devices).isdigit() and int(devices) > 0 else 1
+
+
+def report(plan: Plan, gpu: Gpu, mean_tokens: float) -> str:
+    """Say in a page what a run takes."""
+    need = footprint(plan.shape, plan.load)
+    load = plan.load
+    total = plan.shape.linear_weights + plan.shape.other_weights
+    lines = [
+        f"{plan.base_model}: {total / 1e9:.2f} B weights, {load.quantization}; LoRA r {plan.lora_r}: "
+        f"{load.adapter_weights / 1e6:.1f} M weights to train",
+        f"{load.backend} backend, micro-batches of {load.tokens} tokens, gradient checkpointing "
+        f"{'on' if load.checkpointing else 'off'}",
+        "",
+        f"{'memory on each GPU':<44}{'GiB':>8}",
+        *(f"  {name:<42}{size / GIB:>8.2f}" for name, size in _parts(need)),
+        f"  {'all tensors':<42}{need.total / GIB:>8.2f}",
+    ]
+    if need.on_host:
+        lines.append(f"  (activations kept in the machine's memory: {need.on_host / GIB:.2f} GiB)")
+    lines += ["", *_verdicts(plan, need), "", *_times(plan, gpu, mean_tokens)]
+    return "\n".join(lines)
+
+
+def _parts(need: Footprint) -> list[tuple[str, float]]:
+    return [
+        ("base weights", need.base_weights),
+        ("adapter and its gradients", need.adapter),
+        ("optimizer", need.optimizer),
+        ("activations kept for the backward pass", need.kept_activations),
+        ("the layer or output head at work", need.working_set),
+    ]
+
+
+def fits(need: Footprint, gpu: Gpu) -> bool:
+    """Say whether a run fits: all tensors, 5 % for what lies between them, and 1 GiB for CUDA itself."""
+    return need.total * _FRAGMENTS + _RESERVE <= gpu.memory
+
+
+def _verdicts(plan: Plan, need: Footprint) -> list[str]:
+    yes = [gpu.name for gpu in GPUS.values() if fits(need, gpu)]
+    no = [gpu.name for gpu in GPUS.values() if gpu.name not in yes]
+    lines = [f"fits, with 5 % and 1 GiB to spare: {', '.join(yes) or 'none of those that are known here'}"]
+    if no:
+        hints = "--data.max_seq_length, --data.batch_size"
+        hints += "" if plan.load.checkpointing else ", --model.gradient_checkpointing true"
+        lines.append(f"does not fit: {', '.join(no)} (less: {hints})")
+    return lines
+
+
+def _times(plan: Plan, gpu: Gpu, mean_tokens: float) -> list[str]:
+    one = plan.micro_batch(gpu, mean_tokens)
+    seconds = one.seconds * plan.accumulate
+    lines = [
+        f"time on {gpu.name}, {mean_tokens:.0f} tokens a record, without validation: {seconds:.2f} s a step of "
+        f"{plan.records * plan.gpus} records"
+        + (f", {_duration(seconds * plan.steps)} for {plan.steps} steps" if plan.steps > 0 else "")
+    ]
+    if one.launching > 1.5 * one.computing and plan.accumulate > 1:
+        lines.append(
+            f"such micro-batches are too small for the GPU, which would compute one in {one.computing:.3f} s: with a "
+            "larger --data.batch_size and a smaller --trainer.accumulate_grad_batches the same step takes less time"
+        )
+    if gpu.name != GPUS["h100"].name:
+        lines.append("(the rate was measured on an H100 and carried over by the data sheets)")
+    return lines
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
+
+
+def scaling_table(plan: Plan, gpu: Gpu, mean_tokens: float) -> str:
+    """Lay out as Markdown what changes with the number of GPUs, each with the records of one."""
+    seconds = plan.micro_batch(gpu, mean_tokens).seconds * plan.accumulate
+    need = footprint(plan.shape, plan.load)
+    head = ("GPUs", "records a step", "memory on each", "sent by each", "on the wire", "records/s", "last.ckpt")
+    lines = [f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
+    for gpus in (1, 2, 4, 8, 16, 32, 64, 128, 256, 512):
+        sent = all_reduce_bytes(plan.load.adapter_weights, gpus)
+        wire, records = sent / _LINK, plan.records * gpus
+        cells = (
+            f"{gpus}", f"{records}", f"{need.total / GIB:.1f} GiB", f"{sent / 1e6:.0f} MB", f"{wire * 1e3:.1f} ms",
+            f"{records / (seconds + wire):.0f}", f"{checkpoint_bytes(plan.load) / 1e6:.0f} MB",
+        )  # fmt: skip
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,156 @@
+"""How much memory a training run takes on each GPU, and how long a step lasts: formulas, before anything is loaded.
+
+What follows from counting bytes is exact: weights, adapter, gradients, optimizer. How many activations a layer keeps
+depends on the kernels; those factors were fitted to the runs of `docs/gpu_benchmark_h100.json`, and a test holds the
+sums to within 6 % of them.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+from text2sql_lightning.modeling.model_shape import ModelShape
+from text2sql_lightning.modeling.settings import Quantization
+from text2sql_lightning.modeling.support import ConcreteBackend
+
+NF4_BYTES: Final = 0.5 + 1 / 64 + 4 / (64 * 256)
+"""A 4-bit weight with its share of the block's scale, which is quantized to 8 bits itself (arXiv:2305.14314)."""
+_HEAD_CHUNK: Final = 2048
+_ADAPTER_BYTES: Final = 4
+_ADAMW_BYTES: Final = 8
+_ADAMW_8BIT_BYTES: Final = 2 + 2 * 4 / 256
+
+_KEPT: Final = {"transformers": (9.4, 4.0), "unsloth": (6.6, 2.0)}
+"""Values that a layer keeps of each token for its backward pass, in widths and inner widths of the model."""
+_PASSING: Final = {"transformers": 1.0, "unsloth": 5.0}
+"""Values that its backward pass needs besides for each token, in inner widths."""
+_SHARE_OF_PEAK: Final = {"transformers": 0.25, "unsloth": 0.31}
+"""Operations per second over those of the data sheet, for padded batches on an H100."""
+
+
+_LAUNCH: Final = {"transformers": {True: 0.020, False: 0.0125}, "unsloth": {True: 0.0125, False: 0.0105}}
+"""Seconds of a layer in a micro-batch below which the processor that launches kernels does not get, with gradient
+checkpointing and without; seen beside an H100 with packs of 2,800 tokens."""
+
+
+@dataclass(frozen=True)
+class TrainingLoad:
+    """What each GPU does at once.
+
+    Attributes:
+        tokens: Of a micro-batch, padding or shared prefixes as they are.
+        targets: Of them, completion tokens.
+        backend: Whose kernels run.
+        quantization: Of the base weights.
+        value_bytes: Of a number in matrix products: 2 or 4.
+        adapter_weights: That are trained.
+        checkpointing: Whether activations are computed again in the backward pass.
+        eight_bit_optimizer: Whether AdamW keeps its state in 8 bits.
+    """
+
+    tokens: int
+    targets: int
+    backend: ConcreteBackend
+    quantization: Quantization
+    value_bytes: int
+    adapter_weights: int
+    checkpointing: bool
+    eight_bit_optimizer: bool
+
+
+@dataclass(frozen=True)
+class Footprint:
+    """Bytes on each GPU.
+
+    Attributes:
+        base_weights: Frozen.
+        adapter: Weights and gradients, float32.
+        optimizer: Its state.
+        kept_activations: From the forward pass to the backward pass.
+        working_set: Of the layer, or the output head, at work.
+        on_host: Activations that Unsloth's gradient checkpointing keeps in the machine's memory; not in the total.
+    """
+
+    base_weights: float
+    adapter: float
+    optimizer: float
+    kept_activations: float
+    working_set: float
+    on_host: float = 0.0
+
+    @property
+    def total(self) -> float:
+        """Bytes of all tensors; CUDA's own come on top."""
+        return self.base_weights + self.adapter + self.optimizer + self.kept_activations + self.working_set
+
+
+def footprint(shape: ModelShape, load: TrainingLoad) -> Footprint:
+    """Add up what a training step holds on each GPU."""
+    kept_widths, kept_inner = _KEPT[load.backend]
+    of_layer = load.value_bytes * load.tokens * (kept_widths * shape.width + kept_inner * shape.inner_width)
+    passing = load.value_bytes * load.tokens * _PASSING[load.backend] * shape.inner_width
+    boundaries = float(load.value_bytes * shape.layers * load.tokens * shape.width)
+    head = min(load.targets, _HEAD_CHUNK) * shape.vocabulary * (load.value_bytes + 8)
+    offloads = load.checkpointing and load.backend == "unsloth"
+    if not load.checkpointing:
+        kept, working = of_layer * shape.layers, passing
+    else:
+        kept, working = 0.0 if offloads else boundaries, passing + of_layer
+    optimizer = _ADAMW_8BIT_BYTES if load.eight_bit_optimizer else _ADAMW_BYTES
+    return Footprint(
+        base_weights=_weight_bytes(load) * shape.linear_weights + load.value_bytes * shape.other_weights,
+        adapter=2.0 * _ADAPTER_BYTES * load.adapter_weights,
+        optimizer=optimizer * load.adapter_weights,
+        kept_activations=kept,
+        working_set=working + head,
+        on_host=boundaries if offloads else 0.0,
+    )
+
+
+def _weight_bytes(load: TrainingLoad) -> float:
+    return {"nf4": NF4_BYTES, "int8": 1.0, "none": float(load.value_bytes)}[load.quantization]
+
+
+@dataclass(frozen=True)
+class StepTime:
+    """Seconds of a micro-batch.
+
+    Attributes:
+        computing: That the GPU needs for its products.
+        launching: That the processor needs to start its kernels, however few tokens they have.
+    """
+
+    computing: float
+    launching: float
+
+    @property
+    def seconds(self) -> float:
+        """The longer of the two: they overlap."""
+        return max(self.computing, self.launching)
+
+
+def micro_batch_time(
+    shape: ModelShape, backend: ConcreteBackend, checkpointing: bool, peak_flops: float, records: int, length: float
+) -> StepTime:
+    """Estimate the time of a micro-batch.
+
+    Args:
+        shape: The model.
+        backend: Whose kernels run.
+        checkpointing: Whether activations are computed again.
+        peak_flops: Of the GPU's data sheet, dense, in 16 bits.
+        records: Of the micro-batch.
+        length: Tokens of a record, padding included.
+    """
+    flops = shape.step_flops(records * length, records * min(length, 40), records * length * (length + 1) / 2)
+    return StepTime(flops / (peak_flops * _SHARE_OF_PEAK[backend]), shape.layers * _LAUNCH[backend][checkpointing])
+
+
+def checkpoint_bytes(load: TrainingLoad) -> float:
+    """Give the size of `last.ckpt`: adapter weights and optimizer state."""
+    optimizer = _ADAMW_8BIT_BYTES if load.eight_bit_optimizer else _ADAMW_BYTES
+    return (_ADAPTER_BYTES + optimizer) * load.adapter_weights
+
+
+def all_reduce_bytes(adapter_weights: int, gpus: int) -> float:
+    """Give what each GPU sends in a step: a ring all-reduce of the adapter's gradients in float32."""
+    return 2.0 * _ADAPTER_BYTES * adapter_weights * (gpus - 1) / gpus
