@@ -5,6 +5,7 @@ import sys
 from collections.abc import Sequence
 
 from text2sql_lightning.commands.exit_codes import run_command
+from text2sql_lightning.commands.help_page import HELP_PAGE
 from text2sql_lightning.given_settings import wants_unsloth
 from text2sql_lightning.version import __version__
 
@@ -21,6 +22,9 @@ def main(args: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if args is None else args)
     if arguments in (["--version"], ["version"]):
         sys.stdout.write(f"text2sql_lightning {__version__}\n")
+        return 0
+    if arguments in (["--help"], ["-h"], ["help"]):
+        sys.stdout.write(HELP_PAGE)
         return 0
     if arguments[:1] == ["ask"]:  # it has no trainer: LightningCLI is not for it
         from text2sql_lightning.commands.ask import main as ask

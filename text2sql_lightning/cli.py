@@ -34,7 +34,7 @@ from text2sql_lightning.data.datamodule import Text2SQLDataModule
 from text2sql_lightning.errors import ConfigError
 from text2sql_lightning.given_settings import check_configs, given_model_settings
 from text2sql_lightning.inference.artifacts import agree_with_adapter, agree_with_checkpoint
-from text2sql_lightning.modeling.support import Hardware, choose_precision
+from text2sql_lightning.modeling.support import Hardware, check_trainer_support, choose_precision
 from text2sql_lightning.module import Text2SQLModule
 from text2sql_lightning.run_meta import Mode, RunMeta
 
@@ -49,13 +49,6 @@ TRAINER_DEFAULTS: Final[dict[str, Any]] = {
     "enable_model_summary": False,  # the module says in one line what is trained
     "logger": {"class_path": "lightning.pytorch.loggers.CSVLogger", "init_args": {"save_dir": ".", "name": "logs"}},
 }
-
-
-_ALSO: Final = (
-    'And: text2sql ask --adapter_dir DIR --db FILE.sqlite "question" writes the SQL that answers a question, and runs '
-    "it with --run; see text2sql ask --help. text2sql estimate, with the arguments of fit, says what memory and time "
-    "that run takes."
-)
 
 
 class OneLineParser(LightningArgumentParser):
@@ -119,9 +112,12 @@ class Text2SQLCLI(LightningCLI):
                 f"trainer.accelerator {config.trainer.accelerator}: there is no CUDA GPU here; without one use a small "
                 "model and configs/experiment/quickstart_cpu.yaml, or --trainer.accelerator cpu"
             )
+        hardware = Hardware(None) if config.trainer.accelerator == "cpu" else Hardware.here()
         if config.trainer.precision is None:
-            cpu = config.trainer.accelerator == "cpu"
-            config.trainer.precision = choose_precision(Hardware(None) if cpu else Hardware.here())
+            config.trainer.precision = choose_precision(hardware)
+        check_trainer_support(
+            config.trainer.strategy, config.trainer.precision, on_cpu=hardware.cuda_capability is None
+        )
         folder = Path(config.output_dir)
         self.outputs = folder if self.subcommand == "fit" else folder / str(self.subcommand)
         self._claim(config)
@@ -280,7 +276,6 @@ def run(args: ArgsType = None, cli_class: type[Text2SQLCLI] = Text2SQLCLI) -> Te
         Text2SQLDataModule,
         args=args,
         parser_class=OneLineParser,
-        parser_kwargs={"epilog": _ALSO},
         save_config_callback=None,
         seed_everything_default=42,
         trainer_defaults=dict(TRAINER_DEFAULTS),

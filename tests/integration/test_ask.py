@@ -161,19 +161,22 @@ def test_mistakes(
     assert words in text2sql("ask", "--adapter_dir", adapter_dir, *given).error
 
 
-def test_help_needs_no_torch(shell: Callable[..., Any]) -> None:
+@pytest.mark.parametrize("arguments", [["ask", "--help"], ["--help"], ["--version"]])
+def test_help_needs_no_torch(shell: Callable[..., Any], arguments: list[str]) -> None:
     code = (
         "import sys; from text2sql_lightning.__main__ import main\n"
-        "try:\n    main(['ask', '--help'])\nexcept SystemExit as end:\n    assert end.code == 0\n"
+        f"try:\n    assert main({arguments!r}) == 0\nexcept SystemExit as end:\n    assert end.code == 0\n"
         "assert not {'torch', 'transformers', 'lightning'} & set(sys.modules)"
     )
     done = shell("-c", code)
     assert done.returncode == 0, done.stderr
-    assert "--adapter_dir" in done.stdout
+    assert {"ask": "--adapter_dir", "--help": "  estimate ", "--version": "text2sql_lightning "}[
+        arguments[0]
+    ] in done.stdout
 
 
 def test_the_command_is_listed(text2sql: Callable[..., Any]) -> None:
-    assert "text2sql ask" in text2sql("--help").out
+    assert "  ask         answer a question" in text2sql("--help").out
 
 
 def test_three_lines_of_python(adapter_dir: Path, database: Path) -> None:

@@ -84,3 +84,38 @@ def check_support(
         raise ConfigError(
             "model.lora.use_dora is not available with model.backend unsloth: use --model.backend transformers"
         )
+
+
+_STRATEGIES = ("auto", "single_device", "ddp")
+_PRECISIONS = ("bf16-mixed", "16-mixed", "32-true")
+_SPELLINGS = {"32": "32-true", "bf16": "bf16-mixed", "16": "16-mixed"}
+
+
+def check_trainer_support(strategy: object, precision: object, on_cpu: bool) -> None:
+    """Refuse ways to train that this project cannot do right, before a weight is downloaded.
+
+    Args:
+        strategy: `trainer.strategy`: a name, or a configured class, which is not looked into.
+        precision: `trainer.precision`.
+        on_cpu: Whether the run has no GPU.
+
+    Raises:
+        ConfigError: Names the setting, and the nearest choice that works.
+    """
+    name = strategy.lower() if isinstance(strategy, str) else ""
+    if name and name not in _STRATEGIES and not name.startswith("ddp_"):
+        raise ConfigError(
+            f"trainer.strategy {strategy}: each process holds its own copy of the base model and only the adapter's "
+            "gradients are shared: use --trainer.strategy ddp"
+        )
+    given = _SPELLINGS.get(str(precision), str(precision))
+    if given not in _PRECISIONS:
+        nearest = "bf16-mixed" if "bf16" in given else "16-mixed" if "16" in given else "32-true"
+        raise ConfigError(
+            f"trainer.precision {precision}: the adapter is trained in float32, the rest in 16 or 32 bits: "
+            f"use --trainer.precision {nearest}"
+        )
+    if given == "16-mixed" and on_cpu:
+        raise ConfigError(
+            "trainer.precision 16-mixed needs a GPU: leave it out for 32-true, or use --trainer.precision bf16-mixed"
+        )

@@ -9,7 +9,13 @@ import pytest
 from text2sql_lightning.errors import ConfigError
 from text2sql_lightning.modeling import support
 from text2sql_lightning.modeling.settings import LoraSettings
-from text2sql_lightning.modeling.support import Hardware, check_support, choose_backend, choose_precision
+from text2sql_lightning.modeling.support import (
+    Hardware,
+    check_support,
+    check_trainer_support,
+    choose_backend,
+    choose_precision,
+)
 
 pytestmark = pytest.mark.unit
 
@@ -79,3 +85,27 @@ def test_transformers_is_refused_once_unsloth_is_imported(monkeypatch: pytest.Mo
     monkeypatch.setitem(sys.modules, "unsloth", types.ModuleType("unsloth"))
     with pytest.raises(ConfigError, match=r"unsloth is already imported.*start a new process"):
         check_support("transformers", "none", LoraSettings(), CPU)
+
+
+@pytest.mark.parametrize("strategy", ["auto", "ddp", "ddp_find_unused_parameters_true", object()])
+@pytest.mark.parametrize("precision", ["bf16-mixed", "32-true", 32, "32", "bf16"])
+def test_ways_to_train_that_work(strategy: object, precision: object) -> None:
+    check_trainer_support(strategy, precision, on_cpu=True)
+    check_trainer_support(strategy, "16-mixed", on_cpu=False)
+
+
+@pytest.mark.parametrize(
+    ("strategy", "precision", "on_cpu", "message"),
+    [
+        ("fsdp", "32-true", False, "trainer.strategy fsdp: .* use --trainer.strategy ddp"),
+        ("deepspeed_stage_2", "bf16-mixed", False, "trainer.strategy deepspeed_stage_2: .* use --trainer.strategy ddp"),
+        ("auto", "bf16-true", False, "trainer.precision bf16-true: .* use --trainer.precision bf16-mixed"),
+        ("auto", "16-true", False, "trainer.precision 16-true: .* use --trainer.precision 16-mixed"),
+        ("auto", "64-true", False, "trainer.precision 64-true: .* use --trainer.precision 32-true"),
+        ("auto", "16-mixed", True, "trainer.precision 16-mixed needs a GPU"),
+        ("auto", 16, True, "trainer.precision 16-mixed needs a GPU"),
+    ],
+)
+def test_ways_to_train_that_do_not(strategy: object, precision: object, on_cpu: bool, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        check_trainer_support(strategy, precision, on_cpu)
