@@ -22,6 +22,7 @@ from text2sql_lightning.callbacks.prediction_writer import PredictionWriter
 from text2sql_lightning.callbacks.run_checkpoint import RunCheckpoint
 from text2sql_lightning.callbacks.run_metadata import RunMetadata
 from text2sql_lightning.callbacks.sample_generations import SampleGenerations
+from text2sql_lightning.callbacks.throughput import Throughput
 from text2sql_lightning.constants import (
     ADAPTERS_DIR,
     CHECKPOINTS_DIR,
@@ -148,7 +149,7 @@ class Text2SQLCLI(LightningCLI):
             PredictionWriter(str(self.outputs)),
         ]
         if self.subcommand == "fit":
-            callbacks.append(AdapterCheckpoint(config.output_dir))
+            callbacks += [AdapterCheckpoint(config.output_dir), Throughput()]
         chosen = self._get(self.config_init, "trainer.callbacks")
         callbacks += plain_progress(chosen, config.trainer.enable_progress_bar)
         self.trainer_defaults = {**TRAINER_DEFAULTS, "callbacks": callbacks}

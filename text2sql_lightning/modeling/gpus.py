@@ -10,21 +10,23 @@ class Gpu:
 
     Attributes:
         name: As people say it.
+        word: By which CUDA's name for it is known.
         memory: Bytes that PyTorch sees.
         peak_flops: Dense, in the 16 bits that this project chooses for it, from the data sheet.
     """
 
     name: str
+    word: str
     memory: float
     peak_flops: float
 
 
 GPUS: Final = {
-    "t4": Gpu("T4", 14.6 * 2**30, 65e12),
-    "l4": Gpu("L4", 22.0 * 2**30, 121e12),
-    "a10g": Gpu("A10G", 22.0 * 2**30, 70e12),
-    "rtx4090": Gpu("RTX 4090", 23.5 * 2**30, 165e12),
-    "a100": Gpu("A100 80 GB", 79.1 * 2**30, 312e12),
-    "h100": Gpu("H100 80 GB", 79.2 * 2**30, 989e12),
-    "h200": Gpu("H200", 139.8 * 2**30, 989e12),
+    "t4": Gpu("T4", "T4", 14.6 * 2**30, 65e12),
+    "l4": Gpu("L4", "L4", 22.0 * 2**30, 121e12),
+    "a10g": Gpu("A10G", "A10G", 22.0 * 2**30, 70e12),
+    "rtx4090": Gpu("RTX 4090", "4090", 23.5 * 2**30, 165e12),
+    "a100": Gpu("A100 80 GB", "A100", 79.1 * 2**30, 312e12),
+    "h100": Gpu("H100 80 GB", "H100", 79.2 * 2**30, 989e12),
+    "h200": Gpu("H200", "H200", 139.8 * 2**30, 989e12),
 }
