@@ -33,14 +33,17 @@ class Recorder(RunCheckpoint):
 
 
 def make_trainer(max_steps: Any = 5, fn: Any = "fit") -> Any:
-    return SimpleNamespace(
+    trainer = SimpleNamespace(
         global_step=0, max_steps=max_steps, should_stop=False, fast_dev_run=False, sanity_checking=False,
-        state=SimpleNamespace(fn=fn),
+        state=SimpleNamespace(fn=fn), world_size=1, datamodule=None, current_epoch=0,
     )  # fmt: skip
+    trainer.fit_loop = SimpleNamespace(state_dict=lambda: {"step": trainer.global_step})
+    return trainer
 
 
 def train(callback: Any, trainer: Any, steps: Any, accumulate: Any = 1) -> Any:
     for micro_batch in range(steps * accumulate):
+        callback.on_train_batch_start(trainer, None, None, micro_batch)
         trainer.global_step += (micro_batch + 1) % accumulate == 0
         callback.on_train_batch_end(trainer, None, None, None, micro_batch)
 
@@ -106,10 +109,26 @@ def test_the_state_of_a_checkpoint_is_used_once_and_at_the_first_batch() -> None
     other = Recorder()
     other.load_state_dict(state)
     torch.manual_seed(4)
-    other.on_train_batch_start(None, None, None, 0)
+    other.on_train_batch_start(make_trainer(), None, None, 0)
     assert torch.rand(2).tolist() == expected
-    other.on_train_batch_start(None, None, None, 1)
+    other.on_train_batch_start(make_trainer(), None, None, 1)
     assert torch.rand(2).tolist() != expected
+
+
+def test_between_micro_batches_the_step_before_is_described() -> None:
+    callback, trainer = Recorder(), make_trainer()
+    train(callback, trainer, 2)
+    boundary = callback.state_dict()["random_state"]
+    callback.on_train_batch_start(trainer, None, None, 2)
+    torch.rand(2)
+    trainer.fit_loop.state_dict = lambda: {"step": "half of the third"}
+    checkpoint: dict[str, Any] = {"loops": {"fit_loop": trainer.fit_loop.state_dict()}, "epoch": 0}
+    callback.on_save_checkpoint(trainer, None, checkpoint)
+    assert checkpoint["loops"]["fit_loop"] == {"step": 2}
+    assert torch.equal(callback.state_dict()["random_state"]["torch"], boundary["torch"])
+    trainer.global_step = 3
+    callback.on_train_batch_end(trainer, None, None, None, 2)
+    assert not torch.equal(callback.state_dict()["random_state"]["torch"], boundary["torch"])
 
 
 def test_wrong_interval() -> None:
