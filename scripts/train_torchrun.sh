@@ -8,4 +8,4 @@ GPUS="${GPUS:-$(python -c 'import torch; print(max(1, torch.cuda.device_count())
 exec python -m torch.distributed.run --nnodes "$NODES" --nproc-per-node "$GPUS" \
   --rdzv-backend c10d --rdzv-endpoint "${MASTER:-localhost:29500}" --rdzv-id "${JOB:-text2sql}" \
   -m text2sql_lightning fit --config "${CONFIG:-configs/experiment/mistral7b_qlora_ddp.yaml}" \
-  --trainer.num_nodes "$NODES" --trainer.devices "$GPUS" --trainer.strategy ddp "$@"
+  --model.backend "${BACKEND:-transformers}" --trainer.num_nodes "$NODES" --trainer.devices "$GPUS" --trainer.strategy ddp "$@"

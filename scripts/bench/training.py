@@ -1,4 +1,4 @@
-"""Training beside TRL's SFTTrainer on a CPU: `make bench-training RECORDS=file SPIDER=dir`."""
+"""Training beside TRL's SFTTrainer on a CPU: `make bench ROWS=file SPIDER=dir`."""
 
 import sys
 

@@ -1,6 +1,6 @@
 """TRL's SFTTrainer on prompts and completions of a file, as its documentation shows it: the peer of `make bench`.
 
-Runs in an environment of its own, without this project. Writes step times, the first loss and the peak memory.
+Runs in an environment of its own, without this project. Writes step times, losses and the peak memory.
 """
 
 import json

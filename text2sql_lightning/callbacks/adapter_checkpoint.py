@@ -40,6 +40,10 @@ class AdapterCheckpoint(Callback):
         """Save the final adapter."""
         self._save(trainer, pl_module)
 
+    def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Save the adapter of a run that goes on from its last step: there is nothing left to train or to validate."""
+        self._save(trainer, pl_module)
+
     def _save(self, trainer: Trainer, module: Any) -> None:
         if not trainer.is_global_zero or self._saved_step == trainer.global_step:
             return

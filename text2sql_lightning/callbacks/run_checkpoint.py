@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.utilities.exceptions import SIGTERMException
+from torch import distributed
 
 from text2sql_lightning.callbacks.stop_request import StopRequest
 from text2sql_lightning.errors import ConfigError
@@ -17,7 +18,8 @@ class RunCheckpoint(ModelCheckpoint):
 
     Lightning's own callback renews `last.ckpt` only together with a better `best.ckpt`, never between validations, and
     a fit that `max_steps` ends within an epoch is not validated at all. SIGTERM and SIGUSR1 end a run after the step
-    at work, with a checkpoint of it; a validation at once, where the step before it is saved, else after it.
+    at work, with a checkpoint of it. In a single process they end a validation at once where the step before it is
+    saved; elsewhere after it.
 
     Args:
         dirpath: The folder of the checkpoints; follows `output_dir`.
@@ -47,11 +49,13 @@ class RunCheckpoint(ModelCheckpoint):
         self._stop = StopRequest()
         self._boundary: dict[str, Any] = {}
         self._within_step = False
+        self._total_steps = float("inf")
 
     def on_train_start(self, trainer: Any, pl_module: Any) -> None:
         """Count from where the run starts or goes on, and be asked to stop from now on."""
         super().on_train_start(trainer, pl_module)
         self._seen_step = trainer.global_step
+        self._total_steps = float(trainer.estimated_stepping_batches)
         self._remember_boundary(trainer)
         self._stop.listen()
 
@@ -81,12 +85,12 @@ class RunCheckpoint(ModelCheckpoint):
         stops = self._stop.is_agreed(trainer)
         if ends or stops or step % self.every_n_steps == 0:
             self._save_last_checkpoint(trainer, self._monitor_candidates(trainer))
-        if stops:
+        if stops and not ends:  # at the end a resumed run would have nothing left to do: it ends as it should
             raise SIGTERMException
 
     def on_validation_start(self, trainer: Any, pl_module: Any) -> None:
         """Let a request to stop end a validation at once, where the step before it is saved and no process waits."""
-        if trainer.state.fn == "fit" and self._last_global_step_saved == trainer.global_step:
+        if trainer.state.fn == "fit" and self._last_global_step_saved == trainer.global_step < self._total_steps:
             self._stop.may_stop_at_once = trainer.world_size == 1
 
     def on_validation_end(self, trainer: Any, pl_module: Any) -> None:
@@ -97,7 +101,7 @@ class RunCheckpoint(ModelCheckpoint):
         candidates = self._monitor_candidates(trainer)
         self._save_topk_checkpoint(trainer, candidates)
         self._save_last_checkpoint(trainer, candidates)
-        if self._stop.is_agreed(trainer):
+        if trainer.global_step < self._total_steps and self._stop.is_agreed(trainer):
             raise SIGTERMException
 
     def on_train_end(self, trainer: Any, pl_module: Any) -> None:
@@ -131,12 +135,26 @@ class RunCheckpoint(ModelCheckpoint):
     def state_dict(self) -> dict[str, Any]:
         """Add the random state."""
         random_now = self._boundary["random"] if self._within_step else random_state()
-        return {**super().state_dict(), "random_state": random_now}
+        return {**super().state_dict(), "random_states": of_all_ranks(random_now)}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Keep the random state until training starts."""
         super().load_state_dict(state_dict)
-        self._random_state = state_dict["random_state"]
+        states, rank = state_dict["random_states"], distributed.get_rank() if _is_distributed() else 0
+        self._random_state = states[rank] if rank < len(states) else None  # one rank more than before
+
+
+def of_all_ranks(state: dict[str, Any]) -> list[dict[str, Any]]:
+    """Collect the states of all processes, in order of rank; each draws its own dropout."""
+    if not _is_distributed():
+        return [state]
+    states: list[Any] = [None] * distributed.get_world_size()
+    distributed.all_gather_object(states, state)
+    return states
+
+
+def _is_distributed() -> bool:
+    return distributed.is_available() and distributed.is_initialized()
 
 
 def random_state() -> dict[str, Any]:

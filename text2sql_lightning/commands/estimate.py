@@ -58,6 +58,7 @@ class Plan:
     steps: int
     gpus: int
     lora_r: int
+    assumptions: str = ""
 
     @property
     def records(self) -> int:
@@ -131,7 +132,17 @@ def make_plan(config: Any, gpu: Gpu) -> Plan:
         steps=trainer.max_steps,
         gpus=gpus,
         lora_r=model.lora.r,
+        assumptions=_assumptions(trainer.devices, data.packing),
     )
+
+
+def _assumptions(devices: Any, packing: str) -> str:
+    notes = []
+    if str(devices) in ("auto", "-1"):
+        notes.append("one GPU (give --trainer.devices)")
+    if packing == "shared_prefix":
+        notes.append("no prefix shared, so at most this")
+    return f"; assumed: {', '.join(notes)}" if notes else ""
 
 
 def _count(devices: Any) -> int:
@@ -149,7 +160,7 @@ def report(plan: Plan, gpu: Gpu, mean_tokens: float) -> str:
         f"{plan.base_model}: {total / 1e9:.2f} B weights, {load.quantization}; LoRA r {plan.lora_r}: "
         f"{load.adapter_weights / 1e6:.1f} M weights to train",
         f"{load.backend} backend, micro-batches of {load.tokens} tokens, gradient checkpointing "
-        f"{'on' if load.checkpointing else 'off'}",
+        f"{'on' if load.checkpointing else 'off'}{plan.assumptions}",
         "",
         f"{'memory on each GPU':<44}{'GiB':>8}",
         *(f"  {name:<42}{size / GIB:>8.2f}" for name, size in _parts(need)),
@@ -190,6 +201,8 @@ def _verdicts(plan: Plan, need: Footprint) -> list[str]:
 def _times(plan: Plan, gpu: Gpu, mean_tokens: float) -> list[str]:
     one = plan.micro_batch(gpu, mean_tokens)
     seconds = one.seconds * plan.accumulate
+    if plan.load.value_bytes == 4:
+        return ["time: not estimated for 32-true; the rates are those of 16 bits"]
     lines = [
         f"time on {gpu.name}, {mean_tokens:.0f} tokens a record, without validation: {seconds:.2f} s a step of "
         f"{plan.records * plan.gpus} records"

@@ -64,6 +64,7 @@ def _run(args: Namespace) -> int:
     lines = args.out.with_suffix(".jsonl")  # grows with each path, and stays where the script is stopped
     lines.parent.mkdir(parents=True, exist_ok=True)
     lines.unlink(missing_ok=True)
+    failed: list[str] = []
     with tempfile.TemporaryDirectory() as name:
         model = Path(name) / "model"
         started = time.perf_counter()
@@ -75,13 +76,14 @@ def _run(args: Namespace) -> int:
             print(f"{library}:", flush=True)
             if code := subprocess.run(command, check=False).returncode:
                 print(f"  {library} ended with exit code {code}", flush=True)
+                failed.append(library)
     results = [json.loads(line) for line in lines.read_text().splitlines()] if lines.exists() else []
     if not results:
         raise RunError("gpu_benchmark: no path could be timed: see the lines above")
     write_json(args.out, {**facts, "layers": args.layers, "gemm_flops": ceiling, "results": results})
     draw(results, args.out.with_suffix(".png"))
     print("\n" + table(results, ceiling))
-    return 0
+    return 1 if failed else 0
 
 
 def _versions() -> dict[str, str]:

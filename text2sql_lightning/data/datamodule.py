@@ -2,6 +2,7 @@
 
 import hashlib
 import random
+import signal
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -232,6 +233,7 @@ class Text2SQLDataModule(LightningDataModule):
             collate_fn=collators[self.packing],
             num_workers=self.num_workers,
             pin_memory=pin,
+            worker_init_fn=_leave_signals_to_the_run,
         )
 
     def _groups(self, split: Split) -> list[int]:
@@ -245,6 +247,13 @@ class Text2SQLDataModule(LightningDataModule):
 
     def _place(self) -> tuple[int, int]:
         return (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
+
+
+def _leave_signals_to_the_run(_: int) -> None:
+    """Ignore what a cluster sends to all processes of a job: the run still needs its batches to finish the step."""
+    for name in ("SIGTERM", "SIGUSR1", "SIGINT"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_IGN)
 
 
 def _stretch(records: Sequence[Record], rank: int, world_size: int) -> Sequence[Record]:

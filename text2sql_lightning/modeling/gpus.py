@@ -1,7 +1,10 @@
 """Data sheets of GPUs that people fine-tune on."""
 
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    import torch
 
 
 @dataclass(frozen=True)
@@ -30,3 +33,14 @@ GPUS: Final = {
     "h100": Gpu("H100 80 GB", "H100", 79.2 * 2**30, 989e12),
     "h200": Gpu("H200", "H200", 139.8 * 2**30, 989e12),
 }
+
+
+def peak_flops(device: "torch.device") -> float | None:
+    """Give the operations per second of a GPU's data sheet, dense, in 16 bits; None where it is not known."""
+    if device.type != "cuda":
+        return None
+    import torch
+
+    words = torch.cuda.get_device_name(device).upper().replace("-", " ").split()
+    slower = {"PCIE", "NVL", "LAPTOP", "MAX"}  # other cards of the same name
+    return next((gpu.peak_flops for gpu in GPUS.values() if gpu.word in words and not slower & set(words)), None)

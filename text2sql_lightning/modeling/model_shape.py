@@ -10,7 +10,10 @@ from text2sql_lightning.constants import DEFAULT_BASE_MODEL
 from text2sql_lightning.errors import ModelError
 from text2sql_lightning.modeling.settings import PROJECTIONS
 
+_KINDS: Final = ("llama", "mistral", "qwen2", "qwen3", "gemma")
+"""Of models with the seven projections, all of them in every layer."""
 _MISTRAL_7B: Final = {
+    "model_type": "mistral",
     "hidden_size": 4096,
     "intermediate_size": 14336,
     "num_hidden_layers": 32,
@@ -50,6 +53,9 @@ class ModelShape:
         Raises:
             ModelError: It is one of another kind.
         """
+        kind = config.get("model_type")
+        if kind not in _KINDS:
+            raise ModelError(f"model.base_model: a model of type {kind} cannot be estimated; {', '.join(_KINDS)} can")
         try:
             width, heads = int(config["hidden_size"]), int(config["num_attention_heads"])
             head_width = int(config.get("head_dim") or width // heads)
@@ -64,7 +70,7 @@ class ModelShape:
             )
         except (KeyError, TypeError, ValueError) as error:
             raise ModelError(
-                f"model.base_model: its configuration has no usable {error}; only models of Llama's shape are estimated"
+                f"model.base_model: its configuration has no usable {error}: the folder may be damaged"
             ) from error
 
     def projections(self) -> dict[str, tuple[int, int]]:

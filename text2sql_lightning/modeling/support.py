@@ -86,7 +86,7 @@ def check_support(
         )
 
 
-_STRATEGIES = ("auto", "single_device", "ddp")
+_STRATEGIES = ("auto", "single_device", "singledevice", "ddp")
 _PRECISIONS = ("bf16-mixed", "16-mixed", "32-true")
 _SPELLINGS = {"32": "32-true", "bf16": "bf16-mixed", "16": "16-mixed"}
 
@@ -95,18 +95,19 @@ def check_trainer_support(strategy: object, precision: object, on_cpu: bool) -> 
     """Refuse ways to train that this project cannot do right, before a weight is downloaded.
 
     Args:
-        strategy: `trainer.strategy`: a name, or a configured class, which is not looked into.
+        strategy: `trainer.strategy`: a name, or a configured class.
         precision: `trainer.precision`.
         on_cpu: Whether the run has no GPU.
 
     Raises:
         ConfigError: Names the setting, and the nearest choice that works.
     """
-    name = strategy.lower() if isinstance(strategy, str) else ""
-    if name and name not in _STRATEGIES and not name.startswith("ddp_"):
+    given_strategy = str(getattr(strategy, "class_path", strategy))
+    name = given_strategy.rsplit(".", 1)[-1].lower().removesuffix("strategy")
+    if name not in _STRATEGIES and not name.startswith("ddp_"):
         raise ConfigError(
-            f"trainer.strategy {strategy}: each process holds its own copy of the base model and only the adapter's "
-            "gradients are shared: use --trainer.strategy ddp"
+            f"trainer.strategy {given_strategy}: each process holds its own copy of the base model and only the "
+            "adapter's gradients are shared: use --trainer.strategy ddp"
         )
     given = _SPELLINGS.get(str(precision), str(precision))
     if given not in _PRECISIONS:

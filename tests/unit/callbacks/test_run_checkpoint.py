@@ -118,17 +118,17 @@ def test_the_state_of_a_checkpoint_is_used_once_and_at_the_first_batch() -> None
 def test_between_micro_batches_the_step_before_is_described() -> None:
     callback, trainer = Recorder(), make_trainer()
     train(callback, trainer, 2)
-    boundary = callback.state_dict()["random_state"]
+    boundary = callback.state_dict()["random_states"][0]
     callback.on_train_batch_start(trainer, None, None, 2)
     torch.rand(2)
     trainer.fit_loop.state_dict = lambda: {"step": "half of the third"}
     checkpoint: dict[str, Any] = {"loops": {"fit_loop": trainer.fit_loop.state_dict()}, "epoch": 0}
     callback.on_save_checkpoint(trainer, None, checkpoint)
     assert checkpoint["loops"]["fit_loop"] == {"step": 2}
-    assert torch.equal(callback.state_dict()["random_state"]["torch"], boundary["torch"])
+    assert torch.equal(callback.state_dict()["random_states"][0]["torch"], boundary["torch"])
     trainer.global_step = 3
     callback.on_train_batch_end(trainer, None, None, None, 2)
-    assert not torch.equal(callback.state_dict()["random_state"]["torch"], boundary["torch"])
+    assert not torch.equal(callback.state_dict()["random_states"][0]["torch"], boundary["torch"])
 
 
 def test_wrong_interval() -> None:

@@ -87,7 +87,11 @@ def test_transformers_is_refused_once_unsloth_is_imported(monkeypatch: pytest.Mo
         check_support("transformers", "none", LoraSettings(), CPU)
 
 
-@pytest.mark.parametrize("strategy", ["auto", "ddp", "ddp_find_unused_parameters_true", object()])
+@pytest.mark.parametrize(
+    "strategy",
+    ["auto", "ddp", "ddp_find_unused_parameters_true",
+     types.SimpleNamespace(class_path="lightning.pytorch.strategies.DDPStrategy")],
+)  # fmt: skip
 @pytest.mark.parametrize("precision", ["bf16-mixed", "32-true", 32, "32", "bf16"])
 def test_ways_to_train_that_work(strategy: object, precision: object) -> None:
     check_trainer_support(strategy, precision, on_cpu=True)
@@ -98,6 +102,12 @@ def test_ways_to_train_that_work(strategy: object, precision: object) -> None:
     ("strategy", "precision", "on_cpu", "message"),
     [
         ("fsdp", "32-true", False, "trainer.strategy fsdp: .* use --trainer.strategy ddp"),
+        (
+            types.SimpleNamespace(class_path="lightning.pytorch.strategies.FSDPStrategy"),
+            "32-true",
+            False,
+            "trainer.strategy lightning.pytorch.strategies.FSDPStrategy: .* use --trainer.strategy ddp",
+        ),
         ("deepspeed_stage_2", "bf16-mixed", False, "trainer.strategy deepspeed_stage_2: .* use --trainer.strategy ddp"),
         ("auto", "bf16-true", False, "trainer.precision bf16-true: .* use --trainer.precision bf16-mixed"),
         ("auto", "16-true", False, "trainer.precision 16-true: .* use --trainer.precision 16-mixed"),
