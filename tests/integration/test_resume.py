@@ -1,5 +1,6 @@
 """Going on with a run: exactly where it stopped, also after Ctrl-C; and a loss that is not finite."""
 
+import json
 import os
 import shutil
 import signal
@@ -61,6 +62,21 @@ def test_a_finished_fit_can_be_made_longer(tiny: Any, text2sql: Any, tmp_path: P
     done = text2sql("fit", *tiny.flags(tmp_path / "short"), *DROPOUT, "--trainer.max_steps", 6, "--ckpt_path", "last")
     assert done.code == 0, done.err
     assert (tmp_path / "short" / ADAPTER).read_bytes() == (tmp_path / "long" / ADAPTER).read_bytes()
+
+
+def test_a_fit_killed_after_its_last_step_still_gets_its_adapter(
+    tiny_run: Path, tiny: Any, text2sql: Any, read_json: Any, tmp_path: Path
+) -> None:
+    """There is nothing left to train or to validate when it goes on; Lightning then calls few hooks."""
+    folder = tmp_path / "run"
+    shutil.copytree(tiny_run, folder)
+    shutil.rmtree(folder / "adapters")
+    meta = read_json(folder / "run_meta.json")
+    (folder / "run_meta.json").write_text(json.dumps(meta | {"status": "interrupted"}))
+    done = text2sql("fit", *tiny.flags(folder), "--ckpt_path", "last")
+    assert done.code == 0, done.err
+    assert (folder / ADAPTER).read_bytes() == (tiny_run / ADAPTER).read_bytes()
+    assert read_json(folder / "run_meta.json")["status"] == "completed"
 
 
 def test_a_finished_fit_is_not_overwritten_by_going_on_with_another_run(
