@@ -223,6 +223,32 @@ def test_a_validation_between_the_micro_batches_of_a_step(
     assert (tmp_path / "parts" / ADAPTER).read_bytes() == (tmp_path / "whole" / ADAPTER).read_bytes()
 
 
+def test_resumed_at_the_end_of_an_epoch_twice(tiny: Any, text2sql: Any, tmp_path: Path) -> None:
+    """Lightning (2.6.6) does not count the epoch that begins after such a resume, and the next one trained it again."""
+    from text2sql_lightning.callbacks.run_checkpoint import RunCheckpoint
+
+    # four batches make two steps, and an epoch
+    flags = [*DROPOUT, "--trainer.accumulate_grad_batches", 2, "--trainer.max_steps", 14]
+    flags += ["--checkpoint.every_n_steps", 2, "--trainer.limit_val_batches", 0]
+    done = text2sql("fit", *tiny.flags(tmp_path / "whole"), *flags)
+    assert done.code == 0, done.err
+    save = RunCheckpoint._save_last_checkpoint
+    for number, step in enumerate((4, 10)):
+
+        def stop(self: Any, trainer: Any, candidates: Any, step: int = step) -> None:
+            save(self, trainer, candidates)
+            if trainer.global_step == step:
+                raise KeyboardInterrupt
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(RunCheckpoint, "_save_last_checkpoint", stop)
+            more = ["--ckpt_path", "last"] if number else []
+            assert text2sql("fit", *tiny.flags(tmp_path / "parts"), *flags, *more).code == 130
+    done = text2sql("fit", *tiny.flags(tmp_path / "parts"), *flags, "--ckpt_path", "last")
+    assert done.code == 0, done.err
+    assert (tmp_path / "parts" / ADAPTER).read_bytes() == (tmp_path / "whole" / ADAPTER).read_bytes()
+
+
 def test_two_processes_train_and_predict(
     shell: Any, tiny: Any, read_json: Any, read_lines: Any, tmp_path: Path
 ) -> None:

@@ -70,6 +70,7 @@ class RunCheckpoint(ModelCheckpoint):
             restore_random_state(self._random_state)
             self._random_state = None
             self._remember_boundary(trainer)
+        count_this_epoch(trainer.fit_loop.epoch_progress)
         self._within_step = True
 
     def on_train_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
@@ -142,6 +143,16 @@ class RunCheckpoint(ModelCheckpoint):
         super().load_state_dict(state_dict)
         states, rank = state_dict["random_states"], distributed.get_rank() if _is_distributed() else 0
         self._random_state = states[rank] if rank < len(states) else None  # one rank more than before
+
+
+def count_this_epoch(progress: Any) -> None:
+    """Let Lightning's counters say that an epoch is under way.
+
+    After a resume at the end of an epoch Lightning (2.6.6) does not count the next one as begun; a run that is resumed
+    once more would train it again.
+    """
+    for counter in (progress.current, progress.total):
+        counter.ready = counter.started = counter.processed + 1
 
 
 def of_all_ranks(state: dict[str, Any]) -> list[dict[str, Any]]:

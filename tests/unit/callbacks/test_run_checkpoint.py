@@ -37,7 +37,11 @@ def make_trainer(max_steps: Any = 5, fn: Any = "fit") -> Any:
         global_step=0, max_steps=max_steps, should_stop=False, fast_dev_run=False, sanity_checking=False,
         state=SimpleNamespace(fn=fn), world_size=1, datamodule=None, current_epoch=0,
     )  # fmt: skip
-    trainer.fit_loop = SimpleNamespace(state_dict=lambda: {"step": trainer.global_step})
+    counters = [SimpleNamespace(ready=0, started=0, processed=0, completed=0) for _ in range(2)]
+    trainer.fit_loop = SimpleNamespace(
+        state_dict=lambda: {"step": trainer.global_step},
+        epoch_progress=SimpleNamespace(current=counters[0], total=counters[1]),
+    )
     return trainer
 
 
