@@ -82,6 +82,8 @@ def _compare(given: argparse.Namespace) -> None:
     spider, official = given.spider_dir.resolve(), given.official.resolve()
     if not (official / "evaluation.py").is_file():
         raise DataError(f"no evaluation.py in {official}; give a checkout of taoyds/test-suite-sql-eval")
+    if os.sep in given.official_python:  # it is started from the checkout; a virtual environment's link stays a link
+        given.official_python = str(Path(given.official_python).absolute())
     suite = (given.test_suite_dir or spider / "testsuite_database").resolve()
     examples, _ = read_spider(spider)
     report: dict[str, Any] = {}
