@@ -31,7 +31,7 @@ format: setup
 	$(BIN)/ruff format .
 
 test: lint  ## lint, types, tiers unit and integration
-	$(BIN)/python -m pytest -m "unit or integration" tests
+	$(BIN)/python -m pytest -m "(unit or integration) and not slow" tests
 
 test-slow: setup  ## the full "must hold" runs
 	$(BIN)/python -m pytest -m slow tests
