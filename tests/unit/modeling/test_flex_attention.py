@@ -21,7 +21,7 @@ def test_ends_of_readers() -> None:
 def test_it_is_segment_attention(key_heads: int) -> None:
     """Without its kernel, as PyTorch runs it on a CPU; `tests/gpu` runs the kernel."""
     torch.manual_seed(0)
-    segments = [(100 * length, ancestors) for length, ancestors in SEGMENTS]  # more than one block of 128
+    segments = [(40 * length, ancestors) for length, ancestors in SEGMENTS]  # more than one block of 128
     tokens = sum(length for length, _ in segments)
     inputs: Any = [torch.randn(1, heads, tokens, 16, dtype=torch.float64) for heads in (4, key_heads, key_heads)]
     got = attend_in_blocks(*inputs, block_mask(segments, torch.device("cpu")), scale=0.3)
