@@ -25,8 +25,6 @@ _PASSING: Final = {"transformers": 1.0, "unsloth": 5.0}
 """Values that its backward pass needs besides for each token, in inner widths."""
 _SHARE_OF_PEAK: Final = {"transformers": 0.25, "unsloth": 0.31}
 """Operations per second over those of the data sheet, for padded batches on an H100."""
-
-
 _LAUNCH: Final = {"transformers": {True: 0.020, False: 0.0125}, "unsloth": {True: 0.0125, False: 0.0105}}
 """Seconds of a layer in a micro-batch below which the processor that launches kernels does not get, with gradient
 checkpointing and without; seen beside an H100 with packs of 2,800 tokens."""
@@ -95,11 +93,10 @@ def footprint(shape: ModelShape, load: TrainingLoad) -> Footprint:
         kept, working = of_layer * shape.layers, passing
     else:
         kept, working = 0.0 if offloads else boundaries, passing + of_layer
-    optimizer = _ADAMW_8BIT_BYTES if load.eight_bit_optimizer else _ADAMW_BYTES
     return Footprint(
         base_weights=_weight_bytes(load) * shape.linear_weights + load.value_bytes * shape.other_weights,
         adapter=2.0 * _ADAPTER_BYTES * load.adapter_weights,
-        optimizer=optimizer * load.adapter_weights,
+        optimizer=_optimizer_bytes(load),
         kept_activations=kept,
         working_set=working + head,
         on_host=boundaries if offloads else 0.0,
@@ -147,8 +144,11 @@ def micro_batch_time(
 
 def checkpoint_bytes(load: TrainingLoad) -> float:
     """Give the size of `last.ckpt`: adapter weights and optimizer state."""
-    optimizer = _ADAMW_8BIT_BYTES if load.eight_bit_optimizer else _ADAMW_BYTES
-    return (_ADAPTER_BYTES + optimizer) * load.adapter_weights
+    return _ADAPTER_BYTES * load.adapter_weights + _optimizer_bytes(load)
+
+
+def _optimizer_bytes(load: TrainingLoad) -> float:
+    return (_ADAMW_8BIT_BYTES if load.eight_bit_optimizer else _ADAMW_BYTES) * load.adapter_weights
 
 
 def all_reduce_bytes(adapter_weights: int, gpus: int) -> float:
