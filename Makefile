@@ -40,8 +40,8 @@ test-gpu: setup  ## needs a CUDA device
 	$(BIN)/python -m pytest -m gpu tests/gpu
 
 bench: setup .venv-bench/.stamp  ## peers side by side: training, and scoring with OFFICIAL=checkout; ROWS=file SPIDER=dir PREDICTIONS=file
-	$(BIN)/python scripts/bench/training.py --peer_python .venv-bench/bin/python $(if $(ROWS),--rows $(ROWS)) $(if $(wildcard $(SPIDER)/dev.json),--spider_dir $(SPIDER))
 	$(if $(OFFICIAL),$(BIN)/python scripts/bench/official_spider.py --official $(OFFICIAL) --official_python .venv-bench/bin/python --spider_dir $(SPIDER) $(if $(PREDICTIONS),--predictions $(PREDICTIONS)))
+	$(BIN)/python scripts/bench/training.py --peer_python .venv-bench/bin/python $(if $(ROWS),--rows $(ROWS)) $(if $(wildcard $(SPIDER)/dev.json),--spider_dir $(SPIDER))
 
 .venv-bench/.stamp: constraints.txt  # TRL 1.5.1 is the newest that can train on a CPU
 	$(PYTHON) -m venv .venv-bench
