@@ -1,11 +1,8 @@
-import gzip
 import hashlib
-import json
 import os
 import sqlite3
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
@@ -15,7 +12,6 @@ from text2sql_lightning.sql.filling import make_databases, make_fillings
 
 pytestmark = pytest.mark.unit
 
-ROWS = Path(__file__).parents[4] / "shared" / "data" / "sql_create_context" / "rows.jsonl.gz"
 CONTEXT = (
     "CREATE TABLE singer (id VARCHAR, name VARCHAR); CREATE TABLE song (singer_id VARCHAR, year VARCHAR, genre VARCHAR)"
 )
@@ -105,22 +101,6 @@ def test_case_blind_databases_find_any_case() -> None:
 def test_what_cannot_run_is_an_error(context: str, gold: str, message: str) -> None:
     with pytest.raises(DataError, match=message):
         make_databases(context, gold, seed=0)
-
-
-@pytest.mark.skipif(not ROWS.is_file(), reason="needs the reference data beside the repository")
-def test_gold_finds_something_on_real_rows() -> None:
-    with gzip.open(ROWS, "rt") as file:
-        rows = [json.loads(line) for line in file][::60]
-    found = total = 0
-    for row in rows:
-        try:
-            fillings = make_fillings(row["context"], row["answer"], seed=0)
-        except DataError:
-            continue
-        total += 1
-        found += all(execute(filling.to_database(), row["answer"]).rows for filling in fillings)
-    assert total > 130
-    assert found / total > 0.97
 
 
 def test_a_null_in_what_is_counted() -> None:

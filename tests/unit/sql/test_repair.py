@@ -1,5 +1,3 @@
-import gzip
-import json
 from pathlib import Path
 
 import pytest
@@ -7,8 +5,6 @@ import pytest
 from text2sql_lightning.sql.repair import ddl_error, repair_ddl, repair_query
 
 pytestmark = pytest.mark.unit
-
-ROWS = Path(__file__).parents[4] / "shared" / "data" / "sql_create_context" / "rows.jsonl.gz"
 
 
 @pytest.mark.parametrize(
@@ -74,16 +70,6 @@ def test_a_query_is_left_alone_without_such_columns() -> None:
 
 def test_a_nul_character_is_an_error_and_not_an_exception() -> None:
     assert ddl_error("CREATE TABLE t (a INT)\0") is not None
-
-
-@pytest.mark.skipif(not ROWS.is_file(), reason="needs the reference data beside the repository")
-def test_every_real_context_runs_after_repair() -> None:
-    with gzip.open(ROWS, "rt") as file:
-        contexts = [json.loads(line)["context"] for line in file]
-    repairs = [repair_ddl(context) for context in contexts]
-    assert len(contexts) == 8998
-    assert sum(bool(repair.repairs) for repair in repairs) == 142
-    assert sum(ddl_error(repair.text) is not None for repair in repairs if repair.repairs) == 0
 
 
 @pytest.mark.parametrize(

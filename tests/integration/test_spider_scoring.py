@@ -11,7 +11,7 @@ import pytest
 from text2sql_lightning.errors import DataError
 from text2sql_lightning.evaluation.spider import SpiderVerdict, read_spider, score_spider
 
-pytestmark = pytest.mark.unit
+pytestmark = pytest.mark.integration
 
 DDL = """
 CREATE TABLE shop (id INTEGER PRIMARY KEY, name TEXT, city TEXT, opened INTEGER);

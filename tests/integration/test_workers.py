@@ -11,7 +11,7 @@ import pytest
 
 from text2sql_lightning.sql.workers import Lost, WorkerLimits, map_chunks
 
-pytestmark = pytest.mark.unit
+pytestmark = pytest.mark.integration
 
 # A worker imports the function by its module's name, which a test's own file has not.
 JOBS = """

@@ -16,9 +16,9 @@ from text2sql_lightning.sample.generation import generate_rows
 from text2sql_lightning.sample.schemas import DOMAINS
 from text2sql_lightning.sql.components import hardness
 
-pytestmark = pytest.mark.unit
+pytestmark = pytest.mark.integration
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[2]
 SHIPPED = ROOT / "data" / "sample" / "rows.jsonl.gz"
 PACKAGED = ROOT / "text2sql_lightning" / "sample" / "rows.jsonl.gz"
 
