@@ -14,6 +14,7 @@ from text2sql_lightning.data.build.normal_form import normal_query
 from text2sql_lightning.sample.database import FilledDatabase
 from text2sql_lightning.sample.generation import generate_rows
 from text2sql_lightning.sample.schemas import DOMAINS
+from text2sql_lightning.sample.templates import TEMPLATES
 from text2sql_lightning.sql.components import hardness
 
 pytestmark = pytest.mark.integration
@@ -43,6 +44,10 @@ def test_file_is_small_and_the_package_has_the_same() -> None:
 def test_generating_again_gives_the_shipped_rows(rows: list[dict[str, str]]) -> None:
     # Rows and not bytes: another build of zlib may compress the same text differently.
     assert [asdict(row) for row in generate_rows(DOMAINS, seed=42, rows_per_schema=60)] == rows
+
+
+def test_every_template_is_used(rows: list[dict[str, str]]) -> None:
+    assert {row["construct"] for row in rows} == {template.name for template in TEMPLATES}
 
 
 def test_counts(rows: list[dict[str, str]]) -> None:

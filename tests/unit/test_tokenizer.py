@@ -36,6 +36,13 @@ def mistral_folder(tmp_path: Path, mistral_tokenizer_model: Path) -> Path:
     return tmp_path
 
 
+@pytest.fixture(scope="module")
+def mistral_tokenizer(tmp_path_factory: pytest.TempPathFactory, mistral_tokenizer_model: Path) -> Any:
+    folder = tmp_path_factory.mktemp("tokenizer_model_alone")
+    shutil.copy(mistral_tokenizer_model, folder / "tokenizer.model")
+    return load_tokenizer(str(folder))
+
+
 def words_tokenizer(*specials: str, **names: str) -> Any:
     from tokenizers import Tokenizer, models
     from transformers import PreTrainedTokenizerFast
@@ -47,17 +54,16 @@ def words_tokenizer(*specials: str, **names: str) -> Any:
 
 
 def test_ids_from_tokenizer_model_alone_are_those_of_sentencepiece_with_bos(
-    mistral_folder: Path, mistral_tokenizer_model: Path
+    mistral_tokenizer: Any, mistral_tokenizer_model: Path
 ) -> None:
     from sentencepiece import SentencePieceProcessor
 
     pieces = SentencePieceProcessor(model_file=str(mistral_tokenizer_model))
-    tokenizer = load_tokenizer(str(mistral_folder))
-    assert encode_texts(tokenizer, PIECES_TEXTS) == [[1, *pieces.encode(text)] for text in PIECES_TEXTS]
+    assert encode_texts(mistral_tokenizer, PIECES_TEXTS) == [[1, *pieces.encode(text)] for text in PIECES_TEXTS]
 
 
-def test_known_pieces_of_the_mistral_tokenizer(mistral_folder: Path) -> None:
-    tokenizer = load_tokenizer(str(mistral_folder))
+def test_known_pieces_of_the_mistral_tokenizer(mistral_tokenizer: Any) -> None:
+    tokenizer = mistral_tokenizer
     assert tokenizer.convert_ids_to_tokens(encode_prompt(tokenizer, "SELECT a")) == ["<s>", "▁SE", "LECT", "▁a"]
     assert tokenizer.convert_ids_to_tokens(encode_prompt(tokenizer, "### x")) == ["<s>", "▁###", "▁x"]
     assert (tokenizer.bos_token_id, tokenizer.eos_token_id, tokenizer.pad_token_id) == (1, 2, 0)

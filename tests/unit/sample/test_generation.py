@@ -8,7 +8,6 @@ import pytest
 
 from text2sql_lightning.sample.generation import generate_rows
 from text2sql_lightning.sample.schemas import DOMAINS
-from text2sql_lightning.sample.templates import TEMPLATES
 from text2sql_lightning.sample.writing import main
 
 pytestmark = pytest.mark.unit
@@ -26,11 +25,6 @@ def test_a_domains_rows_do_not_depend_on_the_other_domains() -> None:
     alone = list(generate_rows([DOMAINS[5]], seed=7, rows_per_schema=10))
     among = list(generate_rows(DOMAINS[4:7], seed=7, rows_per_schema=10))
     assert among[10:20] == alone
-
-
-def test_every_template_is_used() -> None:
-    rows = generate_rows(DOMAINS, seed=42, rows_per_schema=60)
-    assert {row.construct for row in rows} == {template.name for template in TEMPLATES}
 
 
 def test_a_domain_stops_when_nothing_new_can_be_asked() -> None:

@@ -171,5 +171,5 @@ def test_a_megabyte_of_quotes_takes_well_under_a_second(text: str) -> None:
 )
 def test_time_grows_with_the_length_only(piece: str) -> None:
     started = time.process_time()
-    ensure_sql_only(piece * 20_000)
-    assert time.process_time() - started < 10  # at most 0.7 s here; one more pass per candidate would take minutes
+    ensure_sql_only(piece * 8_000)
+    assert time.process_time() - started < 5  # at most 0.3 s here; one more pass per candidate would take minutes

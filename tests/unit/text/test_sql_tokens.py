@@ -56,9 +56,9 @@ def test_is_closed(piece: str, closed: bool) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["'" * 1_000_000, "'" * 999_999, '"a' * 500_000, "/*" * 500_000, "`[" * 500_000, "1e" * 500_000]
+    "text", ["'" * 300_000, "'" * 299_999, '"a' * 150_000, "/*" * 150_000, "`[" * 150_000, "1e" * 150_000]
 )
-def test_a_megabyte_takes_linear_time(text: str) -> None:
+def test_long_texts_take_linear_time(text: str) -> None:
     started = time.process_time()
     assert list(scan(text))
-    assert time.process_time() - started < 5  # at most 0.6 s here; quadratic behaviour would take minutes
+    assert time.process_time() - started < 5  # at most 0.2 s here; quadratic behaviour would take minutes
