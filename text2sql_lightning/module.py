@@ -17,6 +17,7 @@ from text2sql_lightning.modeling.backends import LoadRequest, get_backend
 from text2sql_lightning.modeling.decoder import base_of, decoder_of, project
 from text2sql_lightning.modeling.gpus import peak_flops
 from text2sql_lightning.modeling.loss import CompletionLoss, completion_loss, target_loss
+from text2sql_lightning.modeling.micro_batches import MicroBatches, named_out_of_memory
 from text2sql_lightning.modeling.model_shape import ModelShape
 from text2sql_lightning.modeling.optim import build_optimizer, build_schedule
 from text2sql_lightning.modeling.settings import (
@@ -108,6 +109,9 @@ class Text2SQLModule(LightningModule):
         self.target_tokens_seen = 0
         self._step_tokens = 0
         self._step_sums: list[CompletionLoss] = []
+        self._micro_batches = MicroBatches(self.completion_loss, self._trained_weights)
+        self._batch: dict[str, Any] = {}
+        self._stand_in: Tensor | None = None
         self._val_loss = MeanMetric()
         self._val_accuracy = MeanMetric()
 
@@ -173,10 +177,33 @@ class Text2SQLModule(LightningModule):
 
     def training_step(self, batch: dict[str, Any], batch_idx: int) -> Tensor:
         """Give the loss of a micro-batch in units that `on_before_optimizer_step` turns into a mean over tokens."""
-        sums = self.completion_loss(batch)
-        self._step_sums.append(CompletionLoss(sums.loss_sum.detach(), sums.num_targets, sums.num_correct))
         self._step_tokens += batch["num_tokens"]
-        return sums.loss_sum * (self.trainer.accumulate_grad_batches / LOSS_UNIT)
+        scale = self.trainer.accumulate_grad_batches / LOSS_UNIT
+        self._batch = batch
+        if self.trainer.model is self:  # nothing around it, such as DDP, that waits for other processes
+            # Lightning gets a stand-in: nobody else may hold a graph that has to be freed when memory runs out.
+            self._stand_in = torch.zeros((), device=self.device, requires_grad=True)
+            return self._stand_in * scale
+        with named_out_of_memory(len(batch["ids"])):
+            sums = self.completion_loss(batch)
+        self._step_sums.append(CompletionLoss(sums.loss_sum.detach(), sums.num_targets, sums.num_correct))
+        return sums.loss_sum * scale
+
+    def backward(self, loss: Tensor, *args: Any, **kwargs: Any) -> None:
+        """Add the gradient of the micro-batch; in a single process this computes the loss as well, see MicroBatches."""
+        if self._stand_in is None:
+            with named_out_of_memory(len(self._batch["ids"])):
+                super().backward(loss, *args, **kwargs)
+            return
+        (factor,) = torch.autograd.grad(loss, self._stand_in)  # with the scale of float16 in it
+        batch, self._batch, self._stand_in = self._batch, {}, None
+        autocast = self.trainer.precision_plugin.train_step_context
+        self._step_sums += self._micro_batches.add_gradient(batch, factor, autocast)
+
+    @property
+    def out_of_memory_splits(self) -> int:
+        """How often a micro-batch was split because memory ran out."""
+        return self._micro_batches.splits
 
     def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
         """Divide the gradients by the target tokens of the whole step: all its micro-batches on all ranks.
@@ -264,6 +291,9 @@ class Text2SQLModule(LightningModule):
         """Answer prompts with SQL, greedily."""
         self._backend.for_inference(self.model)
         return generate_sql(self.model, self.tokenizer, prompts, self.generation, progress)
+
+    def _trained_weights(self) -> list[Tensor]:
+        return [parameter for parameter in self.parameters() if parameter.requires_grad]
 
     def configure_optimizers(self) -> Any:
         """Give the optimizer over the trainable weights, and its schedule, stepped after each optimizer step."""

@@ -38,12 +38,16 @@ def uneven(tiny: Any, tmp_path_factory: pytest.TempPathFactory, read_lines: Any)
     return path
 
 
-def gradients(tiny: Any, path: Any, batch_size: Any, accumulate: Any, **settings: Any) -> Any:
-    module = Recorded(
+def gradients(
+    tiny: Any, path: Any, batch_size: Any, accumulate: Any, packing: Any = "none", kind: Any = Recorded, **settings: Any
+) -> Any:
+    module = kind(
         base_model=str(tiny.base_model), backend="transformers", quantization="none", lora=LoraSettings(r=4),
-        generation=GenerationSettings(max_new_tokens=1), **settings,
+        generation=GenerationSettings(max_new_tokens=1), packing=packing, **settings,
     )  # fmt: skip
-    data = Text2SQLDataModule(train_path=str(path), tokenizer=str(tiny.base_model), batch_size=batch_size)
+    data = Text2SQLDataModule(
+        train_path=str(path), tokenizer=str(tiny.base_model), batch_size=batch_size, packing=packing
+    )
     trainer = Trainer(
         accelerator="cpu", devices=1, max_steps=1, accumulate_grad_batches=accumulate, limit_val_batches=0,
         logger=False, enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False,
@@ -76,6 +80,43 @@ def test_micro_batches_give_the_gradient_of_one_batch(
         assert parts.logged[name].item() == pytest.approx(whole.logged[name].item(), rel=1e-5), name
     assert parts.tokens_seen == whole.tokens_seen
     assert parts.target_tokens_seen == whole.target_tokens_seen == whole.logged["train/target_tokens"].item()
+
+
+class Cramped(Recorded):
+    """Runs out of memory beyond two examples: before the forward pass, or halfway through the backward pass."""
+
+    when = "forward"
+
+    def completion_loss(self, batch: dict[str, Any]) -> Any:
+        sums = super().completion_loss(batch)
+        eos = batch["target_ids"] if "segments" in batch else batch["labels"]
+        if (eos == self.tokenizer.eos_token_id).sum() <= 2:
+            return sums
+        if self.when == "forward":
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+        last_layer = self.model.get_base_model().model.layers[-1].mlp.down_proj.lora_A["default"].weight
+        last_layer.register_post_accumulate_grad_hook(self.fail_once)
+        return sums
+
+    def fail_once(self, weight: torch.Tensor) -> None:
+        weight._post_accumulate_grad_hooks.clear()
+        assert weight.grad is not None
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+
+
+class CrampedBackward(Cramped):
+    when = "backward"
+
+
+@pytest.mark.parametrize("packing", ["none", "sequence", "shared_prefix"])
+@pytest.mark.parametrize("kind", [Cramped, CrampedBackward])
+def test_out_of_memory_changes_no_gradient(tiny: Any, uneven: Any, whole: Any, kind: Any, packing: Any) -> None:
+    parts = gradients(tiny, uneven, 4, 2, packing=packing, kind=kind, gradient_checkpointing=False)
+    assert difference(whole.gradients, parts.gradients) < 1e-5
+    for name in ("train/loss", "train/target_tokens", "train/token_accuracy", "train/gradient_norm"):
+        assert parts.logged[name].item() == pytest.approx(whole.logged[name].item(), rel=1e-5), name
+    assert parts.tokens_seen == whole.tokens_seen
+    assert parts.out_of_memory_splits in (1, 2)  # the second batch is split beforehand unless it is smaller
 
 
 def test_gradient_checkpointing_changes_nothing(tiny: Any, uneven: Any, whole: Any) -> None:

@@ -50,6 +50,7 @@ class RunMetadata(Callback):
         """Keep the token counters; they are written with the next update."""
         self.run.meta["tokens_seen"] = pl_module.tokens_seen
         self.run.meta["target_tokens_seen"] = pl_module.target_tokens_seen
+        self.run.meta["out_of_memory_splits"] = pl_module.out_of_memory_splits
 
     def on_exception(self, trainer: Any, pl_module: Any, exception: BaseException) -> None:
         """Write the end of a run that did not go well."""
