@@ -21,6 +21,7 @@ SMALL = {
     "output_folder",
     "run_meta",
     "run_facts",
+    "sign_of_life",
 }
 FOUNDATION = {*SMALL, "text", "sql", "tokenizer"}
 ALLOWED = {

@@ -1,6 +1,7 @@
 """The output folder of a run: claimed before anything is loaded, never overwritten by accident."""
 
 import json
+import logging
 import os
 import shutil
 from pathlib import Path
@@ -16,6 +17,9 @@ from text2sql_lightning.constants import (
     SAMPLES_FILE,
 )
 from text2sql_lightning.errors import RunError
+from text2sql_lightning.sign_of_life import is_alive
+
+logger = logging.getLogger(__name__)
 
 RUN_FILES: Final = (
     ADAPTERS_DIR, CHECKPOINTS_DIR, "validate", "test", "predict", "logs", "csv", "tensorboard", "wandb",
@@ -25,9 +29,10 @@ RUN_FILES: Final = (
 
 
 def status_of(folder: Path) -> str | None:
-    """Give the status of the run in a folder: running, completed, failed, interrupted; None where there is no run.
+    """Give the status of the run in a folder: completed, failed, interrupted, running, or died; None without a run.
 
-    A dry run or a smoke test has trained nothing and does not count.
+    A run died when its file says that it is running and its process is gone. A dry run or a smoke test has trained
+    nothing and does not count.
 
     Raises:
         RunError: `run_meta.json` is there and cannot be read.
@@ -38,6 +43,8 @@ def status_of(folder: Path) -> str | None:
     try:
         meta = json.loads(path.read_text(encoding="utf-8"))
         status, mode = meta["status"], meta["mode"]
+        if status == "running" and not is_alive(meta):
+            status = "died"
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise RunError(f"{path} cannot be read ({error}): give another --output_dir, or --overwrite true") from error
     return None if mode in ("dry_run", "smoke") else str(status)
@@ -52,18 +59,34 @@ def claim(folder: Path, *, resume: bool, overwrite: bool) -> None:
         overwrite: Whether a run that is there may be deleted.
 
     Raises:
-        RunError: The folder holds a run and neither was asked for, or it cannot be written.
+        RunError: The folder holds a run and neither was asked for; or one that still runs; or it cannot be written.
     """
-    if overwrite and not resume:
-        if folder.is_dir() and any(folder.iterdir()) and not (folder / RUN_META_FILE).exists():
-            raise RunError(
-                f"--overwrite true: --output_dir {folder} is not empty and holds no run; give another folder"
-            )
-    elif not resume and (status := status_of(folder)) is not None:
+    fresh = overwrite and not resume
+    if fresh and folder.is_dir() and any(folder.iterdir()) and not (folder / RUN_META_FILE).exists():
+        raise RunError(f"--overwrite true: --output_dir {folder} is not empty and holds no run; give another folder")
+    try:
+        status = status_of(folder)
+    except RunError:
+        if not (resume or overwrite):
+            raise
+        status = None
+    if status == "running":
+        raise RunError(
+            f"--output_dir {folder} holds a run that is running, {_whose(folder)}: wait for it, or give another folder"
+        )
+    if status is not None and not resume and not overwrite:
         can_go_on = status != "completed" and (folder / CHECKPOINTS_DIR / "last.ckpt").is_file()
         offer = f"{'--ckpt_path last to go on, or ' if can_go_on else ''}--overwrite true"
-        raise RunError(f"--output_dir {folder} holds a run that is {status}: give another folder, or {offer}")
+        what = f"died, {_whose(folder)}" if status == "died" else f"is {status}"
+        raise RunError(f"--output_dir {folder} holds a run that {what}: give another folder, or {offer}")
+    if status == "died":
+        logger.warning("The run in %s died, %s.", folder, _whose(folder))
     make(folder)
+
+
+def _whose(folder: Path) -> str:
+    meta = json.loads((folder / RUN_META_FILE).read_text(encoding="utf-8"))
+    return f"process {meta.get('pid')} on {meta.get('host')}, last seen {meta.get('heartbeat_at')}"
 
 
 def make(folder: Path) -> None:

@@ -1,13 +1,15 @@
 """run_meta.json: what a run was, from its start to its end, however it ends."""
 
 import time
-from datetime import UTC, datetime
+from contextlib import suppress
 from pathlib import Path
+from threading import Event, Lock, Thread
 from typing import Any, Final, Literal
 
 from text2sql_lightning.atomic import write_json
 from text2sql_lightning.constants import RUN_META_FILE
 from text2sql_lightning.run_facts import git_state, hardware, package_versions, peak_memory_bytes
+from text2sql_lightning.sign_of_life import HEARTBEAT_S, now, this_process
 from text2sql_lightning.text.prompts import prompt_sha256
 
 FORMAT_VERSION: Final = 1
@@ -28,6 +30,8 @@ class RunMeta:
     def __init__(self, folder: Path, mode: Mode, config: dict[str, Any], command: list[str]) -> None:
         self.path = folder / RUN_META_FILE
         self._start = time.monotonic()
+        self._lock = Lock()
+        self._ended = Event()
         model, data = config.get("model", {}), config.get("data", {})
         self.meta: dict[str, Any] = {
             "format_version": FORMAT_VERSION,
@@ -52,7 +56,8 @@ class RunMeta:
             "versions": package_versions(),
             "hardware": hardware(),
             "world_size": 1,
-            "started_at": _now(),
+            **this_process(),
+            "started_at": now(),
             "finished_at": None,
             "wall_time_s": None,
             "tokens_seen": 0,
@@ -64,21 +69,37 @@ class RunMeta:
         }
 
     def begin(self) -> None:
-        """Write the file; before anything is loaded, so that a failed load leaves a trace as well."""
-        write_json(self.path, self.meta)
+        """Write the file, before anything is loaded, so that a failed load leaves a trace too; then keep it fresh."""
+        self._write()
+        Thread(target=self._beat, daemon=True, name="heartbeat").start()
+
+    def _write(self) -> None:
+        with self._lock:
+            write_json(self.path, self.meta)
+
+    def _beat(self) -> None:
+        while not self._ended.wait(HEARTBEAT_S):
+            with suppress(OSError), self._lock:  # a full disk ends the run where something is lost by it
+                self.meta["heartbeat_at"] = now()
+                write_json(self.path, self.meta)
 
     def finish(self, status: Status, error: str | None = None) -> None:
         """Write how the run ended; the first word counts."""
         if self.meta["status"] != "running":
             return
-        self.meta.update(
+        self._ended.set()
+        self._change(
             status=status,
             error=error,
-            finished_at=_now(),
+            finished_at=now(),
             wall_time_s=round(time.monotonic() - self._start, 3),
             peak_memory_bytes=peak_memory_bytes(),
         )
-        write_json(self.path, self.meta)
+        self._write()
+
+    def _change(self, **values: Any) -> None:
+        with self._lock:
+            self.meta.update(values)
 
     def fail(self, exception: BaseException) -> None:
         """Write that the run failed, or was interrupted."""
@@ -90,10 +111,6 @@ class RunMeta:
 
     def update(self, **values: Any) -> None:
         """Change values and write the file, while the run goes on."""
-        self.meta.update(values)
+        self._change(**values)
         if self.meta["status"] == "running":
-            write_json(self.path, self.meta)
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")
+            self._write()

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -51,7 +52,7 @@ def check_readable(folder: Path) -> None:
 
 def kill_and_go_on(folder: Path, flags: list[Any], kills: int, seed: int, training_s: float) -> int:
     """Kill the run at random moments while it trains, going on each time; returns how often it was killed there."""
-    draw, killed = Random(seed), 0
+    draw, killed, victim = Random(seed), 0, None
     checkpoint = folder / "checkpoints" / "last.ckpt"
     for _ in range(4 * kills):
         begun = checkpoint.exists()
@@ -70,6 +71,9 @@ def kill_and_go_on(folder: Path, flags: list[Any], kills: int, seed: int, traini
             killed += 1
         _, err = process.communicate(timeout=300)
         check_readable(folder)
+        if victim is not None:
+            assert f"died, process {victim} on {socket.gethostname()}, last seen 20" in err.decode()
+        victim = process.pid if process.returncode == -signal.SIGKILL else None
         if process.returncode == 0:
             return killed
         assert process.returncode == -signal.SIGKILL, err.decode()[-3000:]

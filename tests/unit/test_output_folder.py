@@ -1,6 +1,8 @@
 """The output folder is never overwritten by accident."""
 
 import json
+import os
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +10,7 @@ import pytest
 
 from text2sql_lightning.errors import RunError
 from text2sql_lightning.output_folder import RUN_FILES, claim, empty, make, resolve_checkpoint, status_of
+from text2sql_lightning.sign_of_life import now, this_process
 
 pytestmark = pytest.mark.unit
 
@@ -27,7 +30,7 @@ def test_a_new_folder_is_made(tmp_path: Path) -> None:
     assert status_of(tmp_path / "a" / "b") is None
 
 
-@pytest.mark.parametrize("status", ["running", "completed", "failed", "interrupted"])
+@pytest.mark.parametrize("status", ["completed", "failed", "interrupted"])
 def test_a_run_is_refused(tmp_path: Path, status: Any) -> None:
     folder = make_run(tmp_path / "run", status)
     assert status_of(folder) == status
@@ -38,6 +41,55 @@ def test_a_run_is_refused(tmp_path: Path, status: Any) -> None:
     assert "--overwrite true" in message
     assert ("--ckpt_path last" in message) is (status != "completed")
     assert (folder / "adapters" / "adapter_model.safetensors").read_bytes() == b"weights"
+
+
+GONE = {"pid": 2**22 + 1, "host": socket.gethostname(), "started_at": "2026-01-01T00:00:00+00:00"}
+GONE |= {"heartbeat_at": "2026-01-01T01:00:00+00:00"}  # no kernel gives such a number to a process
+
+
+def write_running(folder: Path, **values: Any) -> Path:
+    make_run(folder)
+    (folder / "run_meta.json").write_text(json.dumps({"status": "running", "mode": "train", **GONE, **values}))
+    return folder
+
+
+def test_a_run_whose_process_is_gone_has_died(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    folder = write_running(tmp_path / "run", host=socket.gethostname())
+    assert status_of(folder) == "died"
+    last_seen = f"process 4194305 on {socket.gethostname()}, last seen 2026-01-01T01:00:00+00:00"
+    with pytest.raises(RunError) as refused:
+        claim(folder, resume=False, overwrite=False)
+    assert str(refused.value) == (
+        f"--output_dir {folder} holds a run that died, {last_seen}: give another folder, or --ckpt_path last to go on, "
+        "or --overwrite true"
+    )
+    claim(folder, resume=True, overwrite=False)
+    assert caplog.messages == [f"The run in {folder} died, {last_seen}."]
+
+
+@pytest.mark.parametrize(("resume", "overwrite"), [(False, False), (True, False), (False, True)])
+def test_a_run_that_runs_is_left_alone(tmp_path: Path, resume: bool, overwrite: bool) -> None:
+    folder = write_running(tmp_path / "run", pid=os.getppid(), started_at=now())
+    assert status_of(folder) == "running"
+    with pytest.raises(RunError) as refused:
+        claim(folder, resume=resume, overwrite=overwrite)
+    assert str(refused.value) == (
+        f"--output_dir {folder} holds a run that is running, process {os.getppid()} on {socket.gethostname()}, last "
+        "seen 2026-01-01T01:00:00+00:00: wait for it, or give another folder"
+    )
+
+
+def test_a_number_that_another_process_has_by_now(tmp_path: Path) -> None:
+    assert status_of(write_running(tmp_path / "run", pid=os.getppid())) == "died"
+
+
+@pytest.mark.parametrize(("heartbeat", "status"), [(now(), "running"), ("2026-01-01T01:00:00+00:00", "died")])
+def test_of_another_machine_the_heartbeat_counts(tmp_path: Path, heartbeat: str, status: str) -> None:
+    assert status_of(write_running(tmp_path / "run", host="elsewhere", heartbeat_at=heartbeat)) == status
+
+
+def test_a_run_of_this_very_process_is_over(tmp_path: Path) -> None:
+    assert status_of(write_running(tmp_path / "run", **this_process(), started_at=now())) == "died"
 
 
 def test_going_on_is_offered_only_where_there_is_a_checkpoint(tmp_path: Path) -> None:

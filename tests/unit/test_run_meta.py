@@ -1,11 +1,16 @@
 """run_meta.json from start to end, however a run ends."""
 
 import json
+import os
+import socket
+import threading
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from text2sql_lightning import run_meta
 from text2sql_lightning.errors import RunError
 from text2sql_lightning.run_facts import git_state, hardware, package_versions
 from text2sql_lightning.run_meta import RunMeta
@@ -36,14 +41,31 @@ def test_fields_of_the_start(run: Any) -> None:
         "backend": "auto", "quantization": "nf4", "precision": "32-true", "train_path": "train.jsonl",
         "val_path": None, "output_dir": "out", "config": CONFIG, "seed": 7, "num_train_examples": None,
         "num_val_examples": None, "data_sha256": {}, "world_size": 1, "finished_at": None, "wall_time_s": None,
-        "tokens_seen": 0, "target_tokens_seen": 0, "peak_memory_bytes": None, "command": ["text2sql", "fit"],
-        "decontaminated": None, "dropped": {},
+        "tokens_seen": 0, "target_tokens_seen": 0, "out_of_memory_splits": 0, "peak_memory_bytes": None,
+        "command": ["text2sql", "fit"],
+        "decontaminated": None, "dropped": {}, "pid": os.getpid(), "host": socket.gethostname(),
     }  # fmt: skip
     assert {key: meta[key] for key in expected} == expected
-    assert {"prompt_sha256", "git_commit", "git_dirty", "versions", "hardware", "started_at"} == set(meta) - set(
-        expected
-    )
+    assert {"prompt_sha256", "git_commit", "git_dirty", "versions", "hardware", "started_at", "heartbeat_at"} == set(
+        meta
+    ) - set(expected)
     assert meta["started_at"].endswith("+00:00")
+
+
+def test_the_heartbeat_goes_on_until_the_end(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run_meta, "HEARTBEAT_S", 0.01)
+    times = iter(f"2100-01-01T00:00:{second:02}+00:00" for second in range(60))
+    monkeypatch.setattr(run_meta, "now", lambda: next(times, "2100-01-01T00:01:00+00:00"))
+    before = set(threading.enumerate())
+    run.begin()
+    (heartbeat,) = set(threading.enumerate()) - before
+    deadline = time.monotonic() + 10
+    while read(run)["heartbeat_at"] < "2100-01-01T00:00:03" and time.monotonic() < deadline:
+        time.sleep(0.01)
+    run.finish("completed")
+    assert "2100-01-01T00:00:03" <= read(run)["heartbeat_at"] < read(run)["finished_at"] <= "2100-01-01T00:01:00+00:00"
+    heartbeat.join(10)
+    assert not heartbeat.is_alive()
 
 
 def test_a_run_that_completes(run: Any) -> None:
