@@ -19,6 +19,7 @@ from text2sql_lightning.callbacks.execution_accuracy import ExecutionAccuracy
 from text2sql_lightning.callbacks.metrics_json import MetricsJson
 from text2sql_lightning.callbacks.plain_progress import plain_progress
 from text2sql_lightning.callbacks.prediction_writer import PredictionWriter
+from text2sql_lightning.callbacks.process_watch import ProcessWatch
 from text2sql_lightning.callbacks.run_checkpoint import RunCheckpoint
 from text2sql_lightning.callbacks.run_metadata import RunMetadata
 from text2sql_lightning.callbacks.sample_generations import SampleGenerations
@@ -32,7 +33,7 @@ from text2sql_lightning.constants import (
     RUN_META_FILE,
 )
 from text2sql_lightning.data.datamodule import Text2SQLDataModule
-from text2sql_lightning.errors import ConfigError
+from text2sql_lightning.errors import ConfigError, RunError
 from text2sql_lightning.given_settings import check_configs, given_model_settings
 from text2sql_lightning.inference.artifacts import agree_with_adapter, agree_with_checkpoint
 from text2sql_lightning.modeling.support import Hardware, check_trainer_support, choose_precision
@@ -143,7 +144,9 @@ class Text2SQLCLI(LightningCLI):
         plain = plain_config(self._parser(self.subcommand), config)
         mode = cast(Mode, "train" if self.subcommand == "fit" else self.subcommand)
         self.run_meta = RunMeta(self.outputs, mode, plain, ["text2sql", *self._args])
+        self.process_watch = ProcessWatch(self.run_meta)
         callbacks: list[Callback] = [
+            self.process_watch,
             RunMetadata(self.run_meta),
             MetricsJson(str(self.outputs)),
             PredictionWriter(str(self.outputs)),
@@ -170,6 +173,8 @@ class Text2SQLCLI(LightningCLI):
         except BaseException as error:
             if self.trainer.is_global_zero:
                 self.run_meta.fail(error)
+            if self.process_watch.cause:
+                raise RunError(self.process_watch.cause) from error
             if isinstance(error, ValueError) and "val_check_interval" in str(error):
                 raise ConfigError(f"trainer: {' '.join(str(error).split())}") from error
             if isinstance(error, SystemExit) and self.run_meta.meta["status"] == "interrupted":

@@ -247,19 +247,3 @@ def test_resumed_at_the_end_of_an_epoch_twice(tiny: Any, text2sql: Any, tmp_path
     done = text2sql("fit", *tiny.flags(tmp_path / "parts"), *flags, "--ckpt_path", "last")
     assert done.code == 0, done.err
     assert (tmp_path / "parts" / ADAPTER).read_bytes() == (tmp_path / "whole" / ADAPTER).read_bytes()
-
-
-def test_two_processes_train_and_predict(
-    shell: Any, tiny: Any, read_json: Any, read_lines: Any, tmp_path: Path
-) -> None:
-    """Two CPU processes with DDP share the batches, write each file once and each prediction once."""
-    ddp = ["--trainer.devices", 2, "--trainer.strategy", "ddp"]
-    done = shell("-m", "text2sql_lightning", "fit", *tiny.flags(tmp_path / "run"), *ddp)
-    assert done.returncode == 0, done.stderr[-3000:]
-    meta = read_json(tmp_path / "run" / "run_meta.json")
-    assert (meta["status"], meta["world_size"], meta["num_train_examples"]) == ("completed", 2, 8)
-    assert read_json(tmp_path / "run" / "metrics.json")["val/num_scored"] > 0
-    done = shell("-m", "text2sql_lightning", "predict", *tiny.flags(tmp_path / "run"), *ddp, "--ckpt_path", "last")
-    assert done.returncode == 0, done.stderr[-3000:]
-    rows = read_lines(tmp_path / "run" / "predict" / "predictions.jsonl")
-    assert [row["id"] for row in rows] == [record["id"] for record in read_lines(tiny.predict)]
