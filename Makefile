@@ -7,7 +7,7 @@ SEED ?= 42
 SPIDER ?= ../shared/data/spider
 UNSLOTH := unsloth==2026.10.9 unsloth_zoo==2026.10.9
 export HF_HUB_DISABLE_TELEMETRY := 1
-.PHONY: setup quickstart test test-slow test-gpu lint format docs sample bench clean
+.PHONY: setup quickstart test test-slow test-gpu lint format docs sample bench audit clean
 
 setup: $(VENV)/.setup-stamp  ## create .venv with everything that the project and its tests need
 
@@ -48,6 +48,14 @@ bench: setup .venv-bench/.stamp  ## peers side by side: training, and scoring wi
 	.venv-bench/bin/python -m pip install --quiet sqlparse nltk trl==1.5.1 $$(grep -E '^(torch|transformers|peft|bitsandbytes|accelerate|datasets)==' constraints.txt)
 	touch $@
 
+audit: .venv-audit/.stamp  ## known vulnerabilities of the pinned packages, where the database can be reached
+	.venv-audit/bin/python scripts/audit.py
+
+.venv-audit/.stamp:
+	$(PYTHON) -m venv .venv-audit
+	.venv-audit/bin/python -m pip install --quiet 'pip-audit>=2.9,<3'
+	touch $@
+
 docs: setup  ## write docs/configuration.md from the code
 	$(BIN)/python scripts/write_configuration_docs.py
 
@@ -55,4 +63,4 @@ sample: setup  ## make the embedded sample again: the same bytes
 	$(BIN)/python -m text2sql_lightning.sample --out data/sample/rows.jsonl.gz --seed 42
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) .venv-audit build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache
