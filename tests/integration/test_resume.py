@@ -55,6 +55,25 @@ def test_an_interrupted_fit_ends_like_one_that_was_not(
     assert metas[0]["target_tokens_seen"] == metas[1]["target_tokens_seen"] > 0
 
 
+def test_a_damaged_checkpoint_and_the_one_before_it(tiny: Any, text2sql: Any, tmp_path: Path) -> None:
+    flags = [*DROPOUT, "--trainer.max_steps", 6, "--checkpoint.every_n_steps", 1, "--checkpoint.keep_earlier", 2]
+    for name in ("whole", "parts"):
+        assert text2sql("fit", *tiny.flags(tmp_path / name), *flags).code == 0
+    checkpoints = tmp_path / "parts" / "checkpoints"
+    assert sorted(path.name for path in checkpoints.iterdir()) == [
+        "best.ckpt", "last.ckpt", "step-00000004.ckpt", "step-00000005.ckpt",
+    ]  # fmt: skip
+    last, before = checkpoints / "last.ckpt", checkpoints / "step-00000005.ckpt"
+    last.write_bytes(last.read_bytes()[:5000])
+    (checkpoints / "best.ckpt").unlink()
+    error = text2sql("fit", *tiny.flags(tmp_path / "parts"), *flags, "--ckpt_path", "last").error
+    assert f"--ckpt_path {last} is damaged" in error
+    assert error.endswith(f"; the one before it: --ckpt_path {before}")
+    done = text2sql("fit", *tiny.flags(tmp_path / "parts"), *flags, "--ckpt_path", before)
+    assert done.code == 0, done.err
+    assert (tmp_path / "parts" / ADAPTER).read_bytes() == (tmp_path / "whole" / ADAPTER).read_bytes()
+
+
 def test_a_finished_fit_can_be_made_longer(tiny: Any, text2sql: Any, tmp_path: Path) -> None:
     for name, steps in (("short", 3), ("long", 6)):
         done = text2sql("fit", *tiny.flags(tmp_path / name), *DROPOUT, "--trainer.max_steps", steps)

@@ -1,7 +1,10 @@
 """RunCheckpoint: `last.ckpt` is always the newest state, `best.ckpt` the one with the lowest validation loss."""
 
+import os
 import random
+import shutil
 from copy import deepcopy
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -26,13 +29,21 @@ class RunCheckpoint(ModelCheckpoint):
         monitor: The metric that decides which checkpoint is the best.
         mode: Whether the `min` or the `max` of the metric is the best.
         every_n_steps: Write `last.ckpt` after this many optimizer steps, besides after each validation.
+        keep_earlier: How many states before the last one are kept, as `step-N.ckpt`.
     """
 
     def __init__(
-        self, dirpath: str | None = None, monitor: str = "val/loss", mode: str = "min", every_n_steps: int = 50
+        self,
+        dirpath: str | None = None,
+        monitor: str = "val/loss",
+        mode: str = "min",
+        every_n_steps: int = 50,
+        keep_earlier: int = 1,
     ) -> None:
         if every_n_steps < 1:
             raise ConfigError(f"checkpoint.every_n_steps is {every_n_steps}; it must be at least 1")
+        if keep_earlier < 0:
+            raise ConfigError(f"checkpoint.keep_earlier is {keep_earlier}; it must be at least 0")
         super().__init__(
             dirpath=dirpath,
             filename="best",
@@ -44,6 +55,8 @@ class RunCheckpoint(ModelCheckpoint):
             save_on_train_epoch_end=False,
         )
         self.every_n_steps = every_n_steps
+        self.keep_earlier = keep_earlier
+        self._step_of_last: int | None = None
         self._seen_step = 0
         self._random_state: dict[str, Any] | None = None
         self._stop = StopRequest()
@@ -55,6 +68,7 @@ class RunCheckpoint(ModelCheckpoint):
         """Count from where the run starts or goes on, and be asked to stop from now on."""
         super().on_train_start(trainer, pl_module)
         self._seen_step = trainer.global_step
+        self._step_of_last = trainer.global_step if trainer.ckpt_path else None
         self._total_steps = float(trainer.estimated_stepping_batches)
         self._remember_boundary(trainer)
         self._stop.listen()
@@ -110,6 +124,13 @@ class RunCheckpoint(ModelCheckpoint):
         if self._last_global_step_saved != trainer.global_step and not trainer.fast_dev_run:
             self._save_last_checkpoint(trainer, self._monitor_candidates(trainer))
 
+    def _save_last_checkpoint(self, trainer: Any, monitor_candidates: dict[str, Any]) -> None:
+        """Keep the state before as `step-N.ckpt`, then write the new one over `last.ckpt`."""
+        step, self._step_of_last = self._step_of_last, trainer.global_step
+        if step is not None and step != trainer.global_step and trainer.is_global_zero:
+            keep_earlier_state(Path(str(self.dirpath)), step, self.keep_earlier)
+        super()._save_last_checkpoint(trainer, monitor_candidates)
+
     def _remember_boundary(self, trainer: Any) -> None:
         """Keep where the run is: between two optimizer steps."""
         self._within_step = False
@@ -143,6 +164,29 @@ class RunCheckpoint(ModelCheckpoint):
         super().load_state_dict(state_dict)
         states, rank = state_dict["random_states"], distributed.get_rank() if _is_distributed() else 0
         self._random_state = states[rank] if rank < len(states) else None  # one rank more than before
+
+
+def keep_earlier_state(folder: Path, step: int, count: int) -> None:
+    """Give the file behind `last.ckpt` a second name, which stays when the first is replaced, and delete older ones.
+
+    Args:
+        folder: The folder of the checkpoints.
+        step: The optimizer step that `last.ckpt` describes.
+        count: How many such files stay.
+    """
+    last, name = folder / "last.ckpt", folder / f"step-{step:08d}.ckpt"
+    if not last.exists():
+        return
+    if count:
+        name.unlink(missing_ok=True)
+        try:
+            os.link(last, name)
+        except OSError:  # a file system without links
+            shutil.copyfile(last, name)
+    # Those of later steps belong to a run that went on from an earlier state: they are left alone.
+    earlier = sorted(path for path in folder.glob("step-*.ckpt") if path.name <= name.name)
+    for path in earlier[: len(earlier) - count]:
+        path.unlink()
 
 
 def count_this_epoch(progress: Any) -> None:

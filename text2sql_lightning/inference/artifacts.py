@@ -42,9 +42,18 @@ def agree_with_checkpoint(model: Any, given: dict[str, Any], path: Path, *, goes
         saved = torch.load(path, map_location="cpu", weights_only=True, mmap=True)["text2sql"]
     except Exception as error:  # a damaged file raises almost anything
         reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise ModelError(f"--ckpt_path {path} is damaged or no checkpoint of text2sql_lightning ({reason})") from error
+        raise ModelError(
+            f"--ckpt_path {path} is damaged or no checkpoint of text2sql_lightning ({reason}){_others(path)}"
+        ) from error
     _check_prompt(saved["prompt_sha256"], path)
     _agree(model, given, saved, path, _BASE_KEYS + (_OPTIMIZER_KEYS if goes_on else ()))
+
+
+def _others(path: Path) -> str:
+    """Offer the newest other checkpoint of the folder."""
+    others = [other for other in path.parent.glob("*.ckpt") if other.name != path.name]
+    newest = max(others, key=lambda other: other.stat().st_mtime_ns, default=None)
+    return f"; the one before it: --ckpt_path {newest}" if newest else ""
 
 
 def agree_with_adapter(model: Any, given: dict[str, Any], folder: Path, setting: str = "model.adapter_path") -> None:
