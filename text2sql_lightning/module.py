@@ -15,10 +15,9 @@ from text2sql_lightning.errors import ModelError, RunError
 from text2sql_lightning.inference.generation import Generation, generate_sql
 from text2sql_lightning.modeling.backends import LoadRequest, get_backend
 from text2sql_lightning.modeling.decoder import base_of, decoder_of, project
-from text2sql_lightning.modeling.gpus import peak_flops
 from text2sql_lightning.modeling.loss import CompletionLoss, completion_loss, target_loss
+from text2sql_lightning.modeling.mfu import model_flops_utilization
 from text2sql_lightning.modeling.micro_batches import MicroBatches, named_out_of_memory
-from text2sql_lightning.modeling.model_shape import ModelShape
 from text2sql_lightning.modeling.optim import build_optimizer, build_schedule
 from text2sql_lightning.modeling.settings import (
     Backend,
@@ -307,23 +306,10 @@ class Text2SQLModule(LightningModule):
         schedule = build_schedule(optimizer, self.schedule, self.warmup_steps, total)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
-    def share_of_peak_flops(self, tokens: float, targets: float, pairs: float, seconds: float) -> float | None:
-        """Give operations per second over those of the GPU's data sheet (MFU); None where either is not known.
-
-        Args:
-            tokens: Through the decoder.
-            targets: Through the output head.
-            pairs: Of a query and a key that it sees.
-            seconds: That it took.
-        """
-        peak = peak_flops(self.device)
-        if peak is None:
-            return None
-        try:
-            shape = ModelShape.of(base_of(self.model).config.to_dict())
-        except ModelError:
-            return None
-        return shape.step_flops(tokens, targets, pairs) / seconds / peak
+    def flops_utilization(self, tokens: float, targets: float, pairs: float, seconds: float) -> float | None:
+        """Give the share of the GPU's peak that training has used; see `model_flops_utilization`."""
+        config = base_of(self.model).config.to_dict()
+        return model_flops_utilization(config, self.device, tokens, targets, pairs, seconds)
 
     def identity(self) -> dict[str, Any]:
         """Describe what a checkpoint of this module belongs to, in plain values."""

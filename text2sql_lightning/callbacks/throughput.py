@@ -57,7 +57,7 @@ class Throughput(Callback):
         }
         if (memory := peak_memory_gib(pl_module.device)) is not None:
             values["memory_gib"] = memory
-        share = pl_module.share_of_peak_flops(self._computed, self._targets, self._pairs, seconds)
+        share = pl_module.flops_utilization(self._computed, self._targets, self._pairs, seconds)
         if share is not None:
             values["mfu"] = share
         for name, value in values.items():

@@ -22,7 +22,7 @@ def test_tokens_per_second_over_all_processes(clock: Any) -> None:
     """Two steps of two micro-batches each, an entry after every second step; a validation does not count."""
     logged: list[tuple[str, float]] = []
     module = SimpleNamespace(device=torch.device("cpu"), log=lambda name, value, **_: logged.append((name, value)),
-                             share_of_peak_flops=lambda *work: None)  # fmt: skip
+                             flops_utilization=lambda *work: None)  # fmt: skip
     trainer = SimpleNamespace(global_step=0, log_every_n_steps=2, world_size=3)
     batch = {"num_tokens": 50, "num_target_tokens": 10, "input_ids": torch.zeros(2, 30)}
     callback = Throughput()
