@@ -1,0 +1,153 @@
+"""WandbRun: a W&B run with its configuration, sample table and artifacts; nothing where no W&B logger is used."""
+
+import json
+import os
+import re
+import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+from lightning.pytorch import Callback
+from lightning.pytorch.loggers import WandbLogger
+from lightning.pytorch.utilities import rank_zero_info, rank_zero_warn
+
+from text2sql_lightning.callbacks.run_metadata import flat
+from text2sql_lightning.constants import ADAPTERS_DIR, CONFIG_FILE, SAMPLES_FILE
+from text2sql_lightning.loggers import WANDB_RUN_ID
+from text2sql_lightning.run_meta import RunMeta
+
+SAMPLE_TABLE: Final = "val/samples"
+SAMPLE_COLUMNS: Final = ("step", "id", "question", "gold", "predicted")
+MOST_SAMPLES: Final = 400
+"""Rows of the table, the newest ones: it is written anew at each validation."""
+DATASET_REPORT: Final = "dataset_report.json"
+
+
+class WandbRun(Callback):
+    """Gives W&B what its users look for, beside the metrics that every logger gets.
+
+    The configuration as flat `model.learning_rate` keys, from the start on; after each validation of a fit the table
+    `val/samples` with the answers so far; as artifacts `config.yaml`, the report of the data set, as an input, where it
+    stands beside the training records, and the adapter of a fit that has come to its end. The id of the run is kept in
+    `run_meta.json`.
+
+    Args:
+        run: The keeper of `run_meta.json`.
+    """
+
+    def __init__(self, run: RunMeta) -> None:
+        self.run = run
+        self.folder = run.path.parent
+
+    def setup(self, trainer: Any, pl_module: Any, stage: str) -> None:
+        """Open the run on the first process; before the model is loaded, so that a failed load is seen as well."""
+        for logger in _loggers(trainer):
+            logger.log_hyperparams(flat(self.run.meta["config"]))
+            self.run.update(**{WANDB_RUN_ID: logger.experiment.id})
+            if stage == "fit":
+                self._log_config(logger.experiment)
+                self._log_dataset(logger.experiment, trainer.datamodule)
+
+    def on_validation_end(self, trainer: Any, pl_module: Any) -> None:
+        """Show what the model answers to the same questions as training goes on."""
+        samples = self.folder / SAMPLES_FILE
+        if trainer.state.fn != "fit" or trainer.sanity_checking or not samples.is_file():
+            return
+        for logger in _loggers(trainer):
+            rows = [json.loads(line) for line in samples.read_text(encoding="utf-8").splitlines()[-MOST_SAMPLES:]]
+            with _kept_beside(logger.experiment):
+                logger.log_table(
+                    SAMPLE_TABLE, list(SAMPLE_COLUMNS), [[row[name] for name in SAMPLE_COLUMNS] for row in rows],
+                    step=trainer.global_step,
+                )  # fmt: skip
+
+    def on_fit_end(self, trainer: Any, pl_module: Any) -> None:
+        """Log the adapter."""
+        for logger in _loggers(trainer):
+            run = logger.experiment
+            metadata = {name: float(value) for name, value in trainer.callback_metrics.items() if "val/" in name}
+            _log(run, f"adapter-{run.id}", "model", [self.folder / ADAPTERS_DIR], metadata)
+
+    def _log_config(self, run: Any) -> None:
+        _log(run, f"config-{run.id}", "config", [self.folder / CONFIG_FILE], {})
+
+    def _log_dataset(self, run: Any, data: Any) -> None:
+        report = Path(data.paths["train"] or "").parent / DATASET_REPORT
+        if not data.paths["train"] or not report.is_file():
+            return
+        metadata = {f"{split}_sha256": data.file_sha256(split) for split in ("train", "val")}
+        name = re.sub(r"[^\w.-]", "-", report.resolve().parent.name)
+        _log(run, f"dataset-{name}", "dataset", [report], metadata, is_input=True)
+
+
+def finish_wandb(loggers: list[Any], *, failed: bool) -> None:
+    """End the W&B run of a command, and say how to upload it where it was kept offline.
+
+    Lightning leaves it open, so that the next command of the same process would go on with it.
+
+    Args:
+        loggers: The trainer's loggers.
+        failed: Whether the command did not come to its end.
+    """
+    for logger in loggers:
+        run = getattr(logger, "_experiment", None)
+        if not isinstance(logger, WandbLogger) or run is None or run.disabled:
+            continue
+        folder, offline = Path(run.dir).parent, run.offline
+        run.finish(exit_code=int(failed))
+        if offline:
+            rank_zero_info(f"W&B: the run is kept offline; to upload it: {sync_command(folder, run.id)}")
+
+
+def sync_command(folder: Path, run_id: str) -> str:
+    """Give the command that uploads an offline run.
+
+    Args:
+        folder: The run's own folder, `.../wandb/offline-run-TIME-ID`.
+        run_id: Its id; a fit that was resumed has a folder for each of its parts.
+    """
+    parts = sorted(part for part in folder.parent.glob(f"offline-run-*-{run_id}") if part.is_dir())
+    return shlex.join(["wandb", "sync", *(str(part) for part in parts)])
+
+
+def _loggers(trainer: Any) -> list[Any]:
+    """Give the W&B loggers that write: on the first process only, and not where W&B is switched off."""
+    if not trainer.is_global_zero:
+        return []
+    found = [logger for logger in trainer.loggers if isinstance(logger, WandbLogger)]
+    return [logger for logger in found if not logger.experiment.disabled]
+
+
+def _log(run: Any, name: str, kind: str, paths: list[Path], metadata: dict[str, Any], is_input: bool = False) -> None:
+    """Log files and folders as an artifact. A run does not end because its log could not be written."""
+    import wandb
+
+    try:
+        with _kept_beside(run):
+            artifact = wandb.Artifact(name, kind, metadata=metadata)
+            for path in paths:
+                artifact.add_dir(str(path)) if path.is_dir() else artifact.add_file(str(path))
+            if not is_input:
+                run.log_artifact(artifact)
+            elif run.offline:
+                # `use_artifact` refuses to work offline; this is what it calls, and `wandb sync` makes the input of it.
+                run._log_artifact(artifact, is_user_created=True, use_after_commit=True)
+            else:
+                run.use_artifact(artifact)
+    except Exception as error:
+        rank_zero_warn(f"W&B: the artifact {name} was not logged: {' '.join(str(error).split())}")
+
+
+@contextmanager
+def _kept_beside(run: Any) -> Iterator[None]:
+    """Let W&B keep the copies that an offline run will upload beside that run, instead of in the user's home."""
+    if not run.offline or "WANDB_DATA_DIR" in os.environ:
+        yield
+        return
+    os.environ["WANDB_DATA_DIR"] = str(Path(run.dir).resolve().parents[1] / "data")
+    try:
+        yield
+    finally:
+        del os.environ["WANDB_DATA_DIR"]

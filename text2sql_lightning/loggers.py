@@ -1,0 +1,58 @@
+"""Where loggers write, and which W&B run a command writes to."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from text2sql_lightning.constants import RUN_META_FILE
+
+WANDB_RUN_ID: Final = "wandb_run_id"
+"""The field of `run_meta.json` that keeps the id of the W&B run, so that a resumed fit goes on with it."""
+
+_WANDB_CLOUD: Final = "https://api.wandb.ai"
+
+
+def configure_loggers(config: Any, folder: Path, wandb_run_id: str | None = None) -> None:
+    """Let loggers write into the output folder, and W&B work without a key.
+
+    Args:
+        config: The configuration of the command, which is changed.
+        folder: The folder of the command's outputs.
+        wandb_run_id: The W&B run to go on with; None for a new one. An id that the user has given, or that a sweep's
+            agent hands over in the environment, wins.
+    """
+    loggers = config.trainer.logger if isinstance(config.trainer.logger, list) else [config.trainer.logger]
+    for logger in loggers:
+        path = getattr(logger, "class_path", "")
+        if not path or "init_args" not in logger:
+            continue
+        if logger.init_args.get("save_dir") in (None, "."):
+            logger.init_args.save_dir = str(folder)
+        if path.endswith("WandbLogger"):
+            given = logger.init_args.get("id") or logger.init_args.get("version") or os.environ.get("WANDB_RUN_ID")
+            if wandb_run_id and not given:
+                logger.init_args.id = wandb_run_id
+            if not os.environ.get("WANDB_MODE") and not has_wandb_key():
+                os.environ["WANDB_MODE"] = "offline"
+
+
+def last_wandb_run_id(folder: Path) -> str | None:
+    """Give the id of the W&B run of the fit in an output folder; None where there was none."""
+    try:
+        meta = json.loads((folder / RUN_META_FILE).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    run_id = meta.get(WANDB_RUN_ID) if isinstance(meta, dict) else None
+    return str(run_id) if run_id else None
+
+
+def has_wandb_key() -> bool:
+    """Say whether there is a key for the W&B server that is to be used, in the environment or in the netrc file."""
+    if os.environ.get("WANDB_API_KEY") or os.environ.get("WANDB_IDENTITY_TOKEN_FILE"):
+        return True
+    default = "~/_netrc" if os.name == "nt" else "~/.netrc"
+    netrc = Path(os.environ.get("NETRC", default)).expanduser()
+    host = urlsplit(os.environ.get("WANDB_BASE_URL") or _WANDB_CLOUD).hostname or ""
+    return netrc.is_file() and host in netrc.read_text(encoding="utf-8", errors="ignore")
