@@ -35,7 +35,7 @@ from text2sql_lightning.data.datamodule import Text2SQLDataModule
 from text2sql_lightning.errors import ConfigError
 from text2sql_lightning.given_settings import check_configs, given_model_settings
 from text2sql_lightning.inference.artifacts import agree_with_adapter, agree_with_checkpoint
-from text2sql_lightning.loggers import WANDB_RUN_ID, configure_loggers, last_wandb_run_id
+from text2sql_lightning.loggers import CSV_FOLDER, WANDB_RUN_ID, configure_loggers, last_wandb_run_id
 from text2sql_lightning.modeling.support import Hardware, check_trainer_support, choose_precision
 from text2sql_lightning.module import Text2SQLModule
 from text2sql_lightning.run_meta import Mode, RunMeta
@@ -49,7 +49,7 @@ TRAINER_DEFAULTS: Final[dict[str, Any]] = {
     "use_distributed_sampler": False,  # the data module's batch sampler shards, without padding duplicates
     "devices": 1,
     "enable_model_summary": False,  # the module says in one line what is trained
-    "logger": {"class_path": "lightning.pytorch.loggers.CSVLogger", "init_args": {"save_dir": ".", "name": "logs"}},
+    "logger": {"class_path": "lightning.pytorch.loggers.CSVLogger", "init_args": {"save_dir": ".", "name": CSV_FOLDER}},
 }
 
 

@@ -11,6 +11,9 @@ from text2sql_lightning.constants import RUN_META_FILE
 WANDB_RUN_ID: Final = "wandb_run_id"
 """The field of `run_meta.json` that keeps the id of the W&B run, so that a resumed fit goes on with it."""
 
+CSV_FOLDER: Final = "logs"
+"""Where the default logger writes its CSV file, below the output folder."""
+
 _WANDB_CLOUD: Final = "https://api.wandb.ai"
 
 
@@ -31,11 +34,19 @@ def configure_loggers(config: Any, folder: Path, wandb_run_id: str | None = None
         if logger.init_args.get("save_dir") in (None, "."):
             logger.init_args.save_dir = str(folder)
         if path.endswith("WandbLogger"):
-            given = logger.init_args.get("id") or logger.init_args.get("version") or os.environ.get("WANDB_RUN_ID")
-            if wandb_run_id and not given:
-                logger.init_args.id = wandb_run_id
-            if not os.environ.get("WANDB_MODE") and not has_wandb_key():
-                os.environ["WANDB_MODE"] = "offline"
+            _configure_wandb(logger.init_args, wandb_run_id)
+
+
+def _configure_wandb(settings: Any, run_id: str | None) -> None:
+    if settings.get("name") == CSV_FOLDER:
+        settings.name = None  # the parser hands on what the default logger was given
+    if settings.get("resume") is None:
+        settings.resume = "allow"  # as Lightning's own default, which the parser's null would replace
+    given = settings.get("id") or settings.get("version") or os.environ.get("WANDB_RUN_ID")
+    if run_id and not given:
+        settings.id = run_id
+    if not os.environ.get("WANDB_MODE") and not has_wandb_key():
+        os.environ["WANDB_MODE"] = "offline"
 
 
 def last_wandb_run_id(folder: Path) -> str | None:

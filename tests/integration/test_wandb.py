@@ -14,6 +14,7 @@ from reference.wandb_file import RunFile, read_run
 
 pytestmark = pytest.mark.integration
 
+ROOT = Path(__file__).parents[2]
 STEPS = 4
 SECRETS = {"WANDB_API_KEY": "c0ffee" * 6 + "dead", "HF_TOKEN": "hf_MarkedDummyTokenOfTheTest"}
 GIT_PASSWORD = "MarkedDummyPasswordOfTheRemote"
@@ -72,7 +73,7 @@ def fit(tiny: Any, data: Path, tmp_path_factory: pytest.TempPathFactory) -> Fit:
     done = subprocess.run(
         [sys.executable, "-m", "text2sql_lightning", "fit", *(str(flag) for flag in flags)],
         cwd=place, capture_output=True, text=True, timeout=300, check=False,
-        env=os.environ | SECRETS | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parents[2])},
+        env=os.environ | SECRETS | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)},
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-3000:]
     files = list(folder.rglob("*.wandb"))
@@ -123,6 +124,19 @@ def test_other_loggers_hold_the_same_numbers(fit: Fit) -> None:
     events.Reload()
     found = {(name, event.step): event.value for name in CHARTS for event in events.Scalars(name)}
     assert found == pytest.approx(expected, rel=1e-6)
+
+
+def test_the_dashboard_shows_what_is_logged(fit: Fit) -> None:
+    """Each of its metrics but one is in a run; and what a user looks for first is on it."""
+    from text2sql_lightning.commands.wandb_dashboard import metrics_of
+
+    definition = yaml.safe_load((ROOT / "configs" / "dashboard" / "wandb.yaml").read_text(encoding="utf-8"))
+    charts = [name for part in definition["sections"] for chart in part["charts"] for name in metrics_of(chart)]
+    tables = [name for part in definition["sections"] for name in part.get("tables", [])]
+    assert set(charts) - CHARTS == {"train/mfu"}  # needs a GPU
+    assert {"train/loss", "val/loss", "train/learning_rate", "train/gradient_norm"} <= set(charts)
+    assert all(any(f"{name}.path" in row for row in fit.run.history) for name in tables)
+    assert all(definition["x_axis"] in row for row in fit.run.history)
 
 
 def test_table_of_sample_generations(fit: Fit, read_json: Any, read_lines: Any) -> None:

@@ -58,6 +58,8 @@ class RunFile:
 
     run_id: str = ""
     project: str = ""
+    sweep_id: str = ""
+    resume: bool = False
     config: dict[str, Any] = field(default_factory=dict)
     history: list[dict[str, Any]] = field(default_factory=list)
     system: set[str] = field(default_factory=set)
@@ -73,6 +75,7 @@ def read_run(path: Path) -> RunFile:
         kind = record.WhichOneof("record_type")
         if kind == "run":
             run.run_id, run.project = record.run.run_id, record.run.project
+            run.sweep_id, run.resume = record.run.sweep_id, record.run.resume
             _update(run.config, record.run.config.update)
         elif kind == "config":
             _update(run.config, record.config.update)

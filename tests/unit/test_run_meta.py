@@ -37,7 +37,7 @@ def test_fields_of_the_start(run: Any) -> None:
         "val_path": None, "output_dir": "out", "config": CONFIG, "seed": 7, "num_train_examples": None,
         "num_val_examples": None, "data_sha256": {}, "world_size": 1, "finished_at": None, "wall_time_s": None,
         "tokens_seen": 0, "target_tokens_seen": 0, "peak_memory_bytes": None, "command": ["text2sql", "fit"],
-        "decontaminated": None, "dropped": {},
+        "decontaminated": None, "dropped": {}, "wandb_run_id": None,
     }  # fmt: skip
     assert {key: meta[key] for key in expected} == expected
     assert {"prompt_sha256", "git_commit", "git_dirty", "versions", "hardware", "started_at"} == set(meta) - set(

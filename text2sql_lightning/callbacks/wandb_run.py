@@ -15,6 +15,7 @@ from lightning.pytorch.utilities import rank_zero_info, rank_zero_warn
 
 from text2sql_lightning.callbacks.run_metadata import flat
 from text2sql_lightning.constants import ADAPTERS_DIR, CONFIG_FILE, SAMPLES_FILE
+from text2sql_lightning.errors import RunError
 from text2sql_lightning.loggers import WANDB_RUN_ID
 from text2sql_lightning.run_meta import RunMeta
 
@@ -42,12 +43,17 @@ class WandbRun(Callback):
         self.folder = run.path.parent
 
     def setup(self, trainer: Any, pl_module: Any, stage: str) -> None:
-        """Open the run on the first process; before the model is loaded, so that a failed load is seen as well."""
+        """Open the run on the first process; before the model is loaded, so that a failed load is seen as well.
+
+        Raises:
+            RunError: W&B cannot be reached, or does not take the key.
+        """
+        _open(trainer)
         for logger in _loggers(trainer):
             logger.log_hyperparams(flat(self.run.meta["config"]))
             self.run.update(**{WANDB_RUN_ID: logger.experiment.id})
             if stage == "fit":
-                self._log_config(logger.experiment)
+                _log(logger.experiment, f"config-{logger.experiment.id}", "config", self.folder / CONFIG_FILE, {})
                 self._log_dataset(logger.experiment, trainer.datamodule)
 
     def on_validation_end(self, trainer: Any, pl_module: Any) -> None:
@@ -68,10 +74,7 @@ class WandbRun(Callback):
         for logger in _loggers(trainer):
             run = logger.experiment
             metadata = {name: float(value) for name, value in trainer.callback_metrics.items() if "val/" in name}
-            _log(run, f"adapter-{run.id}", "model", [self.folder / ADAPTERS_DIR], metadata)
-
-    def _log_config(self, run: Any) -> None:
-        _log(run, f"config-{run.id}", "config", [self.folder / CONFIG_FILE], {})
+            _log(run, f"adapter-{run.id}", "model", self.folder / ADAPTERS_DIR, metadata)
 
     def _log_dataset(self, run: Any, data: Any) -> None:
         report = Path(data.paths["train"] or "").parent / DATASET_REPORT
@@ -79,7 +82,7 @@ class WandbRun(Callback):
             return
         metadata = {f"{split}_sha256": data.file_sha256(split) for split in ("train", "val")}
         name = re.sub(r"[^\w.-]", "-", report.resolve().parent.name)
-        _log(run, f"dataset-{name}", "dataset", [report], metadata, is_input=True)
+        _log(run, f"dataset-{name}", "dataset", report, metadata, is_input=True)
 
 
 def finish_wandb(loggers: list[Any], *, failed: bool) -> None:
@@ -112,6 +115,18 @@ def sync_command(folder: Path, run_id: str) -> str:
     return shlex.join(["wandb", "sync", *(str(part) for part in parts)])
 
 
+def _open(trainer: Any) -> None:
+    if not trainer.is_global_zero or not any(isinstance(logger, WandbLogger) for logger in trainer.loggers):
+        return
+    from wandb.errors import Error
+
+    try:
+        _loggers(trainer)
+    except Error as error:
+        problem = " ".join(str(error).split())
+        raise RunError(f"W&B: {problem}; to write the run offline and upload it later: WANDB_MODE=offline") from error
+
+
 def _loggers(trainer: Any) -> list[Any]:
     """Give the W&B loggers that write: on the first process only, and not where W&B is switched off."""
     if not trainer.is_global_zero:
@@ -120,15 +135,15 @@ def _loggers(trainer: Any) -> list[Any]:
     return [logger for logger in found if not logger.experiment.disabled]
 
 
-def _log(run: Any, name: str, kind: str, paths: list[Path], metadata: dict[str, Any], is_input: bool = False) -> None:
-    """Log files and folders as an artifact. A run does not end because its log could not be written."""
+def _log(run: Any, name: str, kind: str, path: Path, metadata: dict[str, Any], is_input: bool = False) -> None:
+    """Log a file or a folder as an artifact. A run does not end because its log could not be written."""
     import wandb
 
     try:
         with _kept_beside(run):
             artifact = wandb.Artifact(name, kind, metadata=metadata)
-            for path in paths:
-                artifact.add_dir(str(path)) if path.is_dir() else artifact.add_file(str(path))
+            add = artifact.add_dir if path.is_dir() else artifact.add_file
+            add(str(path))
             if not is_input:
                 run.log_artifact(artifact)
             elif run.offline:
