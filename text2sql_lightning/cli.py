@@ -22,7 +22,7 @@ from text2sql_lightning.callbacks.run_checkpoint import RunCheckpoint
 from text2sql_lightning.callbacks.run_metadata import RunMetadata
 from text2sql_lightning.callbacks.sample_generations import SampleGenerations
 from text2sql_lightning.callbacks.throughput import Throughput
-from text2sql_lightning.callbacks.wandb_run import WandbRun, finish_wandb
+from text2sql_lightning.callbacks.wandb_run import WandbRun, finish_wandb, wandb_problem
 from text2sql_lightning.constants import (
     ADAPTERS_DIR,
     CHECKPOINTS_DIR,
@@ -179,6 +179,8 @@ class Text2SQLCLI(LightningCLI):
             if self.trainer.is_global_zero:
                 self.run_meta.fail(error)
                 finish_wandb(self.trainer.loggers, failed=True)
+            if (problem := wandb_problem(error)) is not None:
+                raise problem from error
             if isinstance(error, ValueError) and "val_check_interval" in str(error):
                 raise ConfigError(f"trainer: {' '.join(str(error).split())}") from error
             if isinstance(error, SystemExit) and self.run_meta.meta["status"] == "interrupted":

@@ -111,7 +111,12 @@ def test_switched_off(
 
 
 def test_a_key_that_is_none(
-    tiny: Any, text2sql: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings_are_read_again: None
+    tiny: Any,
+    text2sql: Any,
+    read_json: Any,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    settings_are_read_again: None,
 ) -> None:
     monkeypatch.delenv("WANDB_MODE")
     monkeypatch.setenv("WANDB_BASE_URL", "http://127.0.0.1:9")
@@ -120,6 +125,7 @@ def test_a_key_that_is_none(
     assert error.startswith("W&B: ")
     assert error.endswith("to write the run offline and upload it later: WANDB_MODE=offline")
     assert "too-short" not in error
+    assert read_json(tmp_path / "run" / "run_meta.json")["status"] == "failed"
 
 
 def test_two_processes_have_one_run(tiny: Any, shell: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from jsonargparse import Namespace
 
-from text2sql_lightning.callbacks.wandb_run import sync_command
+from text2sql_lightning.callbacks.wandb_run import MOST_SAMPLES, sample_rows, sync_command
 from text2sql_lightning.loggers import configure_loggers, has_wandb_key, last_wandb_run_id
 
 pytestmark = pytest.mark.unit
@@ -24,8 +24,8 @@ def config_of(*loggers: Any) -> Any:
     return Namespace(trainer=Namespace(logger=list(loggers) if len(loggers) > 1 else loggers[0]))
 
 
-def logger(name: str = "WandbLogger", **settings: Any) -> Any:
-    return Namespace(class_path=f"lightning.pytorch.loggers.{name}", init_args=Namespace(**settings))
+def logger(kind: str = "WandbLogger", **settings: Any) -> Any:
+    return Namespace(class_path=f"lightning.pytorch.loggers.{kind}", init_args=Namespace(**settings))
 
 
 def wandb(**settings: Any) -> Any:
@@ -98,6 +98,15 @@ def test_the_last_run(tmp_path: Path, text: str, expected: Any) -> None:
     assert last_wandb_run_id(tmp_path) is None
     (tmp_path / "run_meta.json").write_text(text)
     assert last_wandb_run_id(tmp_path) == expected
+
+
+def test_samples_of_a_run_that_was_killed(tmp_path: Path) -> None:
+    path = tmp_path / "samples.jsonl"
+    row = '{"step": 2, "id": "a", "question": "q", "gold": "g", "predicted": "p"}\n'
+    path.write_text(row + row[:30] + row + row)
+    assert sample_rows(path) == [[2, "a", "q", "g", "p"]] * 2
+    path.write_text(row * 1000)
+    assert len(sample_rows(path)) == MOST_SAMPLES
 
 
 def test_all_parts_of_a_run_are_uploaded(tmp_path: Path) -> None:

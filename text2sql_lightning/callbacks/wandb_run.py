@@ -4,6 +4,7 @@ import json
 import os
 import re
 import shlex
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +14,7 @@ from lightning.pytorch import Callback
 from lightning.pytorch.loggers import WandbLogger
 from lightning.pytorch.utilities import rank_zero_info, rank_zero_warn
 
+from text2sql_lightning.callbacks.metrics_json import plain_metrics
 from text2sql_lightning.callbacks.run_metadata import flat
 from text2sql_lightning.constants import ADAPTERS_DIR, CONFIG_FILE, SAMPLES_FILE
 from text2sql_lightning.errors import RunError
@@ -43,12 +45,7 @@ class WandbRun(Callback):
         self.folder = run.path.parent
 
     def setup(self, trainer: Any, pl_module: Any, stage: str) -> None:
-        """Open the run on the first process; before the model is loaded, so that a failed load is seen as well.
-
-        Raises:
-            RunError: W&B cannot be reached, or does not take the key.
-        """
-        _open(trainer)
+        """Say what runs, on the first process; before the model is loaded, so that a failed load is seen as well."""
         for logger in _loggers(trainer):
             logger.log_hyperparams(flat(self.run.meta["config"]))
             self.run.update(**{WANDB_RUN_ID: logger.experiment.id})
@@ -62,19 +59,15 @@ class WandbRun(Callback):
         if trainer.state.fn != "fit" or trainer.sanity_checking or not samples.is_file():
             return
         for logger in _loggers(trainer):
-            rows = [json.loads(line) for line in samples.read_text(encoding="utf-8").splitlines()[-MOST_SAMPLES:]]
             with _kept_beside(logger.experiment):
-                logger.log_table(
-                    SAMPLE_TABLE, list(SAMPLE_COLUMNS), [[row[name] for name in SAMPLE_COLUMNS] for row in rows],
-                    step=trainer.global_step,
-                )  # fmt: skip
+                logger.log_table(SAMPLE_TABLE, list(SAMPLE_COLUMNS), sample_rows(samples), step=trainer.global_step)
 
     def on_fit_end(self, trainer: Any, pl_module: Any) -> None:
         """Log the adapter."""
         for logger in _loggers(trainer):
             run = logger.experiment
-            metadata = {name: float(value) for name, value in trainer.callback_metrics.items() if "val/" in name}
-            _log(run, f"adapter-{run.id}", "model", self.folder / ADAPTERS_DIR, metadata)
+            scores = {name: value for name, value in plain_metrics(trainer).items() if name.startswith("val/")}
+            _log(run, f"adapter-{run.id}", "model", self.folder / ADAPTERS_DIR, scores)
 
     def _log_dataset(self, run: Any, data: Any) -> None:
         report = Path(data.paths["train"] or "").parent / DATASET_REPORT
@@ -83,6 +76,18 @@ class WandbRun(Callback):
         metadata = {f"{split}_sha256": data.file_sha256(split) for split in ("train", "val")}
         name = re.sub(r"[^\w.-]", "-", report.resolve().parent.name)
         _log(run, f"dataset-{name}", "dataset", report, metadata, is_input=True)
+
+
+def sample_rows(path: Path) -> list[list[Any]]:
+    """Read the newest rows of `samples.jsonl`, without the line that a killed run has left half written."""
+    rows = []
+    for line in path.read_text(encoding="utf-8", errors="replace").splitlines()[-MOST_SAMPLES:]:
+        try:
+            row = json.loads(line)
+            rows.append([row[name] for name in SAMPLE_COLUMNS])
+        except (ValueError, KeyError, TypeError):
+            continue
+    return rows
 
 
 def finish_wandb(loggers: list[Any], *, failed: bool) -> None:
@@ -96,12 +101,21 @@ def finish_wandb(loggers: list[Any], *, failed: bool) -> None:
     """
     for logger in loggers:
         run = getattr(logger, "_experiment", None)
-        if not isinstance(logger, WandbLogger) or run is None or run.disabled:
+        if not isinstance(logger, WandbLogger) or run is None:
             continue
-        folder, offline = Path(run.dir).parent, run.offline
+        folder, offline = Path(run.dir).parent, run.offline and not run.disabled
         run.finish(exit_code=int(failed))
         if offline:
             rank_zero_info(f"W&B: the run is kept offline; to upload it: {sync_command(folder, run.id)}")
+
+
+def wandb_problem(error: BaseException) -> RunError | None:
+    """Give a message for a user where W&B cannot be reached or does not take the key; None for any other error."""
+    errors = sys.modules.get("wandb.errors")
+    if errors is None or not isinstance(error, errors.Error):
+        return None
+    problem = " ".join(str(error).split())
+    return RunError(f"W&B: {problem}; to write the run offline and upload it later: WANDB_MODE=offline")
 
 
 def sync_command(folder: Path, run_id: str) -> str:
@@ -113,18 +127,6 @@ def sync_command(folder: Path, run_id: str) -> str:
     """
     parts = sorted(part for part in folder.parent.glob(f"offline-run-*-{run_id}") if part.is_dir())
     return shlex.join(["wandb", "sync", *(str(part) for part in parts)])
-
-
-def _open(trainer: Any) -> None:
-    if not trainer.is_global_zero or not any(isinstance(logger, WandbLogger) for logger in trainer.loggers):
-        return
-    from wandb.errors import Error
-
-    try:
-        _loggers(trainer)
-    except Error as error:
-        problem = " ".join(str(error).split())
-        raise RunError(f"W&B: {problem}; to write the run offline and upload it later: WANDB_MODE=offline") from error
 
 
 def _loggers(trainer: Any) -> list[Any]:
