@@ -45,7 +45,7 @@ ENTRANCES = {"cli", "commands", "__main__", "__init__", "ui"}
 """Nobody imports these."""
 
 HEAVY = {"transformers", "peft", "unsloth", "bitsandbytes", "wandb", "datasets", "streamlit", "trl", "vllm"}
-OWN_FILES = {"wandb": {"callbacks/wandb_run.py", "commands/wandb_dashboard.py"}}
+OWN_FILES = {"wandb": {"callbacks/wandb_artifact.py", "commands/wandb_dashboard.py"}}
 """Optional packages that are asked for in these files alone."""
 PURE = {"text", "sql", *SMALL}
 PRINTERS = {"commands", "cli", "__main__", "sample/__main__.py"}

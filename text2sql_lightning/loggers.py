@@ -2,6 +2,8 @@
 
 import json
 import os
+from configparser import ConfigParser
+from configparser import Error as ConfigParserError
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -14,7 +16,8 @@ WANDB_RUN_ID: Final = "wandb_run_id"
 CSV_FOLDER: Final = "logs"
 """Where the default logger writes its CSV file, below the output folder."""
 
-_WANDB_CLOUD: Final = "https://api.wandb.ai"
+WANDB_CLOUD: Final = ("api.forge.coreweave.com", "api.wandb.ai")
+"""Where wandb 0.31 sends runs, and its older name, under which keys stand in netrc files too."""
 
 
 def configure_loggers(config: Any, folder: Path, wandb_run_id: str | None = None) -> None:
@@ -63,7 +66,25 @@ def has_wandb_key() -> bool:
     """Say whether there is a key for the W&B server that is to be used, in the environment or in the netrc file."""
     if os.environ.get("WANDB_API_KEY") or os.environ.get("WANDB_IDENTITY_TOKEN_FILE"):
         return True
-    default = "~/_netrc" if os.name == "nt" else "~/.netrc"
-    netrc = Path(os.environ.get("NETRC", default)).expanduser()
-    host = urlsplit(os.environ.get("WANDB_BASE_URL") or _WANDB_CLOUD).hostname or ""
-    return netrc.is_file() and host in netrc.read_text(encoding="utf-8", errors="ignore")
+    given = os.environ.get("NETRC")
+    for path in [given] if given else ["~/.netrc", "~/_netrc"]:
+        netrc = Path(path).expanduser()
+        if netrc.is_file():
+            text = netrc.read_text(encoding="utf-8", errors="ignore")
+            return any(host in text for host in _wandb_hosts())
+    return False
+
+
+def _wandb_hosts() -> tuple[str, ...]:
+    """Give the names under which the key may stand: the server's own, if one was chosen, or those of the cloud."""
+    url = os.environ.get("WANDB_BASE_URL")
+    if not url:
+        settings = ConfigParser(interpolation=None)
+        folder = Path(os.environ.get("WANDB_CONFIG_DIR", "~/.config/wandb")).expanduser()
+        try:
+            settings.read(folder / "settings", encoding="utf-8")  # of `wandb login --host`
+        except (ConfigParserError, UnicodeDecodeError):
+            return WANDB_CLOUD
+        url = settings.get("default", "base_url", fallback="")
+    host = urlsplit(url).hostname
+    return WANDB_CLOUD if host is None or host in WANDB_CLOUD else (host,)

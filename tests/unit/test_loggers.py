@@ -16,6 +16,7 @@ pytestmark = pytest.mark.unit
 @pytest.fixture(autouse=True)
 def nobody(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    monkeypatch.setenv("WANDB_CONFIG_DIR", str(tmp_path))
     for name in ("WANDB_API_KEY", "WANDB_IDENTITY_TOKEN_FILE", "WANDB_MODE", "WANDB_RUN_ID", "WANDB_BASE_URL"):
         monkeypatch.delenv(name, raising=False)
 
@@ -82,7 +83,12 @@ def test_other_loggers_leave_wandb_alone() -> None:
 
 def test_a_key_is_of_a_server(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     assert not has_wandb_key()
-    (tmp_path / "netrc").write_text("machine api.wandb.ai\n  login user\n  password x\n")
+    for host in ("api.wandb.ai", "api.forge.coreweave.com"):
+        (tmp_path / "netrc").write_text(f"machine {host}\n  login user\n  password x\n")
+        assert has_wandb_key()
+    (tmp_path / "settings").write_text("[default]\nbase_url = https://own.example.com\n")
+    assert not has_wandb_key()
+    (tmp_path / "netrc").write_text("machine own.example.com\n  login user\n  password x\n")
     assert has_wandb_key()
     monkeypatch.setenv("WANDB_BASE_URL", "https://wandb.example.com:8080")
     assert not has_wandb_key()

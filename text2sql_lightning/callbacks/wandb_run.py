@@ -1,21 +1,19 @@
 """WandbRun: a W&B run with its configuration, sample table and artifacts; nothing where no W&B logger is used."""
 
 import json
-import os
 import re
 import shlex
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
 from lightning.pytorch import Callback
 from lightning.pytorch.loggers import WandbLogger
-from lightning.pytorch.utilities import rank_zero_info, rank_zero_warn
+from lightning.pytorch.utilities import rank_zero_info
 
 from text2sql_lightning.callbacks.metrics_json import plain_metrics
 from text2sql_lightning.callbacks.run_metadata import flat
+from text2sql_lightning.callbacks.wandb_artifact import kept_beside, log_artifact
 from text2sql_lightning.constants import ADAPTERS_DIR, CONFIG_FILE, SAMPLES_FILE
 from text2sql_lightning.errors import RunError
 from text2sql_lightning.loggers import WANDB_RUN_ID
@@ -50,7 +48,9 @@ class WandbRun(Callback):
             logger.log_hyperparams(flat(self.run.meta["config"]))
             self.run.update(**{WANDB_RUN_ID: logger.experiment.id})
             if stage == "fit":
-                _log(logger.experiment, f"config-{logger.experiment.id}", "config", self.folder / CONFIG_FILE, {})
+                log_artifact(
+                    logger.experiment, f"config-{logger.experiment.id}", "config", self.folder / CONFIG_FILE, {}
+                )
                 self._log_dataset(logger.experiment, trainer.datamodule)
 
     def on_validation_end(self, trainer: Any, pl_module: Any) -> None:
@@ -59,7 +59,7 @@ class WandbRun(Callback):
         if trainer.state.fn != "fit" or trainer.sanity_checking or not samples.is_file():
             return
         for logger in _loggers(trainer):
-            with _kept_beside(logger.experiment):
+            with kept_beside(logger.experiment):
                 logger.log_table(SAMPLE_TABLE, list(SAMPLE_COLUMNS), sample_rows(samples), step=trainer.global_step)
 
     def on_fit_end(self, trainer: Any, pl_module: Any) -> None:
@@ -67,7 +67,7 @@ class WandbRun(Callback):
         for logger in _loggers(trainer):
             run = logger.experiment
             scores = {name: value for name, value in plain_metrics(trainer).items() if name.startswith("val/")}
-            _log(run, f"adapter-{run.id}", "model", self.folder / ADAPTERS_DIR, scores)
+            log_artifact(run, f"adapter-{run.id}", "model", self.folder / ADAPTERS_DIR, scores)
 
     def _log_dataset(self, run: Any, data: Any) -> None:
         report = Path(data.paths["train"] or "").parent / DATASET_REPORT
@@ -75,7 +75,7 @@ class WandbRun(Callback):
             return
         metadata = {f"{split}_sha256": data.file_sha256(split) for split in ("train", "val")}
         name = re.sub(r"[^\w.-]", "-", report.resolve().parent.name)
-        _log(run, f"dataset-{name}", "dataset", report, metadata, is_input=True)
+        log_artifact(run, f"dataset-{name}", "dataset", report, metadata, is_input=True)
 
 
 def sample_rows(path: Path) -> list[list[Any]]:
@@ -135,36 +135,3 @@ def _loggers(trainer: Any) -> list[Any]:
         return []
     found = [logger for logger in trainer.loggers if isinstance(logger, WandbLogger)]
     return [logger for logger in found if not logger.experiment.disabled]
-
-
-def _log(run: Any, name: str, kind: str, path: Path, metadata: dict[str, Any], is_input: bool = False) -> None:
-    """Log a file or a folder as an artifact. A run does not end because its log could not be written."""
-    import wandb
-
-    try:
-        with _kept_beside(run):
-            artifact = wandb.Artifact(name, kind, metadata=metadata)
-            add = artifact.add_dir if path.is_dir() else artifact.add_file
-            add(str(path))
-            if not is_input:
-                run.log_artifact(artifact)
-            elif run.offline:
-                # `use_artifact` refuses to work offline; this is what it calls, and `wandb sync` makes the input of it.
-                run._log_artifact(artifact, is_user_created=True, use_after_commit=True)
-            else:
-                run.use_artifact(artifact)
-    except Exception as error:
-        rank_zero_warn(f"W&B: the artifact {name} was not logged: {' '.join(str(error).split())}")
-
-
-@contextmanager
-def _kept_beside(run: Any) -> Iterator[None]:
-    """Let W&B keep the copies that an offline run will upload beside that run, instead of in the user's home."""
-    if not run.offline or "WANDB_DATA_DIR" in os.environ:
-        yield
-        return
-    os.environ["WANDB_DATA_DIR"] = str(Path(run.dir).resolve().parents[1] / "data")
-    try:
-        yield
-    finally:
-        del os.environ["WANDB_DATA_DIR"]

@@ -4,6 +4,7 @@ import json
 import os
 from argparse import ArgumentDefaultsHelpFormatter, Namespace
 from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
 
@@ -39,6 +40,7 @@ def _run(args: Namespace) -> None:
     if not args.dry_run and not has_wandb_key():
         raise ConfigError("there is no W&B key: set WANDB_API_KEY or run `wandb login`; --dry_run needs none")
     try:
+        import_module("wandb_workspaces")  # before anything is asked of the server
         if args.dry_run:
             view = workspace(definition, args.entity or "ENTITY", args.project)._to_model()
             print(json.dumps(view.spec.model_dump(by_alias=True, exclude_none=True, mode="json"), indent=2))
