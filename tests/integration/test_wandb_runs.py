@@ -59,6 +59,8 @@ def test_a_resumed_fit_goes_on_with_its_run_and_another_one_does_not(
     assert first.run_id == second.run_id == read_json(folder / "run_meta.json")["wandb_run_id"]
     assert second.resume
     assert (second.exit_code, steps(second)) == (0, [2, 3, 4, 5])
+    assert max(row["_step"] for row in first.history) < min(row["_step"] for row in second.history) == 1_000_000
+    assert all("trainer/global_step" in row for row in second.history)
     assert [artifact.name for artifact in second.artifacts if artifact.type == "model"] == [f"adapter-{first.run_id}"]
     table = [row["val/samples.path"] for row in second.history if "val/samples.path" in row][-1]
     part = max(folder.glob("wandb/offline-run-*"))

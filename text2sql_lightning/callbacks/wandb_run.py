@@ -23,6 +23,8 @@ SAMPLE_TABLE: Final = "val/samples"
 SAMPLE_COLUMNS: Final = ("step", "id", "question", "gold", "predicted")
 MOST_SAMPLES: Final = 400
 """Rows of the table, the newest ones: it is written anew at each validation."""
+ROWS_OF_A_PART: Final = 1_000_000
+"""Numbers that a part of a resumed offline run has for its rows."""
 DATASET_REPORT: Final = "dataset_report.json"
 
 
@@ -47,6 +49,7 @@ class WandbRun(Callback):
         for logger in _loggers(trainer):
             logger.log_hyperparams(flat(self.run.meta["config"]))
             self.run.update(**{WANDB_RUN_ID: logger.experiment.id})
+            _count_on(logger.experiment)
             if stage == "fit":
                 log_artifact(
                     logger.experiment, f"config-{logger.experiment.id}", "config", self.folder / CONFIG_FILE, {}
@@ -125,8 +128,18 @@ def sync_command(folder: Path, run_id: str) -> str:
         folder: The run's own folder, `.../wandb/offline-run-TIME-ID`.
         run_id: Its id; a fit that was resumed has a folder for each of its parts.
     """
-    parts = sorted(part for part in folder.parent.glob(f"offline-run-*-{run_id}") if part.is_dir())
-    return shlex.join(["wandb", "sync", *(str(part) for part in parts)])
+    return shlex.join(["wandb", "sync", *(str(part) for part in _parts(folder, run_id))])
+
+
+def _count_on(run: Any) -> None:
+    """Let the rows of a resumed offline run have numbers of their own; without a server W&B counts from 0 again."""
+    earlier = len(_parts(Path(run.dir).parent, run.id)) - 1 if run.offline else 0
+    if earlier:
+        run.log({}, step=earlier * ROWS_OF_A_PART)
+
+
+def _parts(folder: Path, run_id: str) -> list[Path]:
+    return sorted(part for part in folder.parent.glob(f"offline-run-*-{run_id}") if part.is_dir())
 
 
 def _loggers(trainer: Any) -> list[Any]:
