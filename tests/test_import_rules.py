@@ -22,6 +22,7 @@ SMALL = {
     "run_meta",
     "run_facts",
     "sign_of_life",
+    "loggers",
 }
 FOUNDATION = {*SMALL, "text", "sql", "tokenizer"}
 ALLOWED = {
@@ -45,6 +46,8 @@ ENTRANCES = {"cli", "commands", "__main__", "__init__", "ui"}
 """Nobody imports these."""
 
 HEAVY = {"transformers", "peft", "unsloth", "bitsandbytes", "wandb", "datasets", "streamlit", "trl", "vllm"}
+OWN_FILES = {"wandb": {"callbacks/wandb_artifact.py", "commands/wandb_dashboard.py"}}
+"""Optional packages that are asked for in these files alone."""
 PURE = {"text", "sql", *SMALL}
 PRINTERS = {"commands", "cli", "__main__", "sample/__main__.py"}
 
@@ -118,6 +121,16 @@ def test_file(path: Any) -> None:
     ]
     relative = str(path.relative_to(PACKAGE))
     assert not prints or room in PRINTERS or relative in PRINTERS, f"print in lines {prints}"
+
+
+@pytest.mark.parametrize("package", sorted(OWN_FILES))
+def test_optional_package(package: Any) -> None:
+    using = {
+        str(path.relative_to(PACKAGE))
+        for path in FILES
+        if package in {name.split(".")[0] for name in modules_of(ast.parse(path.read_text(encoding="utf-8")))}
+    }
+    assert using == OWN_FILES[package]
 
 
 def test_nobody_imports_the_entrances() -> None:

@@ -1,7 +1,6 @@
 """Text2SQLCLI: `text2sql fit | validate | test | predict`, where data and model meet."""
 
 import logging
-import os
 import sys
 import warnings
 from pathlib import Path
@@ -24,6 +23,7 @@ from text2sql_lightning.callbacks.run_checkpoint import RunCheckpoint
 from text2sql_lightning.callbacks.run_metadata import RunMetadata
 from text2sql_lightning.callbacks.sample_generations import SampleGenerations
 from text2sql_lightning.callbacks.throughput import Throughput
+from text2sql_lightning.callbacks.wandb_run import WandbRun, finish_wandb, wandb_problem
 from text2sql_lightning.constants import (
     ADAPTERS_DIR,
     CHECKPOINTS_DIR,
@@ -36,6 +36,7 @@ from text2sql_lightning.data.datamodule import Text2SQLDataModule
 from text2sql_lightning.errors import ConfigError, RunError
 from text2sql_lightning.given_settings import check_configs, given_model_settings
 from text2sql_lightning.inference.artifacts import agree_with_adapter, agree_with_checkpoint
+from text2sql_lightning.loggers import CSV_FOLDER, WANDB_RUN_ID, configure_loggers, last_wandb_run_id
 from text2sql_lightning.modeling.support import Hardware, check_trainer_support, choose_precision
 from text2sql_lightning.module import Text2SQLModule
 from text2sql_lightning.run_meta import Mode, RunMeta
@@ -49,7 +50,7 @@ TRAINER_DEFAULTS: Final[dict[str, Any]] = {
     "use_distributed_sampler": False,  # the data module's batch sampler shards, without padding duplicates
     "devices": 1,
     "enable_model_summary": False,  # the module says in one line what is trained
-    "logger": {"class_path": "lightning.pytorch.loggers.CSVLogger", "init_args": {"save_dir": ".", "name": "logs"}},
+    "logger": {"class_path": "lightning.pytorch.loggers.CSVLogger", "init_args": {"save_dir": ".", "name": CSV_FOLDER}},
 }
 
 
@@ -65,6 +66,9 @@ class OneLineParser(LightningArgumentParser):
 
 class Text2SQLCLI(LightningCLI):
     """LightningCLI with the project's links, forced callbacks and output folder."""
+
+    _goes_on = False
+    """Whether a fit goes on with the run in its output folder."""
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         """Add the output folder, the callbacks that each run has, and the links between data and model."""
@@ -124,7 +128,8 @@ class Text2SQLCLI(LightningCLI):
         self.outputs = folder if self.subcommand == "fit" else folder / str(self.subcommand)
         self._claim(config)
         self._repeatable = config.clone()  # without this run's log folder
-        configure_loggers(config, self.outputs)
+        self._wandb_run_id = last_wandb_run_id(self.outputs) if self._goes_on else None
+        configure_loggers(config, self.outputs, self._wandb_run_id)
 
     def _claim(self, config: Any) -> None:
         # The processes that DDP starts run this command too, in the folder that the first one has claimed.
@@ -134,6 +139,7 @@ class Text2SQLCLI(LightningCLI):
             checkpoints = self.outputs / CHECKPOINTS_DIR
             resume = bool(config.ckpt_path) and Path(config.ckpt_path).resolve().parent == checkpoints.resolve()
             config.overwrite = config.overwrite and not resume
+            self._goes_on = resume
             output_folder.claim(self.outputs, resume=resume, overwrite=config.overwrite)
         else:
             output_folder.make(self.outputs)
@@ -145,6 +151,7 @@ class Text2SQLCLI(LightningCLI):
         mode = cast(Mode, "train" if self.subcommand == "fit" else self.subcommand)
         self.run_meta = RunMeta(self.outputs, mode, plain, ["text2sql", *self._args])
         self.process_watch = ProcessWatch(self.run_meta)
+        self.run_meta.meta[WANDB_RUN_ID] = self._wandb_run_id
         callbacks: list[Callback] = [
             self.process_watch,
             RunMetadata(self.run_meta),
@@ -153,6 +160,7 @@ class Text2SQLCLI(LightningCLI):
         ]
         if self.subcommand == "fit":
             callbacks += [AdapterCheckpoint(config.output_dir), Throughput()]
+        callbacks.append(WandbRun(self.run_meta))  # behind the writers of what it logs
         chosen = self._get(self.config_init, "trainer.callbacks")
         callbacks += plain_progress(chosen, config.trainer.enable_progress_bar)
         self.trainer_defaults = {**TRAINER_DEFAULTS, "callbacks": callbacks}
@@ -173,8 +181,11 @@ class Text2SQLCLI(LightningCLI):
         except BaseException as error:
             if self.trainer.is_global_zero:
                 self.run_meta.fail(error)
+                finish_wandb(self.trainer.loggers, failed=True)
             if self.process_watch.cause:
                 raise RunError(self.process_watch.cause) from error
+            if (problem := wandb_problem(error)) is not None:
+                raise problem from error
             if isinstance(error, ValueError) and "val_check_interval" in str(error):
                 raise ConfigError(f"trainer: {' '.join(str(error).split())}") from error
             if isinstance(error, SystemExit) and self.run_meta.meta["status"] == "interrupted":
@@ -182,6 +193,7 @@ class Text2SQLCLI(LightningCLI):
             raise
         if self.trainer.is_global_zero:
             self.run_meta.finish("completed")
+            finish_wandb(self.trainer.loggers, failed=False)
             rank_zero_info(f"done: {self.outputs} holds {', '.join(outputs_in(self.outputs))}")
 
     def _save_config(self) -> None:
@@ -229,24 +241,6 @@ def plain_config(parser: LightningArgumentParser, config: Any) -> dict[str, Any]
 
     plain: dict[str, Any] = yaml.safe_load(parser.dump(config, skip_none=False, skip_validation=True))
     return plain
-
-
-def configure_loggers(config: Any, folder: Path) -> None:
-    """Let loggers write into the output folder, and W&B work without a key."""
-    loggers = config.trainer.logger if isinstance(config.trainer.logger, list) else [config.trainer.logger]
-    for logger in loggers:
-        path = getattr(logger, "class_path", "")
-        if not path or "init_args" not in logger:
-            continue
-        if logger.init_args.get("save_dir") in (None, "."):
-            logger.init_args.save_dir = str(folder)
-        if path.endswith("WandbLogger") and not os.environ.get("WANDB_MODE") and not _has_wandb_key():
-            os.environ["WANDB_MODE"] = "offline"
-
-
-def _has_wandb_key() -> bool:
-    netrc = Path(os.environ.get("NETRC", "~/.netrc")).expanduser()
-    return bool(os.environ.get("WANDB_API_KEY")) or (netrc.is_file() and "wandb" in netrc.read_text(errors="ignore"))
 
 
 class RehearsalCLI(Text2SQLCLI):

@@ -66,6 +66,7 @@ class RunMeta:
             "peak_memory_bytes": None,
             "command": command,
             "decontaminated": None,
+            "wandb_run_id": None,
         }
 
     def begin(self) -> None:

@@ -15,6 +15,7 @@ META_FIELDS = {
     "val_path", "output_dir", "config", "seed", "num_train_examples", "num_val_examples", "data_sha256",
     "prompt_sha256", "git_commit", "git_dirty", "versions", "hardware", "world_size", "started_at", "finished_at",
     "wall_time_s", "tokens_seen", "target_tokens_seen", "peak_memory_bytes", "command", "decontaminated",
+    "wandb_run_id",
 }  # fmt: skip
 
 

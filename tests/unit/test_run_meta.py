@@ -44,6 +44,7 @@ def test_fields_of_the_start(run: Any) -> None:
         "tokens_seen": 0, "target_tokens_seen": 0, "out_of_memory_splits": 0, "peak_memory_bytes": None,
         "command": ["text2sql", "fit"],
         "decontaminated": None, "dropped": {}, "pid": os.getpid(), "host": socket.gethostname(),
+        "wandb_run_id": None,
     }  # fmt: skip
     assert {key: meta[key] for key in expected} == expected
     assert {"prompt_sha256", "git_commit", "git_dirty", "versions", "hardware", "started_at", "heartbeat_at"} == set(

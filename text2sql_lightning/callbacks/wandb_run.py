@@ -1,0 +1,150 @@
+"""WandbRun: a W&B run with its configuration, sample table and artifacts; nothing where no W&B logger is used."""
+
+import json
+import re
+import shlex
+import sys
+from pathlib import Path
+from typing import Any, Final
+
+from lightning.pytorch import Callback
+from lightning.pytorch.loggers import WandbLogger
+from lightning.pytorch.utilities import rank_zero_info
+
+from text2sql_lightning.callbacks.metrics_json import plain_metrics
+from text2sql_lightning.callbacks.run_metadata import flat
+from text2sql_lightning.callbacks.wandb_artifact import kept_beside, log_artifact
+from text2sql_lightning.constants import ADAPTERS_DIR, CONFIG_FILE, SAMPLES_FILE
+from text2sql_lightning.errors import RunError
+from text2sql_lightning.loggers import WANDB_RUN_ID
+from text2sql_lightning.run_meta import RunMeta
+
+SAMPLE_TABLE: Final = "val/samples"
+SAMPLE_COLUMNS: Final = ("step", "id", "question", "gold", "predicted")
+MOST_SAMPLES: Final = 400
+"""Rows of the table, the newest ones: it is written anew at each validation."""
+ROWS_OF_A_PART: Final = 1_000_000
+"""Numbers that a part of a resumed offline run has for its rows."""
+DATASET_REPORT: Final = "dataset_report.json"
+
+
+class WandbRun(Callback):
+    """Gives W&B what its users look for, beside the metrics that every logger gets.
+
+    The configuration as flat `model.learning_rate` keys, from the start on; after each validation of a fit the table
+    `val/samples` with the answers so far; as artifacts `config.yaml`, the report of the data set, as an input, where it
+    stands beside the training records, and the adapter of a fit that has come to its end. The id of the run is kept in
+    `run_meta.json`.
+
+    Args:
+        run: The keeper of `run_meta.json`.
+    """
+
+    def __init__(self, run: RunMeta) -> None:
+        self.run = run
+        self.folder = run.path.parent
+
+    def setup(self, trainer: Any, pl_module: Any, stage: str) -> None:
+        """Say what runs, on the first process; before the model is loaded, so that a failed load is seen as well."""
+        for logger in _loggers(trainer):
+            logger.log_hyperparams(flat(self.run.meta["config"]))
+            self.run.update(**{WANDB_RUN_ID: logger.experiment.id})
+            _count_on(logger.experiment)
+            if stage == "fit":
+                log_artifact(
+                    logger.experiment, f"config-{logger.experiment.id}", "config", self.folder / CONFIG_FILE, {}
+                )
+                self._log_dataset(logger.experiment, trainer.datamodule)
+
+    def on_validation_end(self, trainer: Any, pl_module: Any) -> None:
+        """Show what the model answers to the same questions as training goes on."""
+        samples = self.folder / SAMPLES_FILE
+        if trainer.state.fn != "fit" or trainer.sanity_checking or not samples.is_file():
+            return
+        for logger in _loggers(trainer):
+            with kept_beside(logger.experiment):
+                logger.log_table(SAMPLE_TABLE, list(SAMPLE_COLUMNS), sample_rows(samples), step=trainer.global_step)
+
+    def on_fit_end(self, trainer: Any, pl_module: Any) -> None:
+        """Log the adapter."""
+        for logger in _loggers(trainer):
+            run = logger.experiment
+            scores = {name: value for name, value in plain_metrics(trainer).items() if name.startswith("val/")}
+            log_artifact(run, f"adapter-{run.id}", "model", self.folder / ADAPTERS_DIR, scores)
+
+    def _log_dataset(self, run: Any, data: Any) -> None:
+        report = Path(data.paths["train"] or "").parent / DATASET_REPORT
+        if not data.paths["train"] or not report.is_file():
+            return
+        metadata = {f"{split}_sha256": data.file_sha256(split) for split in ("train", "val")}
+        name = re.sub(r"[^\w.-]", "-", report.resolve().parent.name)
+        log_artifact(run, f"dataset-{name}", "dataset", report, metadata, is_input=True)
+
+
+def sample_rows(path: Path) -> list[list[Any]]:
+    """Read the newest rows of `samples.jsonl`, without the line that a killed run has left half written."""
+    rows = []
+    for line in path.read_text(encoding="utf-8", errors="replace").splitlines()[-MOST_SAMPLES:]:
+        try:
+            row = json.loads(line)
+            rows.append([row[name] for name in SAMPLE_COLUMNS])
+        except (ValueError, KeyError, TypeError):
+            continue
+    return rows
+
+
+def finish_wandb(loggers: list[Any], *, failed: bool) -> None:
+    """End the W&B run of a command, and say how to upload it where it was kept offline.
+
+    Lightning leaves it open, so that the next command of the same process would go on with it.
+
+    Args:
+        loggers: The trainer's loggers.
+        failed: Whether the command did not come to its end.
+    """
+    for logger in loggers:
+        run = getattr(logger, "_experiment", None)
+        if not isinstance(logger, WandbLogger) or run is None:
+            continue
+        folder, offline = Path(run.dir).parent, run.offline and not run.disabled
+        run.finish(exit_code=int(failed))
+        if offline:
+            rank_zero_info(f"W&B: the run is kept offline; to upload it: {sync_command(folder, run.id)}")
+
+
+def wandb_problem(error: BaseException) -> RunError | None:
+    """Give a message for a user where W&B cannot be reached or does not take the key; None for any other error."""
+    errors = sys.modules.get("wandb.errors")
+    if errors is None or not isinstance(error, errors.Error):
+        return None
+    problem = " ".join(str(error).split())
+    return RunError(f"W&B: {problem}; to write the run offline and upload it later: WANDB_MODE=offline")
+
+
+def sync_command(folder: Path, run_id: str) -> str:
+    """Give the command that uploads an offline run.
+
+    Args:
+        folder: The run's own folder, `.../wandb/offline-run-TIME-ID`.
+        run_id: Its id; a fit that was resumed has a folder for each of its parts.
+    """
+    return shlex.join(["wandb", "sync", *(str(part) for part in _parts(folder, run_id))])
+
+
+def _count_on(run: Any) -> None:
+    """Let the rows of a resumed offline run have numbers of their own; without a server W&B counts from 0 again."""
+    earlier = len(_parts(Path(run.dir).parent, run.id)) - 1 if run.offline else 0
+    if earlier:
+        run.log({}, step=earlier * ROWS_OF_A_PART)
+
+
+def _parts(folder: Path, run_id: str) -> list[Path]:
+    return sorted(part for part in folder.parent.glob(f"offline-run-*-{run_id}") if part.is_dir())
+
+
+def _loggers(trainer: Any) -> list[Any]:
+    """Give the W&B loggers that write: on the first process only, and not where W&B is switched off."""
+    if not trainer.is_global_zero:
+        return []
+    found = [logger for logger in trainer.loggers if isinstance(logger, WandbLogger)]
+    return [logger for logger in found if not logger.experiment.disabled]
