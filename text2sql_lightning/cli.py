@@ -4,6 +4,7 @@ import logging
 import os
 import sys
 import warnings
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, cast
 
@@ -14,6 +15,7 @@ from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCL
 from lightning.pytorch.utilities import rank_zero_info
 
 from text2sql_lightning import output_folder
+from text2sql_lightning.atomic import system_error, tidy, write_text
 from text2sql_lightning.callbacks.adapter_checkpoint import AdapterCheckpoint
 from text2sql_lightning.callbacks.execution_accuracy import ExecutionAccuracy
 from text2sql_lightning.callbacks.metrics_json import MetricsJson
@@ -24,6 +26,7 @@ from text2sql_lightning.callbacks.run_checkpoint import RunCheckpoint
 from text2sql_lightning.callbacks.run_metadata import RunMetadata
 from text2sql_lightning.callbacks.sample_generations import SampleGenerations
 from text2sql_lightning.callbacks.throughput import Throughput
+from text2sql_lightning.config_checks import check_nulls, check_trainer, shortened
 from text2sql_lightning.constants import (
     ADAPTERS_DIR,
     CHECKPOINTS_DIR,
@@ -59,7 +62,7 @@ class OneLineParser(LightningArgumentParser):
     def error(self, message: str, ex: Exception | None = None) -> Any:
         """Print what is wrong and exit."""
         text = " ".join(line.strip() for line in str(message).strip().splitlines())
-        sys.stderr.write(f"error: {text} (see --help)\n")
+        sys.stderr.write(f"error: {shortened(text)} (see --help)\n")
         sys.exit(2)
 
 
@@ -104,7 +107,9 @@ class Text2SQLCLI(LightningCLI):
         check_configs(self._args)
         super().parse_arguments(parser, args)
         if "subcommand" in self.config:
-            check_trainer(self.config[self.config.subcommand])
+            config = self.config[self.config.subcommand]
+            check_nulls(self._parser(self.config.subcommand), config)
+            check_trainer(config)
 
     def before_instantiate_classes(self) -> None:
         """Claim the output folder and fill in what depends on the machine."""
@@ -135,6 +140,8 @@ class Text2SQLCLI(LightningCLI):
             resume = bool(config.ckpt_path) and Path(config.ckpt_path).resolve().parent == checkpoints.resolve()
             config.overwrite = config.overwrite and not resume
             output_folder.claim(self.outputs, resume=resume, overwrite=config.overwrite)
+            for folder in (self.outputs, checkpoints):
+                tidy(folder)
         else:
             output_folder.make(self.outputs)
 
@@ -172,13 +179,16 @@ class Text2SQLCLI(LightningCLI):
             super()._run_subcommand(subcommand)
         except BaseException as error:
             if self.trainer.is_global_zero:
-                self.run_meta.fail(error)
+                with suppress(OSError):  # the disk may be full, and that is what has to be said
+                    self.run_meta.fail(error)
             if self.process_watch.cause:
                 raise RunError(self.process_watch.cause) from error
             if isinstance(error, ValueError) and "val_check_interval" in str(error):
                 raise ConfigError(f"trainer: {' '.join(str(error).split())}") from error
             if isinstance(error, SystemExit) and self.run_meta.meta["status"] == "interrupted":
                 raise KeyboardInterrupt from None  # Lightning has made an exit code of 1 of it
+            if (refused := refused_by_system(error, self.outputs)) is not None:
+                raise refused from error
             raise
         if self.trainer.is_global_zero:
             self.run_meta.finish("completed")
@@ -188,8 +198,7 @@ class Text2SQLCLI(LightningCLI):
         parser = self._parser(self.subcommand)
         config = self._repeatable.clone()
         config.ckpt_path, config.overwrite = None, False  # repeating the run neither resumes nor deletes
-        path = self.outputs / CONFIG_FILE
-        parser.save(config, path, skip_none=False, skip_validation=True, overwrite=True, multifile=False)
+        write_text(self.outputs / CONFIG_FILE, parser.dump(config, skip_none=False, skip_validation=True))
 
     def _prepare_subcommand_kwargs(self, subcommand: str) -> dict[str, Any]:
         kwargs = super()._prepare_subcommand_kwargs(subcommand)
@@ -203,18 +212,20 @@ def _checkpoints_folder(output_dir: str) -> str:
     return str(Path(output_dir) / CHECKPOINTS_DIR)
 
 
-def check_trainer(config: Any) -> None:
-    """Refuse numbers that Lightning takes and then stumbles over.
+def refused_by_system(error: BaseException, folder: Path) -> OSError | None:
+    """Give what the system refused, with a path; None where an error is of another kind.
 
-    Raises:
-        ConfigError: Names the setting, its value and what is allowed.
+    Args:
+        error: What ended a run. It may come from a logger that Lightning has ended after the first such error.
+        folder: The path to name where nothing more exact is known.
     """
-    if not 0 <= int(config.seed_everything) < 2**32:
-        raise ConfigError(f"seed_everything is {config.seed_everything}; it must be between 0 and 4294967295")
-    if config.trainer.accumulate_grad_batches < 1:
-        raise ConfigError(
-            f"trainer.accumulate_grad_batches is {config.trainer.accumulate_grad_batches}; it must be at least 1"
-        )
+    refused = system_error(error, folder)
+    cause: BaseException | None = error
+    while refused is not None and cause is not None:
+        if isinstance(cause, OSError) and cause.errno == refused.errno and cause.filename is not None:
+            return cause
+        cause = cause.__context__
+    return refused
 
 
 def outputs_in(folder: Path) -> list[str]:
@@ -240,6 +251,8 @@ def configure_loggers(config: Any, folder: Path) -> None:
             continue
         if logger.init_args.get("save_dir") in (None, "."):
             logger.init_args.save_dir = str(folder)
+        if path == "lightning.pytorch.loggers.CSVLogger":
+            logger.class_path = "text2sql_lightning.callbacks.csv_log.WholeCSVLogger"
         if path.endswith("WandbLogger") and not os.environ.get("WANDB_MODE") and not _has_wandb_key():
             os.environ["WANDB_MODE"] = "offline"
 
