@@ -30,6 +30,22 @@ def system_error(error: BaseException, path: Path) -> OSError | None:
     return None if number is None else OSError(number, os.strerror(number), str(path))
 
 
+def refused_by_system(error: BaseException, folder: Path) -> OSError | None:
+    """Give what the system refused, with a path; None where an error is of another kind.
+
+    Args:
+        error: What ended a run. It may come from a logger that Lightning has ended after the first such error.
+        folder: The path to name where nothing more exact is known.
+    """
+    refused = system_error(error, folder)
+    cause: BaseException | None = error
+    while refused is not None and cause is not None:
+        if isinstance(cause, OSError) and cause.errno == refused.errno and cause.filename is not None:
+            return cause
+        cause = cause.__context__
+    return refused
+
+
 @contextmanager
 def errors_naming(path: Path, temporary: Path | None = None) -> Iterator[None]:
     """Raise what the system refuses in the block as an OSError that names `path`, also instead of `temporary`."""

@@ -15,7 +15,7 @@ from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCL
 from lightning.pytorch.utilities import rank_zero_info
 
 from text2sql_lightning import output_folder
-from text2sql_lightning.atomic import system_error, tidy, write_text
+from text2sql_lightning.atomic import refused_by_system, tidy, write_text
 from text2sql_lightning.callbacks.adapter_checkpoint import AdapterCheckpoint
 from text2sql_lightning.callbacks.execution_accuracy import ExecutionAccuracy
 from text2sql_lightning.callbacks.metrics_json import MetricsJson
@@ -26,7 +26,8 @@ from text2sql_lightning.callbacks.run_checkpoint import RunCheckpoint
 from text2sql_lightning.callbacks.run_metadata import RunMetadata
 from text2sql_lightning.callbacks.sample_generations import SampleGenerations
 from text2sql_lightning.callbacks.throughput import Throughput
-from text2sql_lightning.config_checks import check_nulls, check_trainer, shortened
+from text2sql_lightning.commands.exit_codes import shortened
+from text2sql_lightning.config_checks import check_nulls, check_trainer
 from text2sql_lightning.constants import (
     ADAPTERS_DIR,
     CHECKPOINTS_DIR,
@@ -36,7 +37,7 @@ from text2sql_lightning.constants import (
     RUN_META_FILE,
 )
 from text2sql_lightning.data.datamodule import Text2SQLDataModule
-from text2sql_lightning.errors import ConfigError, RunError
+from text2sql_lightning.errors import ConfigError, RunError, Text2SQLError
 from text2sql_lightning.given_settings import check_configs, given_model_settings
 from text2sql_lightning.inference.artifacts import agree_with_adapter, agree_with_checkpoint
 from text2sql_lightning.modeling.support import Hardware, check_trainer_support, choose_precision
@@ -105,7 +106,13 @@ class Text2SQLCLI(LightningCLI):
         """Remember the arguments, to tell a given value from a default."""
         self._args = [str(argument) for argument in args] if isinstance(args, list) else sys.argv[1:]
         check_configs(self._args)
-        super().parse_arguments(parser, args)
+        try:
+            super().parse_arguments(parser, args)
+        except Text2SQLError:
+            raise
+        except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
+            # Not the parser's own kind of error: a value that it stumbles over, such as a path with a NUL in it.
+            raise ConfigError(f"the configuration cannot be read ({type(error).__name__}: {error})") from error
         if "subcommand" in self.config:
             config = self.config[self.config.subcommand]
             check_nulls(self._parser(self.config.subcommand), config)
@@ -165,7 +172,7 @@ class Text2SQLCLI(LightningCLI):
         self.trainer_defaults = {**TRAINER_DEFAULTS, "callbacks": callbacks}
         try:
             return super().instantiate_trainer(**kwargs)
-        except (MisconfigurationException, ValueError) as error:
+        except (MisconfigurationException, ValueError, TypeError) as error:
             raise ConfigError(f"trainer: {str(error).splitlines()[0]}") from error
 
     def _run_subcommand(self, subcommand: str) -> None:
@@ -210,22 +217,6 @@ class Text2SQLCLI(LightningCLI):
 
 def _checkpoints_folder(output_dir: str) -> str:
     return str(Path(output_dir) / CHECKPOINTS_DIR)
-
-
-def refused_by_system(error: BaseException, folder: Path) -> OSError | None:
-    """Give what the system refused, with a path; None where an error is of another kind.
-
-    Args:
-        error: What ended a run. It may come from a logger that Lightning has ended after the first such error.
-        folder: The path to name where nothing more exact is known.
-    """
-    refused = system_error(error, folder)
-    cause: BaseException | None = error
-    while refused is not None and cause is not None:
-        if isinstance(cause, OSError) and cause.errno == refused.errno and cause.filename is not None:
-            return cause
-        cause = cause.__context__
-    return refused
 
 
 def outputs_in(folder: Path) -> list[str]:

@@ -1,11 +1,9 @@
 """What the parser lets pass and Lightning or the project would stumble over."""
 
 from types import NoneType
-from typing import Any, Final, get_args
+from typing import Any, get_args
 
 from text2sql_lightning.errors import ConfigError
-
-_LONGEST: Final = 1000
 
 
 def check_trainer(config: Any) -> None:
@@ -38,8 +36,3 @@ def check_nulls(parser: Any, config: Any) -> None:
             continue
         if NoneType not in get_args(hint) and action.default is not None:
             raise ConfigError(f"{action.dest} is null; give it a value, or leave it out for {action.default}")
-
-
-def shortened(message: str) -> str:
-    """Give a message without its middle where it is very long: a parser quotes whole values."""
-    return message if len(message) <= _LONGEST else f"{message[:700]} ... {message[-280:]}"

@@ -8,15 +8,17 @@ MAX_BYTES: Final = 50_000
 """The longest input, some five times the longest schema of a benchmark."""
 
 PIECES: Final[tuple[bytes, ...]] = (
-    b"\x00", b"\x1b", b"\x7f", b"\r", b"\n", b"\r\n", b"\t", b"\xef\xbb\xbf", b"\xff\xfe", b"\xff", b"\xc3", b"\xed\xa0\x80",
-    b"\xf4\x90\x80\x80", "\u2028\u00a0\u3000".encode(), "\U0001f600é𝔸İ".encode(), b"\\ud800", b"\\u0000", b"\\", b"\\\\",
-    b"{", b"}", b"[", b"]", b"[]", b"{}", b":", b",", b"(", b")", b"()", b";", b".", b"'", b'"', b"`", b"''", b'""', b"``", b"```",
-    b"--", b"/*", b"*/", b"#", b"###", b"\n\n", b"|", b" ", b"%s", b"{0}", b"null", b"true", b"NaN", b"-Infinity", b"1e999", b"-1",
-    b"0x", b"1." b"1e", b"9" * 30, b"9" * 4400, b"0.1e-9999", b"SELECT ", b"select", b" FROM ", b" AS ", b"WITH x AS (", b" UNION ",
-    b"CREATE TABLE ", b"CREATE", b"TABLE", b"IF NOT EXISTS ", b"PRIMARY KEY", b"PRIMARY KEY (", b"FOREIGN KEY (", b" REFERENCES t",
-    b"CONSTRAINT c ", b"UNIQUE ", b"CHECK (", b"DEFAULT ", b"COMMENT 'x'", b"KEY k (", b"AUTOINCREMENT", b"GENERATED ALWAYS AS (",
-    b"INSERT INTO t VALUES (1);", b"DROP TABLE t;", b"ATTACH 'x' AS y;", b"PRAGMA x;", b"WITHOUT ROWID", b"sqlite_master", b"a" * 300,
-    b'"id": ', b'"output": null', b'"meta": {}', b'"input": "### Schema:\\n', b"\\n\\n### Question:\\n",
+    b"\x00", b"\x1b", b"\x7f", b"\r", b"\n", b"\r\n", b"\t", b"\xef\xbb\xbf", b"\xff\xfe", b"\xff", b"\xc3",
+    b"\xed\xa0\x80", b"\xf4\x90\x80\x80", "\u2028\u00a0\u3000".encode(), "\U0001f600éİ".encode(), b"\\ud800",
+    b"\\u0000", b"\\", b"\\\\", b"{", b"}", b"[", b"]", b"[]", b"{}", b":", b",", b"(", b")", b"()", b";", b".",
+    b"'", b'"', b"`", b"''", b'""', b"``", b"```", b"--", b"/*", b"*/", b"#", b"###", b"\n\n", b"|", b" ", b"%s",
+    b"{0}", b"null", b"true", b"NaN", b"-Infinity", b"1e999", b"-1", b"0x", b"1.", b"1e", b"9" * 30, b"9" * 4400,
+    b"0.1e-9999", b"SELECT ", b"select", b" FROM ", b" AS ", b"WITH x AS (", b" UNION ", b"CREATE TABLE ", b"CREATE",
+    b"TABLE", b"IF NOT EXISTS ", b"PRIMARY KEY", b"PRIMARY KEY (", b"FOREIGN KEY (", b" REFERENCES t",
+    b"CONSTRAINT c ", b"UNIQUE ", b"CHECK (", b"DEFAULT ", b"COMMENT 'x'", b"KEY k (", b"AUTOINCREMENT",
+    b"GENERATED ALWAYS AS (", b"INSERT INTO t VALUES (1);", b"DROP TABLE t;", b"ATTACH 'x' AS y;", b"PRAGMA x;",
+    b"WITHOUT ROWID", b"sqlite_master", b"a" * 300, b'"id": ', b'"output": null', b'"meta": {}',
+    b'"input": "### Schema:\\n', b"\\n\\n### Question:\\n",
 )  # fmt: skip
 
 
@@ -44,7 +46,9 @@ def repeated(corpus: Sequence[bytes], draw: random.Random) -> bytes:
         return b"".join(unit + b" c%d " % index for index in range(count))[:MAX_BYTES]
     data = draw.choice(corpus) if draw.random() < 0.7 else b""
     at = draw.randint(0, len(data))
-    return (data[:at] + unit * (draw.choice((100, 1_000, 5_000, 5_000, MAX_BYTES)) // len(unit)) + data[at:])[:MAX_BYTES]
+    return (data[:at] + unit * (draw.choice((100, 1_000, 5_000, 5_000, MAX_BYTES)) // len(unit)) + data[at:])[
+        :MAX_BYTES
+    ]
 
 
 def _slice(data: bytes, draw: random.Random) -> bytes:

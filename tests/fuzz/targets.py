@@ -116,18 +116,17 @@ def corpora() -> dict[str, tuple[bytes, ...]]:
     }
 
 
-TARGETS: Final[dict[str, Target]] = {
-    target.__name__: target for target in (jsonl, gzipped_jsonl, clean_sql, parse_ddl)
-}
+TARGETS: Final[dict[str, Target]] = {target.__name__: target for target in (jsonl, gzipped_jsonl, clean_sql, parse_ddl)}
 
 _ANSWERS: Final = (
-    'WITH a(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM a) SELECT x, "it""s" FROM a -- end\nWHERE x <> \'a;b\' LIMIT 2;',
+    'WITH a(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM a) SELECT x, "it""s" FROM a -- end\nWHERE x <> \'a;b\';',
     "I would select the name from the table.\n\nselect `name` from [my table] where a = 1 /* b */ order by 1",
 )
 _SCHEMAS: Final = (
-    'CREATE TABLE a (id INTEGER PRIMARY KEY AUTOINCREMENT, "x y" TEXT DEFAULT \'a,b\', r REFERENCES b (k)) | CREATE TABLE b (k)',
-    "CREATE TABLE IF NOT EXISTS `db`.`t` (`id` int(11) NOT NULL COMMENT 'the, id', n decimal(10,2) unsigned, PRIMARY KEY "
-    "(`id`), KEY by_n (n), CONSTRAINT f FOREIGN KEY (n) REFERENCES u (n) ON DELETE CASCADE) ENGINE=InnoDB;",
+    "CREATE TABLE a (id INTEGER PRIMARY KEY AUTOINCREMENT, \"x y\" TEXT DEFAULT 'a,b', r REFERENCES b (k)) | "
+    "CREATE TABLE b (k)",
+    "CREATE TABLE IF NOT EXISTS `db`.`t` (`id` int(11) NOT NULL COMMENT 'the, id', n decimal(10,2) unsigned, "
+    "PRIMARY KEY (`id`), KEY by_n (n), CONSTRAINT f FOREIGN KEY (n) REFERENCES u (n) ON DELETE CASCADE) ENGINE=InnoDB;",
     "CREATE TEMP TABLE t (a INT, -- the first\n b TEXT /* second */, a INT, CHECK (a > 0), UNIQUE (a, b)); "
     "CREATE TABLE t (c); CREATE INDEX i ON t (a); INSERT INTO t VALUES (1);",
     "CREATE TABLE order (group VARCHAR, index INTEGER, 2nd REAL)",

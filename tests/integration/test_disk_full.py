@@ -4,6 +4,7 @@ import hashlib
 import json
 import shutil
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -70,7 +71,7 @@ def sweep(fill: Callable[[int], str], few: list[int], *, every_write: bool, most
         return found
     edges = sorted({0, most, *few})
     found |= {kib: fill(kib) for kib in edges if kib not in found}
-    spans = list(zip(edges, edges[1:], strict=False))
+    spans = list(pairwise(edges))
     while spans:
         low, high = spans.pop()
         middle = (low + high) // 8 * 4
@@ -86,13 +87,15 @@ def test_fit_on_a_full_disk(disk: SmallDisk, tiny: Any, text2sql: Any, read_json
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(3600)
 def test_fit_on_a_disk_that_is_full_at_every_write(
     disk: SmallDisk, tiny: Any, text2sql: Any, read_json: Any, tmp_path: Path
 ) -> None:
     found = check_fit(disk, tiny, text2sql, read_json, tmp_path, [0, 40, 700, 1400, 2800], every_write=True)
     assert found >= {
-        "run/config.yaml", "run/run_meta.json", "run/logs/version_0", "run/logs/version_0/metrics.csv",
-        "run/checkpoints/last.ckpt", "run/checkpoints/best.ckpt", "run/adapters", "run/samples.jsonl", "run/metrics.json",
+        "run/config.yaml", "run/run_meta.json", "run/logs/version_0/metrics.csv",
+        "run/checkpoints/last.ckpt", "run/checkpoints/best.ckpt", "run/adapters", "run/samples.jsonl",
+        "run/metrics.json",
     }  # fmt: skip
 
 
@@ -127,3 +130,136 @@ def check_fit(
         return place
 
     return set(sweep(fill, few, every_write=every_write, most=6000).values()) - {""}
+
+
+def test_going_on_with_a_finished_run_on_a_full_disk(disk: SmallDisk, tiny: Any, text2sql: Any, tmp_path: Path) -> None:
+    check_going_on(disk, tiny, text2sql, tmp_path, [0, 40, 700], every_write=False)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+def test_going_on_with_a_finished_run_on_a_disk_that_is_full_at_every_write(
+    disk: SmallDisk, tiny: Any, text2sql: Any, tmp_path: Path
+) -> None:
+    found = check_going_on(disk, tiny, text2sql, tmp_path, [0, 40, 700], every_write=True)
+    assert found >= {"run/config.yaml", "run/run_meta.json", "run/checkpoints/last.ckpt", "run/samples.jsonl"}
+
+
+def check_going_on(
+    disk: SmallDisk, tiny: Any, text2sql: Any, tmp_path: Path, few: list[int], *, every_write: bool
+) -> set[str]:
+    """Make a finished run longer with so many KiB left: each of its files is the old one or a whole new one."""
+    whole, run, short = tmp_path / "whole", disk.path / "run", tmp_path / "short"
+    for folder, steps in ((short, 2), (whole, 4)):
+        done = text2sql("fit", *tiny.flags(folder), *TRAINING, "--trainer.max_steps", steps)
+        assert done.code == 0, done.err
+    longer = [*TRAINING, "--trainer.max_steps", 4, "--ckpt_path", "last"]
+    old_log = contents(short / "logs")
+
+    def fill(kib: int) -> str:
+        shutil.rmtree(run, ignore_errors=True)
+        shutil.copytree(short, run)
+        disk.leave(kib)
+        outcome = text2sql("fit", *tiny.flags(run), *longer)
+        place = failed_path(outcome, disk) if outcome.code else ""
+        assert contents(run / "logs").items() >= old_log.items()
+        assert leftovers(run) == []
+        check_readable(run)
+        disk.free()
+        if place == "run/config.yaml":
+            assert contents(run) == contents(short)
+        elif place == "run/run_meta.json":
+            assert contents(run).items() >= {**contents(short), "config.yaml": contents(run)["config.yaml"]}.items()
+        done = text2sql("fit", *tiny.flags(run), *longer)
+        assert done.code == 0, (kib, place, done.err)
+        assert (run / ADAPTER).read_bytes() == (whole / ADAPTER).read_bytes(), (kib, place)
+        return place
+
+    return set(sweep(fill, few, every_write=every_write, most=3000).values()) - {""}
+
+
+def test_predict_on_a_full_disk(disk: SmallDisk, tiny: Any, tiny_run: Path, text2sql: Any) -> None:
+    """Predictions of before stay until there are new ones."""
+    run = disk.path / "run"
+    shutil.copytree(tiny_run, run)
+    flags = [*tiny.flags(run), "--ckpt_path", run / "checkpoints" / "last.ckpt"]
+    done = text2sql("predict", *flags)
+    assert done.code == 0, done.err
+    before = contents(run)
+    predictions = (run / "predict" / "predictions.jsonl").read_bytes()
+
+    def fill(kib: int) -> str:
+        disk.leave(kib)
+        outcome = text2sql("predict", *flags)
+        place = failed_path(outcome, disk) if outcome.code else ""
+        assert leftovers(run) == []
+        check_readable(run)
+        after = contents(run)
+        rewritten = {"predict/config.yaml", "predict/run_meta.json", "predict/metrics.json"}
+        assert {name: after[name] for name in before if name not in rewritten}.items() <= before.items()
+        return place
+
+    found = sweep(fill, [0, 12, 40], every_write=True, most=64)
+    assert set(found.values()) >= {"run/predict/config.yaml", "run/predict/run_meta.json", ""}, found
+    assert (run / "predict" / "predictions.jsonl").read_bytes() == predictions
+
+
+def lake(number: int) -> dict[str, str]:
+    return {
+        "question": f"How large is lake {number}?",
+        "context": f"CREATE TABLE lake_{number} (name VARCHAR, size INTEGER)",
+        "answer": f"SELECT size FROM lake_{number} WHERE name = 'x'",
+    }
+
+
+def test_build_dataset_on_a_full_disk(disk: SmallDisk, command: Any, tmp_path: Path) -> None:
+    """A data set of before stays as it was until a whole new one takes its place."""
+    from text2sql_lightning.commands.build_dataset import main
+
+    rows = tmp_path / "rows.jsonl"
+    rows.write_text("".join(json.dumps(lake(number)) + "\n" for number in range(60)))
+    out = disk.path / "data"
+    flags = ["--input_jsonl", rows, "--out_dir", out, "--workers", 1, "--overwrite"]
+    done = command(main, *flags)
+    assert done.code == 0, done.err
+    before = contents(disk.path)
+
+    def fill(kib: int) -> str:
+        disk.leave(kib)
+        outcome = command(main, *flags)
+        place = failed_path(outcome, disk) if outcome.code else ""
+        disk.free()
+        assert contents(disk.path) == before
+        return place
+
+    found = sweep(fill, [0, 40, 80], every_write=True, most=400)
+    assert len(set(found.values()) - {""}) >= 5, found
+    assert "" in found.values()
+
+
+def test_evaluate_internal_on_a_full_disk(
+    disk: SmallDisk, command: Any, records_file: Callable[..., Path], tmp_path: Path
+) -> None:
+    from text2sql_lightning.commands.evaluate_internal import main
+
+    records = records_file("test", 4)
+    rows = [json.loads(line) for line in records.read_text(encoding="utf-8").splitlines()]
+    predictions = tmp_path / "p.jsonl"
+    predictions.write_text("".join(json.dumps({"id": row["id"], "sql": row["output"]}) + "\n" for row in rows))
+    out = disk.path / "reports"
+    flags = ["--records", records, "--predictions", predictions, "--out_dir", out]
+    done = command(main, *flags)
+    assert done.code == 0, done.err
+    before = contents(out)
+
+    def fill(kib: int) -> str:
+        disk.leave(kib)
+        outcome = command(main, *flags)
+        place = failed_path(outcome, disk) if outcome.code else ""
+        disk.free()
+        assert contents(out) == before  # the same input gives the same files
+        assert leftovers(out) == []
+        return place
+
+    found = sweep(fill, [0, 16], every_write=True, most=128)
+    assert set(found.values()) >= {"reports/eval_internal.jsonl", ""}, found

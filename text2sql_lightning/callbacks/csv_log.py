@@ -1,6 +1,7 @@
 """WholeCSVLogger: Lightning's CSV log, of which a full disk takes nothing."""
 
 from pathlib import Path
+
 from lightning.pytorch.loggers import CSVLogger
 
 from text2sql_lightning.atomic import errors_naming, write_bytes

@@ -54,7 +54,7 @@ class RunCheckpoint(ModelCheckpoint):
         self._total_steps = float("inf")
 
     def setup(self, trainer: Any, pl_module: Any, stage: str) -> None:
-        """Let checkpoints be written so that a full disk costs no older one; a plugin that the user has chosen stays."""
+        """Write checkpoints so that a full disk costs no older one; a plugin that the user has chosen stays."""
         super().setup(trainer, pl_module, stage)
         if type(trainer.strategy.checkpoint_io) is TorchCheckpointIO:
             trainer.strategy.checkpoint_io = AtomicCheckpointIO()

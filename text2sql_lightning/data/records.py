@@ -109,7 +109,9 @@ def read_records(path: str | Path, require_output: bool = True) -> list[Record]:
     for line, obj in read_objects(path):
         record = parse_record(obj, path, line, require_output=require_output)
         if record.id in lines:
-            raise DataError(f"{path}, line {line}, field id: {excerpt(record.id)} is also the id of line {lines[record.id]}")
+            raise DataError(
+                f"{path}, line {line}, field id: {excerpt(record.id)} is also the id of line {lines[record.id]}"
+            )
         lines[record.id] = line
         records.append(record)
     if not records:
