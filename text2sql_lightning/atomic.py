@@ -3,6 +3,7 @@
 What the system refuses, a full disk above all, is an OSError that names the file or folder.
 """
 
+import errno
 import json
 import os
 import re
@@ -12,6 +13,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
+from text2sql_lightning.errors import Text2SQLError
+
+_FULL: Final = (errno.ENOSPC, errno.EDQUOT)
 # How Rust's libraries (safetensors, tokenizers) and Python's spell the number of a system's error.
 _ERROR_NUMBER: Final = re.compile(r"os error (\d+)|Os \{ code: (\d+)|\[Errno (\d+)\]")
 
@@ -20,30 +24,32 @@ def system_error(error: BaseException, path: Path) -> OSError | None:
     """Give what the system refused as an OSError that has a path; None where the error is of another kind.
 
     Args:
-        error: What was raised; some libraries pass the system's error on as a text.
+        error: What was raised; some libraries say that the disk is full in a text only.
         path: The file or folder to name where the error has none.
     """
     if isinstance(error, OSError) and error.errno is not None:
         return error if error.filename is not None else OSError(error.errno, error.strerror, str(path))
-    found = _ERROR_NUMBER.search(str(error))
-    number = int(found[found.lastindex or 0]) if found else None
-    return None if number is None else OSError(number, os.strerror(number), str(path))
+    found = None if isinstance(error, Text2SQLError) else _ERROR_NUMBER.search(str(error))
+    number = int(found[found.lastindex or 0]) if found else 0
+    return OSError(number, os.strerror(number), str(path)) if number in _FULL else None
 
 
-def refused_by_system(error: BaseException, folder: Path) -> OSError | None:
-    """Give what the system refused, with a path; None where an error is of another kind.
+def disk_full(error: BaseException, folder: Path) -> OSError | None:
+    """Give the error of a full disk, with a path; None where an error is of another kind.
 
     Args:
         error: What ended a run. It may come from a logger that Lightning has ended after the first such error.
         folder: The path to name where nothing more exact is known.
     """
-    refused = system_error(error, folder)
+    full = system_error(error, folder)
+    if full is None or full.errno not in _FULL:
+        return None
     cause: BaseException | None = error
-    while refused is not None and cause is not None:
-        if isinstance(cause, OSError) and cause.errno == refused.errno and cause.filename is not None:
+    while cause is not None:
+        if isinstance(cause, OSError) and cause.errno == full.errno and cause.filename is not None:
             return cause
         cause = cause.__context__
-    return refused
+    return full
 
 
 @contextmanager

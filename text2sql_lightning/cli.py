@@ -15,7 +15,7 @@ from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCL
 from lightning.pytorch.utilities import rank_zero_info
 
 from text2sql_lightning import output_folder
-from text2sql_lightning.atomic import refused_by_system, tidy, write_text
+from text2sql_lightning.atomic import disk_full, tidy, write_text
 from text2sql_lightning.callbacks.adapter_checkpoint import AdapterCheckpoint
 from text2sql_lightning.callbacks.execution_accuracy import ExecutionAccuracy
 from text2sql_lightning.callbacks.metrics_json import MetricsJson
@@ -194,8 +194,8 @@ class Text2SQLCLI(LightningCLI):
                 raise ConfigError(f"trainer: {' '.join(str(error).split())}") from error
             if isinstance(error, SystemExit) and self.run_meta.meta["status"] == "interrupted":
                 raise KeyboardInterrupt from None  # Lightning has made an exit code of 1 of it
-            if (refused := refused_by_system(error, self.outputs)) is not None:
-                raise refused from error
+            if (full := disk_full(error, self.outputs)) is not None:
+                raise full from error
             raise
         if self.trainer.is_global_zero:
             self.run_meta.finish("completed")
