@@ -23,10 +23,10 @@ PIECES: Final[tuple[bytes, ...]] = (
 
 
 def inputs(corpus: Sequence[bytes], count: int, seed: int) -> Iterator[bytes]:
-    """Yield as many damaged inputs; one in a hundred is made of a piece repeated up to `MAX_BYTES`."""
+    """Yield as many damaged inputs; one in 400 is made of a piece repeated up to `MAX_BYTES`."""
     for number in range(count):
         draw = random.Random(f"{seed} {number}")
-        yield repeated(corpus, draw) if number % 100 == 99 else mutate(draw.choice(corpus), corpus, draw)
+        yield repeated(corpus, draw) if number % 400 == 399 else mutate(draw.choice(corpus), corpus, draw)
 
 
 def mutate(data: bytes, corpus: Sequence[bytes], draw: random.Random) -> bytes:

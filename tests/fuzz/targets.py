@@ -6,9 +6,9 @@ import time
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
-from text2sql_lightning.data.records import read_records
+from text2sql_lightning.data.records import parse_record, read_records
 from text2sql_lightning.data.sources import embedded_rows, iter_rows
 from text2sql_lightning.errors import Text2SQLError
 from text2sql_lightning.sql.schema import Schema, ddl_error, repair_ddl, repair_query, schema_id
@@ -19,24 +19,31 @@ from text2sql_lightning.text.sql_tokens import scan
 
 MOST_SECONDS: Final = 1.0
 Target = Callable[[bytes, Path], None]
+Result = TypeVar("Result")
 
 
 def check(target: Target, data: bytes, folder: Path) -> None:
-    """Give an input to a target. A project error is fine; anything else raises, and so does a second of processor time.
+    """Give an input to a target. A project error is fine; all else raises, a second of processor time too."""
 
-    An input that takes long is given once more before it counts: the machine may have been busy with something else.
-    """
-    for last_try in (False, True):
-        started = time.process_time()
+    def give() -> None:
         try:
             target(data, folder)
         except Text2SQLError as error:
             check_message(str(error))
-        seconds = time.process_time() - started
-        if seconds <= MOST_SECONDS:
-            return
-        if last_try:
-            raise AssertionError(f"{target.__name__} took {seconds:.1f} s")
+
+    within_a_second(give)
+
+
+def within_a_second(action: Callable[[], Result]) -> Result:
+    """Run something; where it takes long, up to three times: the machine may have been busy with something else."""
+    seconds = []
+    for _ in range(3):
+        started = time.process_time()
+        result = action()
+        seconds.append(time.process_time() - started)
+        if seconds[-1] <= MOST_SECONDS:
+            return result
+    raise AssertionError(f"took {min(seconds):.1f} s of processor time")
 
 
 def check_message(message: str) -> None:
@@ -49,15 +56,13 @@ def jsonl(data: bytes, folder: Path) -> None:
     """The bytes as a file of records and as a file of rows; what was read can be written and is the same again."""
     path = folder / "fuzz.jsonl"
     path.write_bytes(data)
-    for read in (lambda: list(iter_rows(path)), lambda: read_records(path, require_output=False)):
-        try:
-            found = read()
-        except Text2SQLError as error:
-            check_message(str(error))
-            continue
-        for one in found:
-            if hasattr(one, "to_json"):
-                one.to_json().encode()
+    try:
+        list(iter_rows(path))
+    except Text2SQLError as error:
+        check_message(str(error))
+    for record in read_records(path, require_output=False):
+        line = record.to_json().encode()
+        assert parse_record(json.loads(line), path, 1, require_output=False) == record
 
 
 def gzipped_jsonl(data: bytes, folder: Path) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from fuzz.configs import config_file
 from fuzz.mutation import inputs
-from fuzz.targets import TARGETS, check, corpora
+from fuzz.targets import TARGETS, check, corpora, within_a_second
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -30,6 +30,7 @@ REST = b'"instruction": "", "input": "### Schema:\\n\\n\\n### Question:\\n", "ou
 @pytest.mark.parametrize("name", list(TARGETS))
 @pytest.mark.parametrize("count", [SMALL, pytest.param(FULL, marks=pytest.mark.slow)])
 def test_damaged_inputs(name: str, count: int, tmp_path: Path) -> None:
+    count = min(count, SMALL) if name == "gzipped_jsonl" else count  # few of these get past gzip's checksum
     for number, data in enumerate(inputs(corpora()[name], count - count // TENTH, seed=0)):
         try:
             check(TARGETS[name], data, tmp_path)
@@ -123,7 +124,7 @@ def test_config_files(command: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.chdir(tmp_path)
     for number, content in enumerate(configs(command, count)):
         Path("run.yaml").write_bytes(content)
-        outcome = command(rehearse, "fit", "--config", "run.yaml")
+        outcome = within_a_second(lambda: command(rehearse, "fit", "--config", "run.yaml"))
         if outcome.code:
             assert len(outcome.error) < 1_200, (number, content)
         assert [path.name for path in tmp_path.iterdir()] == ["run.yaml"], (number, content)
