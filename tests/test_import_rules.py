@@ -16,6 +16,7 @@ SMALL = {
     "constants",
     "version",
     "atomic",
+    "config_checks",
     "hub_errors",
     "given_settings",
     "output_folder",

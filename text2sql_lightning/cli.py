@@ -3,6 +3,7 @@
 import logging
 import sys
 import warnings
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, cast
 
@@ -13,6 +14,7 @@ from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCL
 from lightning.pytorch.utilities import rank_zero_info
 
 from text2sql_lightning import output_folder
+from text2sql_lightning.atomic import disk_full, tidy, write_text
 from text2sql_lightning.callbacks.adapter_checkpoint import AdapterCheckpoint
 from text2sql_lightning.callbacks.execution_accuracy import ExecutionAccuracy
 from text2sql_lightning.callbacks.metrics_json import MetricsJson
@@ -24,6 +26,8 @@ from text2sql_lightning.callbacks.run_metadata import RunMetadata
 from text2sql_lightning.callbacks.sample_generations import SampleGenerations
 from text2sql_lightning.callbacks.throughput import Throughput
 from text2sql_lightning.callbacks.wandb_run import WandbRun, finish_wandb, wandb_problem
+from text2sql_lightning.commands.exit_codes import shortened
+from text2sql_lightning.config_checks import check_nulls, check_trainer
 from text2sql_lightning.constants import (
     ADAPTERS_DIR,
     CHECKPOINTS_DIR,
@@ -33,7 +37,7 @@ from text2sql_lightning.constants import (
     RUN_META_FILE,
 )
 from text2sql_lightning.data.datamodule import Text2SQLDataModule
-from text2sql_lightning.errors import ConfigError, RunError
+from text2sql_lightning.errors import ConfigError, RunError, Text2SQLError
 from text2sql_lightning.given_settings import check_configs, given_model_settings
 from text2sql_lightning.inference.artifacts import agree_with_adapter, agree_with_checkpoint
 from text2sql_lightning.loggers import CSV_FOLDER, WANDB_RUN_ID, configure_loggers, last_wandb_run_id
@@ -60,7 +64,7 @@ class OneLineParser(LightningArgumentParser):
     def error(self, message: str, ex: Exception | None = None) -> Any:
         """Print what is wrong and exit."""
         text = " ".join(line.strip() for line in str(message).strip().splitlines())
-        sys.stderr.write(f"error: {text} (see --help)\n")
+        sys.stderr.write(f"error: {shortened(text)} (see --help)\n")
         sys.exit(2)
 
 
@@ -106,9 +110,17 @@ class Text2SQLCLI(LightningCLI):
         """Remember the arguments, to tell a given value from a default."""
         self._args = [str(argument) for argument in args] if isinstance(args, list) else sys.argv[1:]
         check_configs(self._args)
-        super().parse_arguments(parser, args)
+        try:
+            super().parse_arguments(parser, args)
+        except Text2SQLError:
+            raise
+        except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
+            # Not the parser's own kind of error: a value that it stumbles over, such as a path with a NUL in it.
+            raise ConfigError(f"the configuration cannot be read ({type(error).__name__}: {error})") from error
         if "subcommand" in self.config:
-            check_trainer(self.config[self.config.subcommand])
+            config = self.config[self.config.subcommand]
+            check_nulls(self._parser(self.config.subcommand), config)
+            check_trainer(config)
 
     def before_instantiate_classes(self) -> None:
         """Claim the output folder and fill in what depends on the machine."""
@@ -141,6 +153,8 @@ class Text2SQLCLI(LightningCLI):
             config.overwrite = config.overwrite and not resume
             self._goes_on = resume
             output_folder.claim(self.outputs, resume=resume, overwrite=config.overwrite)
+            for folder in (self.outputs, checkpoints):
+                tidy(folder)
         else:
             output_folder.make(self.outputs)
 
@@ -166,7 +180,7 @@ class Text2SQLCLI(LightningCLI):
         self.trainer_defaults = {**TRAINER_DEFAULTS, "callbacks": callbacks}
         try:
             return super().instantiate_trainer(**kwargs)
-        except (MisconfigurationException, ValueError) as error:
+        except (MisconfigurationException, ValueError, TypeError) as error:
             raise ConfigError(f"trainer: {str(error).splitlines()[0]}") from error
 
     def _run_subcommand(self, subcommand: str) -> None:
@@ -180,28 +194,32 @@ class Text2SQLCLI(LightningCLI):
             super()._run_subcommand(subcommand)
         except BaseException as error:
             if self.trainer.is_global_zero:
-                self.run_meta.fail(error)
+                with suppress(OSError):  # the disk may be full, and that is what has to be said
+                    self.run_meta.fail(error)
                 finish_wandb(self.trainer.loggers, failed=True)
-            if self.process_watch.cause:
-                raise RunError(self.process_watch.cause) from error
-            if (problem := wandb_problem(error)) is not None:
-                raise problem from error
-            if isinstance(error, ValueError) and "val_check_interval" in str(error):
-                raise ConfigError(f"trainer: {' '.join(str(error).split())}") from error
-            if isinstance(error, SystemExit) and self.run_meta.meta["status"] == "interrupted":
-                raise KeyboardInterrupt from None  # Lightning has made an exit code of 1 of it
+            if (named := self._named(error)) is not None:
+                raise named from error
             raise
         if self.trainer.is_global_zero:
             self.run_meta.finish("completed")
             finish_wandb(self.trainer.loggers, failed=False)
             rank_zero_info(f"done: {self.outputs} holds {', '.join(outputs_in(self.outputs))}")
 
+    def _named(self, error: BaseException) -> BaseException | None:
+        """Give what a user should read instead of a library's error; None where that is as good."""
+        if self.process_watch.cause:
+            return RunError(self.process_watch.cause)
+        if isinstance(error, ValueError) and "val_check_interval" in str(error):
+            return ConfigError(f"trainer: {' '.join(str(error).split())}")
+        if isinstance(error, SystemExit) and self.run_meta.meta["status"] == "interrupted":
+            return KeyboardInterrupt()  # Lightning has made an exit code of 1 of it
+        return wandb_problem(error) or disk_full(error, self.outputs)
+
     def _save_config(self) -> None:
         parser = self._parser(self.subcommand)
         config = self._repeatable.clone()
         config.ckpt_path, config.overwrite = None, False  # repeating the run neither resumes nor deletes
-        path = self.outputs / CONFIG_FILE
-        parser.save(config, path, skip_none=False, skip_validation=True, overwrite=True, multifile=False)
+        write_text(self.outputs / CONFIG_FILE, parser.dump(config, skip_none=False, skip_validation=True))
 
     def _prepare_subcommand_kwargs(self, subcommand: str) -> dict[str, Any]:
         kwargs = super()._prepare_subcommand_kwargs(subcommand)
@@ -213,20 +231,6 @@ class Text2SQLCLI(LightningCLI):
 
 def _checkpoints_folder(output_dir: str) -> str:
     return str(Path(output_dir) / CHECKPOINTS_DIR)
-
-
-def check_trainer(config: Any) -> None:
-    """Refuse numbers that Lightning takes and then stumbles over.
-
-    Raises:
-        ConfigError: Names the setting, its value and what is allowed.
-    """
-    if not 0 <= int(config.seed_everything) < 2**32:
-        raise ConfigError(f"seed_everything is {config.seed_everything}; it must be between 0 and 4294967295")
-    if config.trainer.accumulate_grad_batches < 1:
-        raise ConfigError(
-            f"trainer.accumulate_grad_batches is {config.trainer.accumulate_grad_batches}; it must be at least 1"
-        )
 
 
 def outputs_in(folder: Path) -> list[str]:

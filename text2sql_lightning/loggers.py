@@ -36,6 +36,8 @@ def configure_loggers(config: Any, folder: Path, wandb_run_id: str | None = None
             continue
         if logger.init_args.get("save_dir") in (None, "."):
             logger.init_args.save_dir = str(folder)
+        if path == "lightning.pytorch.loggers.CSVLogger":
+            logger.class_path = "text2sql_lightning.callbacks.csv_log.WholeCSVLogger"
         if path.endswith("WandbLogger"):
             _configure_wandb(logger.init_args, wandb_run_id)
 

@@ -61,6 +61,25 @@ def test_malformed_config_file(text2sql: Any, tiny: Any, tmp_path: Path) -> None
     assert "bad.yaml" in fit(text2sql, tiny, tmp_path / "run", "--config", tmp_path / "bad.yaml").error
     (tmp_path / "bad.yaml").write_text("model: {lora: {rank: 8}}\n")
     assert "rank" in fit(text2sql, tiny, tmp_path / "run", "--config", tmp_path / "bad.yaml").error
+    (tmp_path / "bad.yaml").write_text('model: "a\\0b"\n')
+    assert "null byte" in fit(text2sql, tiny, tmp_path / "run", "--config", tmp_path / "bad.yaml").error
+    (tmp_path / "bad.yaml").write_text(f"model: {{base_model: [{'x' * 5000}]}}\n")
+    assert len(fit(text2sql, tiny, tmp_path / "run", "--config", tmp_path / "bad.yaml").error) < 1100
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("data: {batch_size: null}", "data.batch_size is null; give it a value, or leave it out for 1"),
+        ("seed_everything: null", "seed_everything"),
+        ("trainer: {accumulate_grad_batches: null}", "trainer.accumulate_grad_batches is null"),
+        ("model: {lora: {r: null}}", "model.lora.r is null"),
+        ("model: {generation: {max_new_tokens: null}}", "model.generation.max_new_tokens is null"),
+    ],
+)
+def test_null_where_a_value_is_needed(text2sql: Any, tiny: Any, tmp_path: Path, content: str, words: str) -> None:
+    (tmp_path / "bad.yaml").write_text(content)
+    assert words in fit(text2sql, tiny, tmp_path / "run", "--config", tmp_path / "bad.yaml").error
 
 
 @pytest.mark.parametrize("arguments", [[], ["train"]])

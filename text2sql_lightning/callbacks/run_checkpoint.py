@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from lightning.fabric.plugins import TorchCheckpointIO
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 from torch import distributed
 
+from text2sql_lightning.callbacks.checkpoint_file import AtomicCheckpointIO
 from text2sql_lightning.callbacks.stop_request import StopRequest
 from text2sql_lightning.errors import ConfigError
 
@@ -63,6 +65,12 @@ class RunCheckpoint(ModelCheckpoint):
         self._boundary: dict[str, Any] = {}
         self._within_step = False
         self._total_steps = float("inf")
+
+    def setup(self, trainer: Any, pl_module: Any, stage: str) -> None:
+        """Write checkpoints so that a full disk costs no older one; a plugin that the user has chosen stays."""
+        super().setup(trainer, pl_module, stage)
+        if type(trainer.strategy.checkpoint_io) is TorchCheckpointIO:
+            trainer.strategy.checkpoint_io = AtomicCheckpointIO()
 
     def on_train_start(self, trainer: Any, pl_module: Any) -> None:
         """Count from where the run starts or goes on, and be asked to stop from now on."""

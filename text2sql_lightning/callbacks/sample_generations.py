@@ -6,6 +6,7 @@ from typing import Any
 
 from lightning.pytorch import Callback
 
+from text2sql_lightning.atomic import append_text
 from text2sql_lightning.constants import SAMPLES_FILE
 from text2sql_lightning.errors import ConfigError
 from text2sql_lightning.text.prompts import build_prompt, split_input
@@ -32,13 +33,14 @@ class SampleGenerations(Callback):
         records = trainer.datamodule.records("val")
         records = records[:: max(1, len(records) // self.num_samples)][: self.num_samples]
         answers = pl_module.generate([build_prompt(record.instruction, record.input) for record in records])
-        with self.path.open("a", encoding="utf-8") as file:
-            for record, answer in zip(records, answers, strict=True):
-                row = {
-                    "step": trainer.global_step,
-                    "id": record.id,
-                    "question": split_input(record.input)[1],
-                    "gold": record.output,
-                    "predicted": answer.sql,
-                }
-                file.write(json.dumps(row, ensure_ascii=False) + "\n")
+        rows = [
+            {
+                "step": trainer.global_step,
+                "id": record.id,
+                "question": split_input(record.input)[1],
+                "gold": record.output,
+                "predicted": answer.sql,
+            }
+            for record, answer in zip(records, answers, strict=True)
+        ]
+        append_text(self.path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))

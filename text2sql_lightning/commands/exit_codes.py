@@ -11,6 +11,7 @@ from text2sql_lightning.text.passwords import hide_passwords
 
 USER_ERROR: Final = 2
 INTERRUPTED: Final = 130
+_LONGEST: Final = 1000
 
 _SYSTEM_PROBLEMS: Final = {
     errno.ENOSPC: "no space left on the disk; free some or write elsewhere",
@@ -64,6 +65,11 @@ class OneLineParser(ArgumentParser):
         self.exit(_fail(f"{message} (see {self.prog} --help)"))
 
 
+def shortened(message: str) -> str:
+    """Give a message without its middle where it is very long: a parser quotes whole values."""
+    return message if len(message) <= _LONGEST else f"{message[:700]} ... {message[-280:]}"
+
+
 def _fail(message: str) -> int:
-    print(f"error: {hide_passwords(' '.join(message.split()))}", file=sys.stderr)
+    print(f"error: {shortened(hide_passwords(' '.join(message.split())))}", file=sys.stderr)
     return USER_ERROR

@@ -94,7 +94,8 @@ def metrics_of(chart: str | dict[str, Any]) -> list[str]:
 def workspace(definition: dict[str, Any], entity: str, project: str) -> Any:
     """Build the view; W&B adds its own panels for system metrics."""
     from wandb_workspaces import workspaces
-    from wandb_workspaces.reports import v2 as reports
+
+    reports: Any = import_module("wandb_workspaces.reports.v2")  # its names are not declared
 
     def panels(section: dict[str, Any]) -> list[Any]:
         lines = [

@@ -2,13 +2,12 @@
 
 import gzip
 import json
-import tempfile
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from text2sql_lightning.atomic import write_bytes
 from text2sql_lightning.errors import DataError
 
 
@@ -40,27 +39,6 @@ def write_objects(path: Path, objects: Iterable[Mapping[str, Any]]) -> None:
     """
     text = "".join(json.dumps(dict(entry), ensure_ascii=False, allow_nan=False) + "\n" for entry in objects)
     write_bytes(path, gzip.compress(text.encode(), mtime=0) if path.suffix == ".gz" else text.encode())
-
-
-def write_bytes(path: Path, content: bytes) -> None:
-    """Write a file by putting a finished one in its place.
-
-    Args:
-        path: The file to write. Its folder is made if need be.
-        content: The whole content.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
-        temporary = Path(file.name)
-        try:
-            file.write(content)
-            file.close()
-            temporary.chmod(0o644)  # temporary files are made readable to their owner alone
-            temporary.replace(path)
-        except BaseException:
-            with suppress(OSError):
-                temporary.unlink()
-            raise
 
 
 def read_lines(path: Path) -> Iterator[tuple[int, bytes]]:
@@ -150,13 +128,23 @@ def text_field(entry: Mapping[str, Any], field: str, place: str) -> str:
         DataError: The key is missing, or its value is not a text that can be written as UTF-8.
     """
     if field not in entry:
-        raise DataError(f"{place}, field {field}: missing; the line has {', '.join(entry) or 'no fields'}")
+        raise DataError(f"{place}, field {field}: missing; the line has {_names(entry)}")
     value = entry[field]
     if not isinstance(value, str):
         raise DataError(f"{place}, field {field}: expected a string, got {json_type(value)}")
     if not _is_unicode(value):
         raise DataError(f"{place}, field {field}: half of a surrogate pair, which is no character; remove it")
     return value
+
+
+def excerpt(text: str, length: int = 60) -> str:
+    """Quote a text for a message: short, and on one line, whatever it holds."""
+    return repr(text if len(text) <= length else text[: length - 3] + "...")
+
+
+def _names(entry: Mapping[str, Any], most: int = 12) -> str:
+    names = [name if name.isprintable() and len(name) <= 60 else excerpt(name) for name in entry]
+    return ", ".join(names[:most] + ["..."] * (len(names) > most)) or "no fields"
 
 
 def _is_unicode(text: str) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import fields as dataclass_fields
 from pathlib import Path
 from typing import Any
 
-from text2sql_lightning.data.jsonl import json_type, read_objects, text_field, write_objects
+from text2sql_lightning.data.jsonl import excerpt, json_type, read_objects, text_field, write_objects
 from text2sql_lightning.errors import DataError
 from text2sql_lightning.text.prompts import split_input
 
@@ -82,6 +82,10 @@ def parse_record(obj: Mapping[str, Any], file: str | Path, line: int, *, require
     meta = obj.get("meta", {})
     if not isinstance(meta, dict):
         raise DataError(f"{place}, field meta: expected an object, got {json_type(meta)}")
+    try:
+        json.dumps(meta, ensure_ascii=False, allow_nan=False).encode()
+    except (ValueError, RecursionError) as error:  # half of a surrogate pair, a number such as 1e999
+        raise DataError(f"{place}, field meta: cannot be written as JSON again ({error})") from error
     source = text_field(obj, "source", place) if "source" in obj else ""
     return Record(**texts, output=output, source=source, meta=meta)
 
@@ -105,7 +109,9 @@ def read_records(path: str | Path, require_output: bool = True) -> list[Record]:
     for line, obj in read_objects(path):
         record = parse_record(obj, path, line, require_output=require_output)
         if record.id in lines:
-            raise DataError(f"{path}, line {line}, field id: {record.id!r} is also the id of line {lines[record.id]}")
+            raise DataError(
+                f"{path}, line {line}, field id: {excerpt(record.id)} is also the id of line {lines[record.id]}"
+            )
         lines[record.id] = line
         records.append(record)
     if not records:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from text2sql_lightning.atomic import replaced_file
 from text2sql_lightning.evaluation.pages.values import printable
 
 _HARDNESS: Final = ("easy", "medium", "hard", "extra")
@@ -77,8 +78,8 @@ def draw_bars(series: Mapping[str, Sequence[Bar]], path: Path, *, axis: str, lim
         axes.tick_params(axis="y", length=0)
         if len(series) > 1:
             figure.legend(loc="outside upper left", frameon=False, ncols=len(series))
-        path.parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(path, dpi=150, metadata={"Software": None})
+        with replaced_file(path) as beside:
+            figure.savefig(beside, format="png", dpi=150, metadata={"Software": None})
         return _inline_svg(figure)
 
 
@@ -148,7 +149,8 @@ def draw_accuracy(scores: Mapping[str, Mapping[str, Any]], path: Path, title: st
     axes.set_title(title, fontsize=10)
     axes.legend(frameon=False, fontsize=9)
     axes.spines[["top", "right"]].set_visible(False)
-    figure.savefig(path, dpi=150, metadata={"Software": None})
+    with replaced_file(path) as beside:
+        figure.savefig(beside, format="png", dpi=150, metadata={"Software": None})
 
 
 def _accuracy(part: Mapping[str, Any], label: str) -> float:

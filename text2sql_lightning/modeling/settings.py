@@ -76,6 +76,9 @@ def check_lora(lora: LoraSettings | None) -> None:
     """
     if lora is None:
         return
+    for name, value in vars(lora).items():
+        if value is None:  # the parser takes null for anything
+            raise ConfigError(f"model.lora.{name} is null; give it a value, or leave it out")
     _at_least("lora.r", lora.r, 1)
     _at_least("lora.alpha", lora.alpha, 1)
     if not 0 <= lora.dropout < 1:

@@ -145,28 +145,33 @@ def _is_constraint(item: Sequence[Token]) -> bool:
     )
 
 
-def _names_in_brackets(tokens: Sequence[Token], at: int) -> list[str]:
-    """Return the names of the next bracketed list from this position on."""
+def _names_in_brackets(tokens: Sequence[Token], at: int) -> tuple[list[str], int]:
+    """Return the names of the next bracketed list from this position on, and where it ends."""
     names: list[str] = []
     opened = False
-    for token in tokens[at:]:
+    for end in range(at, len(tokens)):
+        token = tokens[end]
         if token.text == ")":
-            break
+            return names, end
         if opened and token.kind in ("word", "quoted", "name", "string") and not token.is_word("ASC", "DESC"):
             names.append(token.value)
         opened = opened or token.text == "("
-    return names
+    return names, len(tokens)
 
 
 def _read_constraint(draft: _Draft, item: Sequence[Token]) -> None:
-    for at, token in enumerate(item[:-1]):
-        if token.is_word("PRIMARY") and item[at + 1].is_word("KEY"):
-            draft.keys.update(name.lower() for name in _names_in_brackets(item, at))
-        elif token.is_word("FOREIGN") and item[at + 1].is_word("KEY"):
-            columns = _names_in_brackets(item, at)
-            table, targets = _read_reference(item)
+    table, targets = _read_reference(item)
+    at = 0
+    while at + 1 < len(item):
+        is_key = item[at].is_word("PRIMARY", "FOREIGN") and item[at + 1].is_word("KEY")
+        if is_key and item[at].is_word("PRIMARY"):
+            columns, at = _names_in_brackets(item, at)
+            draft.keys.update(name.lower() for name in columns)
+        elif is_key:
+            columns, at = _names_in_brackets(item, at)
             for i, column in enumerate(columns if table else []):
                 draft.foreign_keys.append(ForeignKey(column, table, targets[i] if i < len(targets) else ""))
+        at += 1
 
 
 def _read_reference(item: Sequence[Token]) -> tuple[str, list[str]]:
@@ -174,7 +179,7 @@ def _read_reference(item: Sequence[Token]) -> tuple[str, list[str]]:
     for at, token in enumerate(item[:-1]):
         if token.is_word("REFERENCES"):
             has_columns = at + 2 < len(item) and item[at + 2].text == "("
-            return item[at + 1].value, _names_in_brackets(item, at + 2) if has_columns else []
+            return item[at + 1].value, _names_in_brackets(item, at + 2)[0] if has_columns else []
     return "", []
 
 

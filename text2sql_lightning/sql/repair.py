@@ -87,20 +87,25 @@ def repair_query(sql: str, context: str) -> str:
 
 def merge_tables(tables: Iterable[Table]) -> tuple[list[Table], list[str]]:
     """Return each table once, with the columns of all its declarations, and what was done to get there."""
-    merged: dict[str, Table] = {}
+    declarations: dict[str, list[Table]] = {}
     repairs: list[str] = []
     for declared in tables:
         table, dropped = _once(declared)
         repairs += [f"dropped repeated column {name}" for name in dropped]
-        key = table.name.lower()
-        if key in merged:
-            first = merged[key]
-            columns = _once(replace(first, columns=first.columns + table.columns))[0].columns
-            keys = tuple(dict.fromkeys(first.foreign_keys + table.foreign_keys))
-            table = Table(first.name, columns, keys)
-            repairs.append(f"merged table {first.name}")
-        merged[key] = table
-    return list(merged.values()), repairs
+        same = declarations.setdefault(table.name.lower(), [])
+        same.append(table)
+        if len(same) > 1:
+            repairs.append(f"merged table {same[0].name}")
+    return [_merge(same) for same in declarations.values()], repairs
+
+
+def _merge(declarations: Sequence[Table]) -> Table:
+    first = declarations[0]
+    if len(declarations) == 1:
+        return first
+    columns = tuple(column for table in declarations for column in table.columns)
+    keys = dict.fromkeys(key for table in declarations for key in table.foreign_keys)
+    return _once(Table(first.name, columns, tuple(keys)))[0]
 
 
 def _once(table: Table) -> tuple[Table, list[str]]:

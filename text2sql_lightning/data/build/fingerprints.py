@@ -7,9 +7,9 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from text2sql_lightning.atomic import write_bytes
 from text2sql_lightning.data.build.near_duplicates import question_features, sketch
 from text2sql_lightning.data.build.normal_form import NormalQuery, question_key
-from text2sql_lightning.data.jsonl import write_bytes
 from text2sql_lightning.errors import DataError
 
 NORMAL_FORM_VERSION: Final = 2

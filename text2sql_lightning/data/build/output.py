@@ -7,11 +7,11 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
 
+from text2sql_lightning.atomic import write_bytes
 from text2sql_lightning.data.build.card import dataset_card
 from text2sql_lightning.data.build.pipeline import BuiltDataset
 from text2sql_lightning.data.build.report_html import report_html
 from text2sql_lightning.data.build.report_page import report_page
-from text2sql_lightning.data.jsonl import write_bytes
 from text2sql_lightning.data.records import write_records
 from text2sql_lightning.errors import DataError
 

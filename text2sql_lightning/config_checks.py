@@ -1,0 +1,38 @@
+"""What the parser lets pass and Lightning or the project would stumble over."""
+
+from types import NoneType
+from typing import Any, get_args
+
+from text2sql_lightning.errors import ConfigError
+
+
+def check_trainer(config: Any) -> None:
+    """Refuse numbers that Lightning takes and then stumbles over.
+
+    Raises:
+        ConfigError: Names the setting, its value and what is allowed.
+    """
+    if not 0 <= int(config.seed_everything) < 2**32:
+        raise ConfigError(f"seed_everything is {config.seed_everything}; it must be between 0 and 4294967295")
+    if config.trainer.accumulate_grad_batches < 1:
+        raise ConfigError(
+            f"trainer.accumulate_grad_batches is {config.trainer.accumulate_grad_batches}; it must be at least 1"
+        )
+
+
+def check_nulls(parser: Any, config: Any) -> None:
+    """Refuse null where a setting has to have a value; the parser takes null for anything.
+
+    Args:
+        parser: The subcommand's parser, whose actions know the types.
+        config: The parsed configuration.
+
+    Raises:
+        ConfigError: Names the setting.
+    """
+    for action in parser._actions:
+        hint = getattr(action, "_typehint", None)
+        if hint is None or action.dest not in config or config[action.dest] is not None:
+            continue
+        if NoneType not in get_args(hint) and action.default is not None:
+            raise ConfigError(f"{action.dest} is null; give it a value, or leave it out for {action.default}")
