@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from text2sql_lightning.errors import Text2SQLError
 
+_SQLITE_FULL: Final = "database or disk is full"
 _FULL: Final = (errno.ENOSPC, errno.EDQUOT)
 # How Rust's libraries (safetensors, tokenizers) and Python's spell the number of a system's error.
 _ERROR_NUMBER: Final = re.compile(r"os error (\d+)|Os \{ code: (\d+)|\[Errno (\d+)\]")
@@ -31,6 +32,8 @@ def system_error(error: BaseException, path: Path) -> OSError | None:
         return error if error.filename is not None else OSError(error.errno, error.strerror, str(path))
     found = None if isinstance(error, Text2SQLError) else _ERROR_NUMBER.search(str(error))
     number = int(found[found.lastindex or 0]) if found else 0
+    if str(error) == _SQLITE_FULL:
+        number = errno.ENOSPC
     return OSError(number, os.strerror(number), str(path)) if number in _FULL else None
 
 

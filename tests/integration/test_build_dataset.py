@@ -162,7 +162,7 @@ def test_ctrl_c_leaves_the_old_data_set(tmp_path: Path) -> None:
     assert process.returncode == 130
     assert errors.splitlines()[-1].endswith("interrupted")
     assert "Traceback" not in errors
-    assert content(out) == before
+    assert content(out) == before  # and nothing is left of the rows that waited on disk
     assert sorted(path.name for path in tmp_path.iterdir()) == ["data", "few.jsonl.gz", "many.jsonl.gz"]
 
 
@@ -242,3 +242,41 @@ def test_lengths_in_tokens(tmp_path: Path, tiny_llama_dir: Path) -> None:
     missing = build("--input_jsonl", rows, "--out_dir", out, "--overwrite", "--tokenizer", "./none")
     assert (missing.returncode, missing.stderr.count("\n")) == (2, 1)
     assert "--tokenizer ./none" in missing.stderr
+
+
+PEAK = """
+import resource, sys
+from text2sql_lightning.commands.build_dataset import main
+
+if __name__ == "__main__":
+    code = main(sys.argv[1:])
+    print(*(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)))
+    sys.exit(code)
+"""
+
+
+def peak_memory(rows: Path, out: Path) -> int:
+    """Build with two workers: the peak of the build's own process and twice that of the larger worker, in KiB."""
+    script = out.with_suffix(".py")
+    script.write_text(PEAK)
+    command = [sys.executable, str(script), "--input_jsonl", str(rows), "--out_dir", str(out), "--workers", "2"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=2400)
+    own, worker = map(int, done.stdout.splitlines()[-1].split())
+    return own + 2 * worker
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+def test_memory_does_not_grow_with_rows(tmp_path: Path) -> None:
+    few = SHARED / "sql_create_context" / "rows.jsonl.gz"
+    source = few if few.is_file() else ROOT / "data" / "sample" / "rows.jsonl.gz"
+    peaks = []
+    for count in (20_000, 60_000):
+        rows = tmp_path / f"{count}.jsonl.gz"
+        repeat = [sys.executable, str(ROOT / "scripts" / "bench" / "many_rows.py"), str(source), str(count), str(rows)]
+        subprocess.run(repeat, check=True, capture_output=True)
+        peaks.append(peak_memory(rows, tmp_path / f"built_{count}"))
+        report = json.loads((tmp_path / f"built_{count}" / "dataset_report.json").read_text())
+        assert report["rows_read"] == count
+        assert report["rows_kept"] > 0.9 * count
+    assert peaks[1] <= 1.25 * peaks[0], peaks

@@ -89,7 +89,7 @@ def test_the_mix_that_the_page_shows(folder: Path, monkeypatch: pytest.MonkeyPat
         )
         for n in range(600)
     ]
-    monkeypatch.setattr(source_readers, "hub_rows", lambda: rows)
+    monkeypatch.setattr(source_readers, "hub_rows", lambda: iter(rows))
     assert main([*shlex.split(block("bash", 1))[2:], "--workers", "1"]) == 0
     train = read_records(folder / "data" / "mixed" / "train.jsonl")
     own = sum(record.source == "shop.sqlite" for record in train)

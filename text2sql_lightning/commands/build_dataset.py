@@ -6,12 +6,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from text2sql_lightning.atomic import errors_naming
 from text2sql_lightning.commands.exit_codes import OneLineParser, run_command
 from text2sql_lightning.commands.source_flags import add_source_flags, given_sources
 from text2sql_lightning.commands.source_readers import hash_file, open_sources, read_sources
 from text2sql_lightning.data.build.benchmarks import benchmark_files
-from text2sql_lightning.data.build.output import REPORT_PAGE, check_out_dir, write_dataset
-from text2sql_lightning.data.build.pipeline import build_dataset
+from text2sql_lightning.data.build.output import REPORT_PAGE, check_out_dir, open_dataset
+from text2sql_lightning.data.build.pipeline import stream_dataset
 from text2sql_lightning.data.build.settings import LITERAL_CASES, SPLIT_KINDS, BuildSettings
 from text2sql_lightning.data.build.split import SPLITS
 
@@ -74,11 +75,13 @@ def _build(args: Namespace) -> None:
     )
     check_out_dir(args.out_dir, overwrite=args.overwrite)
     count_tokens = _token_counter(args.tokenizer) if args.tokenizer else None
-    rows, inputs = read_sources(open_sources(sources))
-    built = build_dataset(rows, settings, count_tokens=count_tokens, progress=True)
-    for name, path in benchmark_files(settings.decontaminate_against):
-        inputs[name] = hash_file(path)
-    report = write_dataset(args.out_dir, built, inputs, overwrite=args.overwrite)
+    readers, inputs = open_sources(sources), dict[str, str]()
+    with errors_naming(args.out_dir), open_dataset(args.out_dir, overwrite=args.overwrite) as writer:
+        rows = read_sources(readers, inputs)
+        report = stream_dataset(rows, settings, writer.scratch, writer.add, count_tokens=count_tokens, progress=True)
+        for name, path in benchmark_files(settings.decontaminate_against):
+            inputs[name] = hash_file(path)
+        report = writer.finish(report, inputs)
     _print_summary(args.out_dir, report)
 
 

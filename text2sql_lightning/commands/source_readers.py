@@ -73,21 +73,25 @@ def open_sources(given: GivenSources) -> list[SourceReader]:
     return readers
 
 
-def read_sources(readers: Iterable[SourceReader]) -> tuple[list[RawRow], dict[str, str]]:
-    """Read all rows.
+def read_sources(readers: Iterable[SourceReader], inputs: dict[str, str]) -> Iterator[RawRow]:
+    """Read all rows, source by source.
 
-    Returns:
-        The rows, source by source, and SHA-256 of what they came from, by name.
+    Args:
+        readers: The sources.
+        inputs: Gets the SHA-256 of what the rows of each source came from, by name, when they are read.
+
+    Yields:
+        The rows.
     """
-    rows: list[RawRow] = []
-    inputs: dict[str, str] = {}
     for reader in readers:
-        start = len(rows)
-        rows += reader.rows()
+        digest = sha256()
+        for row in reader.rows():
+            if not reader.inputs:
+                digest.update(repr((row.question, row.context, row.answer)).encode())
+            yield row
         inputs |= {name: hash_file(path) for name, path in reader.inputs.items()}
         if not reader.inputs:
-            inputs[reader.name] = _hash_rows(rows[start:])
-    return rows, inputs
+            inputs[reader.name] = digest.hexdigest()
 
 
 def hash_file(path: Path) -> str:
@@ -110,7 +114,7 @@ def _schemas(flag: str, path: Path) -> Iterable[Schema]:
 
 def _open_rows(flag: str, value: str, names: set[str]) -> SourceReader:
     if flag == HUB_FLAG:
-        return SourceReader(_own_name(value, names), lambda: iter(hub_rows()), {})
+        return SourceReader(_own_name(value, names), lambda: hub_rows(), {})
     path, read_file = Path(value), _READERS[flag]
     name = _own_name(path.name, names)
     return SourceReader(name, lambda: _renamed(read_file(path), name), {name: path})
@@ -154,10 +158,3 @@ def _own_name(name: str, taken: set[str]) -> str:
 def _renamed(rows: Iterator[RawRow], name: str) -> Iterator[RawRow]:
     for row in rows:
         yield row if row.source == name else replace(row, source=name)
-
-
-def _hash_rows(rows: Iterable[RawRow]) -> str:
-    digest = sha256()
-    for row in rows:
-        digest.update(repr((row.question, row.context, row.answer)).encode())
-    return digest.hexdigest()

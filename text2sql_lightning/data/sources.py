@@ -126,14 +126,14 @@ def embedded_rows() -> list[RawRow]:
         return list(_to_rows(places, EMBEDDED_SOURCE, "embedded sample"))
 
 
-def hub_rows(name: str = HUB_NAME) -> list[RawRow]:
+def hub_rows(name: str = HUB_NAME) -> Iterator[RawRow]:
     """Load the training split of a data set from the Hugging Face Hub, or from its cache on this machine.
 
     Args:
         name: The data set, `owner/name`.
 
     Returns:
-        The rows in the order of the data set.
+        The rows in the order of the data set, read one by one.
 
     Raises:
         DataError: The hub cannot be reached, knows no such data set, or wants a licence accepted; or the data set
@@ -145,7 +145,7 @@ def hub_rows(name: str = HUB_NAME) -> list[RawRow]:
         loaded: Iterable[Mapping[str, Any]] = datasets.load_dataset(name, split="train")
     except (OSError, ValueError, RuntimeError) as error:
         raise DataError(_explain(name, error)) from error
-    return list(_to_rows(((f"{name}, row {index}", obj) for index, obj in enumerate(loaded)), name, name))
+    return _to_rows(((f"{name}, row {index}", obj) for index, obj in enumerate(loaded)), name, name)
 
 
 def _to_rows(objects: Iterable[tuple[str, Mapping[str, Any]]], source: str, origin: str) -> Iterator[RawRow]:

@@ -6,6 +6,7 @@ separated by ` | ` or by nothing, and cut off in the middle; sqlglot gives up on
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from itertools import pairwise
 from typing import Final
 
@@ -41,6 +42,11 @@ def read_tables(text: str) -> list[Table]:
     Anything else in the text (INSERT, CREATE INDEX, prose, separators) is skipped. A statement without a closing
     bracket is read as far as it goes.
     """
+    return list(_tables(text))
+
+
+@lru_cache(maxsize=4)  # schema and query of a row are cleaned one after the other
+def _tables(text: str) -> tuple[Table, ...]:
     tokens = list(iter_tokens(text))
     tables = []
     position = 0
@@ -52,7 +58,7 @@ def read_tables(text: str) -> list[Table]:
         name, body = start
         position = _closing(tokens, body)
         tables.append(_read_table(name, tokens[body:position], text))
-    return tables
+    return tuple(tables)
 
 
 def _body_start(tokens: Sequence[Token], at: int) -> tuple[str, int] | None:

@@ -3,6 +3,7 @@
 import sqlite3
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from itertools import pairwise
 from typing import Final
 
@@ -31,6 +32,7 @@ class DdlRepair:
     repairs: tuple[str, ...]
 
 
+@lru_cache(maxsize=4)  # asked again of the same text, and a database in memory takes longer than all the rest
 def ddl_error(text: str) -> str | None:
     """Return SQLite's message when the statements do not run, None when they do."""
     connection = sqlite3.connect(":memory:")

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from itertools import pairwise
 from typing import Final, Literal, NamedTuple
 
@@ -49,6 +50,7 @@ class Token(NamedTuple):
 # To SQLite every character beyond ASCII is a letter. A word that starts with a digit or with $ is not SQL,
 # but such column names occur in the data, and they must come out in one piece to be quoted.
 _LETTER: Final = r"A-Za-z0-9_$\x80-\U0010ffff"
+_LONGEST_KEPT: Final = 10_000
 _TOKEN: Final = re.compile(
     r"(?P<comment>--[^\n]*|/\*.*?(?:\*/|\Z))"
     r"|(?P<string>'(?:[^']++|'')*+(?:'|\Z))"
@@ -69,7 +71,12 @@ def iter_tokens(text: str) -> Iterator[Token]:
 
 def tokenize(text: str) -> list[Token]:
     """Return the tokens of a text without its comments."""
-    return [token for token in iter_tokens(text) if token.kind != "comment"]
+    return list(_tokens(text)) if len(text) <= _LONGEST_KEPT else list(_tokens.__wrapped__(text))
+
+
+@lru_cache(maxsize=16)  # a query is looked at from many sides, one after the other
+def _tokens(text: str) -> tuple[Token, ...]:
+    return tuple(token for token in iter_tokens(text) if token.kind != "comment")
 
 
 def is_top_level_ordered(sql: str) -> bool:

@@ -1,8 +1,11 @@
+import re
+from random import Random
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from text2sql_lightning.data.build.literal_case import match_literal_case
+from text2sql_lightning.data.build.literal_case import match_literal_case, occurrences
 
 pytestmark = pytest.mark.unit
 
@@ -58,3 +61,14 @@ def test_nothing_but_letter_case_ever_changes(literal: str, question: str) -> No
     assert len(changed) == len(sql)
     assert changed.casefold() == sql.casefold()
     assert match_literal_case(changed, question, set()) == changed
+
+
+def test_words_are_found_as_a_pattern_finds_them() -> None:
+    rng = Random(0)
+    for _ in range(3000):
+        question = "".join(rng.choices("aAbB1_ '-%\u00e9", (5, 5, 2, 2, 2, 1, 3, 2, 1, 1, rng.choice([0, 1])), k=14))
+        text = "".join(rng.choices("aAb1' -", k=rng.randint(1, 3)))
+        start = r"(?<!\w)(?<!\w['\u2019])" if text[0].isalnum() else ""
+        end = r"(?!\w)" if text[-1].isalnum() else ""
+        by_pattern = re.findall(f"{start}{re.escape(text)}{end}", question, re.IGNORECASE)
+        assert occurrences(text, question) == by_pattern, (text, question)

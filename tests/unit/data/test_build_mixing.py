@@ -1,8 +1,10 @@
+from array import array
 from collections import Counter
 
 import pytest
 
-from text2sql_lightning.data.build.clean import CleanRow, DroppedRow, clean_row
+from text2sql_lightning.data.build.clean import CleanRow, clean_row
+from text2sql_lightning.data.build.kept import KeptRows
 from text2sql_lightning.data.build.mix_weights import MixWeight, match_weights
 from text2sql_lightning.data.build.mixing import mix_rows, source_figures
 from text2sql_lightning.data.build.pipeline import build_dataset
@@ -29,28 +31,33 @@ def sources(rows: list[CleanRow]) -> Counter[str]:
     return Counter(row.row.source for row in rows)
 
 
+def mix(rows: list[CleanRow], weights: tuple[MixWeight, ...], seed: int) -> list[CleanRow]:
+    places = mix_rows(array("I", range(len(rows))), KeptRows.of(rows), weights, seed)
+    return [rows[place] for place in places]
+
+
 ROWS = [*clean("big/one", 100), *clean("small", 10)]
 
 
 def test_no_weights_leave_the_rows_alone() -> None:
-    assert mix_rows(ROWS, (), 42) == ROWS
+    assert mix(ROWS, (), 42) == ROWS
 
 
 def test_shares_by_sampling_down() -> None:
-    mixed = mix_rows(ROWS, (MixWeight("big/one", 3), MixWeight("small", 1)), 42)
+    mixed = mix(ROWS, (MixWeight("big/one", 3), MixWeight("small", 1)), 42)
     assert sources(mixed) == {"big/one": 30, "small": 10}
     assert [row.row.index for row in mixed if row.row.source == "small"] == list(range(10))
     assert len({row.question for row in mixed}) == 40
-    assert mixed == mix_rows(ROWS, (MixWeight("small", 0.1), MixWeight("big-one", 0.3)), 42)
-    assert mixed != mix_rows(ROWS, (MixWeight("big/one", 3), MixWeight("small", 1)), 43)
+    assert mixed == mix(ROWS, (MixWeight("small", 0.1), MixWeight("big-one", 0.3)), 42)
+    assert mixed != mix(ROWS, (MixWeight("big/one", 3), MixWeight("small", 1)), 43)
 
 
 def test_rows_are_repeated_only_where_the_weight_says_so() -> None:
-    mixed = mix_rows(ROWS, (MixWeight("big/one", 2), MixWeight("small", 1, repeat=4)), 42)
+    mixed = mix(ROWS, (MixWeight("big/one", 2), MixWeight("small", 1, repeat=4)), 42)
     assert sources(mixed) == {"big/one": 80, "small": 40}
     assert set(Counter(row.question for row in mixed if row.row.source == "small").values()) == {4}
     assert set(Counter(row.question for row in mixed if row.row.source == "big/one").values()) == {1}
-    uneven = mix_rows(ROWS, (MixWeight("big/one", 4), MixWeight("small", 1, repeat=4)), 42)
+    uneven = mix(ROWS, (MixWeight("big/one", 4), MixWeight("small", 1, repeat=4)), 42)
     assert sources(uneven) == {"big/one": 100, "small": 25}
     assert set(Counter(row.question for row in uneven if row.row.source == "small").values()) == {2, 3}
 
@@ -107,9 +114,8 @@ def test_a_build_of_two_sources() -> None:
 
 
 def test_figures_of_sources() -> None:
-    one, two = clean("one", 2), clean("two", 1)
-    dropped = [DroppedRow(raw("three", 0), "duplicate", "")]
-    assert source_figures(dropped, {"train": [*one, *two], "val": []}, {"train": one, "val": []}) == {
+    rows = KeptRows.of([*clean("one", 2), *clean("two", 1)])
+    assert source_figures({"three": 1}, rows, {"train": [0, 1, 2], "val": []}, {"train": [0, 1], "val": []}) == {
         "one": {"read": 2, "dropped": 0, "train_before_mixing": 2, "train": 2, "val": 0},
         "three": {"read": 1, "dropped": 1, "train_before_mixing": 0, "train": 0, "val": 0},
         "two": {"read": 1, "dropped": 0, "train_before_mixing": 1, "train": 0, "val": 0},

@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 
 from text2sql_lightning.data.build import output
-from text2sql_lightning.data.build.output import DATASET_FILES, check_out_dir, write_dataset
+from text2sql_lightning.data.build.output import DATASET_FILES, check_out_dir, open_dataset
 from text2sql_lightning.data.build.pipeline import BuiltDataset, build_dataset
 from text2sql_lightning.data.build.settings import BuildSettings
+from text2sql_lightning.data.build.split import SPLITS
 from text2sql_lightning.data.sources import RawRow
 from text2sql_lightning.errors import DataError
 
@@ -23,6 +24,17 @@ def built() -> BuiltDataset:
     ]
     rows.append(RawRow("Bad\nrow `x`?", "CREATE TABLE t (a)", "SELECT b FROM t", 40, "rows.jsonl"))
     return build_dataset(rows, BuildSettings())
+
+
+def write_dataset(
+    folder: Path, built: BuiltDataset, inputs: dict[str, str], *, overwrite: bool = False
+) -> dict[str, Any]:
+    with open_dataset(folder, overwrite=overwrite) as writer:
+        (writer.scratch / "rows.sqlite").write_text("what a build leaves there")
+        for split in SPLITS:
+            for record in getattr(built, split):
+                writer.add(split, record)
+        return writer.finish(built.report, inputs)
 
 
 def names(folder: Path) -> list[str]:
@@ -97,7 +109,7 @@ def test_the_current_folder_may_be_the_one(
     assert names(Path.cwd()) == sorted(DATASET_FILES)
 
 
-@pytest.mark.parametrize("failing", ["_write_files", "_install"])
+@pytest.mark.parametrize("failing", ["_write_report", "_install"])
 def test_a_build_that_fails_leaves_the_old_data_set(
     tmp_path: Path, built: BuiltDataset, monkeypatch: pytest.MonkeyPatch, failing: str
 ) -> None:
@@ -122,4 +134,35 @@ def test_a_swap_that_was_killed_is_undone_by_the_next_build(tmp_path: Path, buil
         write_dataset(tmp_path / "data", built, {})
     assert names(tmp_path / "data") == sorted(DATASET_FILES)
     write_dataset(tmp_path / "data", built, {}, overwrite=True)
+    assert names(tmp_path) == ["data"]
+
+
+@pytest.mark.parametrize("error", [DataError("a row"), KeyboardInterrupt()])
+def test_nothing_is_left_of_a_build_that_ends_early(tmp_path: Path, error: BaseException) -> None:
+    def fail() -> None:
+        with open_dataset(tmp_path / "a" / "b" / "data") as writer:
+            (writer.scratch / "rows.sqlite").write_text("rows")
+            raise error
+
+    with pytest.raises(type(error)):
+        fail()
+    assert names(tmp_path) == []
+
+
+def test_one_build_at_a_time_in_a_folder(tmp_path: Path, built: BuiltDataset) -> None:
+    with open_dataset(tmp_path / "data") as writer:
+        with pytest.raises(DataError, match="another build is writing there; wait for it"):
+            write_dataset(tmp_path / "data", built, {})
+        writer.add("train", built.train[0])
+        writer.finish(built.report, {})
+    assert (tmp_path / "data" / "train.jsonl").read_text() == f"{built.train[0].to_json()}\n"
+
+
+def test_a_data_set_that_appeared_in_the_meantime_is_left_alone(tmp_path: Path, built: BuiltDataset) -> None:
+    with open_dataset(tmp_path / "data") as writer:
+        (tmp_path / "data").mkdir()
+        (tmp_path / "data" / "val.jsonl").write_text("mine")
+        with pytest.raises(DataError, match="already holds"):
+            writer.finish(built.report, {})
+    assert (tmp_path / "data" / "val.jsonl").read_text() == "mine"
     assert names(tmp_path) == ["data"]

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from text2sql_lightning.data.build import pipeline
+from text2sql_lightning.data.build import workers
 from text2sql_lightning.data.build.fingerprints import fingerprint
 from text2sql_lightning.data.build.normal_form import normal_query
-from text2sql_lightning.data.build.pipeline import build_dataset, sample_rows
+from text2sql_lightning.data.build.pipeline import build_dataset, sample_places
 from text2sql_lightning.data.build.settings import BuildSettings
 from text2sql_lightning.data.sources import RawRow
 from text2sql_lightning.errors import ConfigError, DataError
@@ -153,18 +153,21 @@ def test_the_same_rows_and_seed_give_the_same_result() -> None:
 def test_several_processes_give_the_same_result(monkeypatch: pytest.MonkeyPatch) -> None:
     rows = good_rows(300)
     one = build_dataset(rows, BuildSettings())
-    monkeypatch.setattr(pipeline, "ROWS_FOR_POOL", 200)
+    monkeypatch.setattr(workers, "ROWS_FOR_POOL", 200)
     assert build_dataset(rows, BuildSettings(workers=2)) == one
 
 
 def test_a_sample_is_taken_from_everywhere() -> None:
-    rows = good_rows(1000)
-    sample = [row.index for row in sample_rows(rows, BuildSettings(max_rows=100))]
+    sample = list(sample_places(1000, BuildSettings(max_rows=100)))
     assert len(sample) == len(set(sample)) == 100
     assert sample == sorted(sample)
     assert 350 < sum(sample) / 100 < 650
-    assert sample != [row.index for row in sample_rows(rows, BuildSettings(max_rows=100, seed=1))]
-    assert len(sample_rows(rows, BuildSettings(max_rows=5000))) == 1000
+    assert sample != list(sample_places(1000, BuildSettings(max_rows=100, seed=1)))
+    assert list(sample_places(1000, BuildSettings(max_rows=5000))) == list(range(1000))
+    rows = good_rows(200)
+    built = build_dataset(rows, BuildSettings(max_rows=100))
+    kept = [record.meta["row"] for record in (*built.train, *built.val, *built.test)]
+    assert sorted(kept) == list(sample_places(200, BuildSettings(max_rows=100)))
 
 
 def test_no_row_that_can_be_used_is_an_error() -> None:

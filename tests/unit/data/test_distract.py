@@ -8,7 +8,7 @@ from text2sql_lightning.data.build.column_pool import pool_columns, pool_size
 from text2sql_lightning.data.build.distract import Distracted, distract_row, distract_splits, draw_number
 from text2sql_lightning.data.build.distract_index import ColumnIndex
 from text2sql_lightning.data.build.distract_names import text_meanings
-from text2sql_lightning.data.build.distract_report import distractor_figures, distractor_lines
+from text2sql_lightning.data.build.distract_report import DistractorCounts, distractor_lines
 from text2sql_lightning.data.build.distract_types import kind_of, write_type
 from text2sql_lightning.data.sources import RawRow
 from text2sql_lightning.sql.schema import Schema
@@ -24,6 +24,14 @@ def clean(question: str, context: str, sql: str, index: int = 0) -> CleanRow:
 
 def distract(row: CleanRow, mean: float = 6.0, seed: int = 0) -> Distracted:
     return distract_row(row, "train", ColumnIndex(0), mean, seed)
+
+
+def distract_all(splits: dict[str, list[CleanRow]], mean: float, seed: int) -> dict[str, list[Distracted]]:
+    done: dict[str, list[Distracted]] = {split: [] for split in splits}
+    for split, row, result in distract_splits(splits, mean, seed):
+        assert row is splits[split][len(done[split])]
+        done[split].append(result)
+    return done
 
 
 SURFACE = clean(
@@ -68,15 +76,15 @@ def test_a_schema_with_enough_columns_is_left_alone() -> None:
 
 
 def test_zero_changes_nothing() -> None:
-    assert distract_splits({"train": [SURFACE, STAR]}, 0, 42)["train"] == [
+    assert distract_all({"train": [SURFACE, STAR]}, 0, 42)["train"] == [
         Distracted(SURFACE.context, SURFACE.schema_id), Distracted(STAR.context, STAR.schema_id),
     ]  # fmt: skip
 
 
 def test_a_row_gets_the_same_whatever_stands_around_it() -> None:
     """Rows that the index does not hear of: it is made of train, and val hears of train alone."""
-    one = distract_splits({"train": [SURFACE], "val": [STAR]}, 3.0, 1)
-    other = distract_splits({"train": [SURFACE], "val": [STAR, STAR], "test": [STAR]}, 3.0, 1)
+    one = distract_all({"train": [SURFACE], "val": [STAR]}, 3.0, 1)
+    other = distract_all({"train": [SURFACE], "val": [STAR, STAR], "test": [STAR]}, 3.0, 1)
     assert one["train"] == other["train"]
 
 
@@ -93,7 +101,7 @@ def test_train_does_not_get_the_schema_of_a_test_row() -> None:
               "SELECT cup FROM table_name_1 WHERE zone = 'x' AND blip = 'y'", 2),
     ]  # fmt: skip
     for seed in range(60):
-        done = distract_splits({"train": train, "val": [], "test": test}, 1.0, seed)
+        done = distract_all({"train": train, "val": [], "test": test}, 1.0, seed)
         found = {result.schema_id for result in done["train"]}
         assert test[0].schema_id not in found
         assert not found & {result.schema_id for result in done["test"]}
@@ -124,7 +132,12 @@ def test_figures() -> None:
         "train": [Distracted("", "", ("pool", "co_occurrence"), 0, 1), Distracted("", "")],
         "val": [Distracted("", "", ("tables",) * 12, 1, 0), Distracted("", "", unneeded_before=2, refused=True)],
     }
-    figures = distractor_figures(results, 3.0)
+    counts = DistractorCounts(results)
+    for split, entries in results.items():
+        for result in entries:
+            counts.add(split, result)
+    figures = counts.figures(3.0)
+    assert counts.of_split("train") == {"0": 1, "2": 1}
     assert figures == {
         "asked_mean": 3.0,
         "share_with_one": 0.5,

@@ -72,13 +72,13 @@ def test_the_sample_is_read_from_the_package(tmp_path: Path, monkeypatch: pytest
 
 def test_rows_of_the_hub(monkeypatch: pytest.MonkeyPatch) -> None:
     hub(monkeypatch, [ROW])
-    assert hub_rows() == [RawRow(**ROW, index=0, source="b-mc2/sql-create-context")]
+    assert list(hub_rows()) == [RawRow(**ROW, index=0, source="b-mc2/sql-create-context")]
 
 
 def test_a_data_set_with_other_columns(monkeypatch: pytest.MonkeyPatch) -> None:
     hub(monkeypatch, [{"text": "x"}])
     with pytest.raises(DataError, match="a/b, row 0, field question: missing; the line has text"):
-        hub_rows("a/b")
+        list(hub_rows("a/b"))
 
 
 @pytest.mark.parametrize(
@@ -94,7 +94,7 @@ def test_a_data_set_with_other_columns(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_hub_s_errors_are_told_apart(monkeypatch: pytest.MonkeyPatch, error: OSError, expected: str) -> None:
     hub(monkeypatch, error)
     with pytest.raises(DataError) as caught:
-        hub_rows("a/b")
+        list(hub_rows("a/b"))
     assert expected in str(caught.value)
     assert "--input_jsonl FILE" in str(caught.value)
     assert "\n" not in str(caught.value)

@@ -1,18 +1,21 @@
 """Distractors: columns and tables that the answer does not need, so that a model learns to choose."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from array import array
+from collections.abc import Container, Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
-from itertools import islice
+from itertools import tee
 from math import ceil, exp
+from pathlib import Path
 from random import Random
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from text2sql_lightning.data.build.clean import CleanRow
 from text2sql_lightning.data.build.distract_check import means_the_same, read_columns, said_columns
 from text2sql_lightning.data.build.distract_ddl import extend_ddl
 from text2sql_lightning.data.build.distract_draft import Draft, needed_columns
 from text2sql_lightning.data.build.distract_index import ColumnIndex, index_of
+from text2sql_lightning.data.build.workers import RowMap
 from text2sql_lightning.data.sources import SQLITE
 from text2sql_lightning.sql.schema import Schema, schema_id
 from text2sql_lightning.sql.tokens import tokenize
@@ -21,7 +24,6 @@ _SHAPE: Final = 4.0
 _ATTEMPTS: Final = 4
 
 SplitRow: TypeAlias = tuple[str, CleanRow]
-RowMap: TypeAlias = "Callable[[Callable[[SplitRow], Distracted], Sequence[SplitRow]], Iterable[Distracted]]"
 
 
 @dataclass(frozen=True)
@@ -51,42 +53,68 @@ class Distracted:
 
 
 def distract_splits(
-    splits: Mapping[str, Sequence[CleanRow]], mean: float, seed: int, map_rows: RowMap = map
-) -> dict[str, list[Distracted]]:
+    splits: Mapping[str, Iterable[CleanRow]],
+    mean: float,
+    seed: int,
+    map_rows: RowMap = map,
+    index_file: Path | None = None,
+) -> Generator[tuple[str, CleanRow, Distracted], None, None]:
     """Add distractors to the rows of all splits.
 
     A row's distractors depend on the seed, the row and the index alone. No row of val or test ends with a schema that
     a row of train has, before or after.
 
     Args:
-        splits: The kept rows of each split.
+        splits: The kept rows of each split, train first; they are gone through twice.
         mean: Mean number of columns that a row's answer does not need; 0 changes nothing.
         seed: Decides everything.
         map_rows: Calls a function for each split and row, in order; several processes may.
+        index_file: Where the index of columns is kept; in memory when None, which is for one process.
 
-    Returns:
-        What became of each row, in the same order.
+    Yields:
+        Split, row and what became of it, in the order of the rows.
     """
+    pairs = ((split, row) for split, rows in splits.items() for row in rows)
     if not mean:
-        return {split: [Distracted(row.context, row.schema_id) for row in rows] for split, rows in splits.items()}
-    schemas = {
-        split: ((Schema.from_ddl(row.context), row.schema_id) for row in rows if not _is_whole(row))
-        for split, rows in splits.items()
-    }
-    index = index_of(schemas, seed)
-    distract = partial(_distract_pair, index=index, mean=mean, seed=seed)
-    pairs = [(split, row) for split, rows in splits.items() for row in rows]
-    results = iter(map_rows(distract, pairs))
-    done = {split: list(islice(results, len(rows))) for split, rows in splits.items()}
-    trained = frozenset(result.schema_id for result in done.get("train", ()))
-    for split, rows in splits.items():
-        if split != "train":
-            again = partial(distract_row, split=split, index=index, mean=mean, seed=seed, forbidden=trained)
-            both = zip(rows, done[split], strict=True)
-            done[split] = [
-                again(row) if result.schema_id in trained and not _is_whole(row) else result for row, result in both
-            ]
-    return done
+        yield from ((split, row, Distracted(row.context, row.schema_id)) for split, row in pairs)
+        return
+    index = index_of({split: _schemas(rows) for split, rows in splits.items()}, seed, index_file)
+    try:
+        trained = _SchemaIds()
+        given, again = tee(pairs)  # few rows at a time are between the two
+        results = map_rows(partial(_distract_pair, index=index, mean=mean, seed=seed), given)
+        for (split, row), result in zip(again, results, strict=True):
+            if split == "train":
+                trained.add(result.schema_id)
+            elif result.schema_id in trained and not _is_whole(row):
+                result = distract_row(row, split, index, mean, seed, forbidden=trained)
+            yield split, row, result
+    finally:
+        index.close()
+
+
+def _schemas(rows: Iterable[CleanRow]) -> Iterator[tuple[Schema, str]]:
+    return ((Schema.from_ddl(row.context), row.schema_id) for row in rows if not _is_whole(row))
+
+
+class _SchemaIds:
+    """Hashes of schemas: eight bytes each, all added before the first is looked up."""
+
+    def __init__(self) -> None:
+        self._added = array("Q")
+        self._sorted: Any = None
+
+    def add(self, schema_id: str) -> None:
+        self._added.append(int(schema_id, 16))
+
+    def __contains__(self, schema_id: object) -> bool:
+        import numpy as np
+
+        if self._sorted is None:
+            self._sorted = np.unique(np.asarray(self._added))
+        number = np.uint64(int(str(schema_id), 16))
+        at = int(np.searchsorted(self._sorted, number))
+        return at < len(self._sorted) and bool(self._sorted[at] == number)
 
 
 def _is_whole(row: CleanRow) -> bool:
@@ -107,7 +135,7 @@ def distract_row(
     index: ColumnIndex,
     mean: float,
     seed: int,
-    forbidden: Collection[str] = (),
+    forbidden: Container[str] = (),
 ) -> Distracted:
     """Add distractors to one row.
 

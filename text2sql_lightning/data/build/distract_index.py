@@ -1,12 +1,16 @@
 """Which columns stand together in the tables of a source: where plausible distractors come from."""
 
+import pickle
 import re
+from array import array
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from math import log2
+from pathlib import Path
 from random import Random
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
+from text2sql_lightning.data.build.store import open_scratch
 from text2sql_lightning.sql.schema import Schema, Table
 
 _GENERIC_TABLE: Final = re.compile(r"table_name_\d+")
@@ -17,6 +21,21 @@ _MOST_UNNAMED: Final = 100_000
 _DONORS: Final = 24
 _ALIKE: Final = 0.2
 """Two columns in common that stand in 1,000 tables each, or one that stands in 30."""
+
+_TABLES: Final = """
+CREATE TABLE bags (bag INTEGER PRIMARY KEY, split TEXT, name TEXT, columns BLOB, folded TEXT);
+CREATE UNIQUE INDEX once ON bags (split, name, columns);
+CREATE INDEX by_table ON bags (split, folded) WHERE folded <> '';
+CREATE TABLE neighbours (split TEXT, folded TEXT, bag INTEGER, other INTEGER);
+CREATE INDEX by_neighbour ON neighbours (split, folded);
+CREATE TABLE splits (schema_id TEXT PRIMARY KEY, split TEXT) WITHOUT ROWID;
+CREATE TABLE state (state BLOB);
+"""
+_KNOWN: Final = "SELECT bag FROM bags WHERE split = ? AND name = ? AND columns = ?"
+_OF_TABLE: Final = (
+    f"SELECT columns FROM bags WHERE split = ? AND folded = ? AND folded <> '' ORDER BY bag LIMIT {_BAGS_A_TABLE}"
+)
+_NEIGHBOURS: Final = "SELECT bag, other FROM neighbours WHERE split = ? AND folded = ? ORDER BY rowid"
 
 
 class Neighbour(NamedTuple):
@@ -33,30 +52,37 @@ class ColumnIndex:
     val or test asks about, and the other way round. Columns that merely stand together somewhere come from train
     alone, whoever gets them.
 
-    Its size is bounded by different tables, not by rows: names are stored once, equal tables once, of the tables that
-    a common column stands in a sample of 80, of tables without a name the first 100,000.
+    Tables are in a SQLite file, each once; in memory are the names of columns, and for each the tables that it stands
+    in, a sample of 80. Of tables without a name the first 100,000 are taken.
     """
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, path: Path | None = None) -> None:
         """Start empty.
 
         Args:
             seed: Decides which tables stand for a common column.
+            path: A file that is not there yet; without it all is in memory, and no other process can have the index.
         """
+        self._path = path
         self._rng = Random(f"{seed} column index")
         self._numbers: dict[str, int] = {}
         self._names: list[str] = []
         self._seen: list[int] = []
         self._typed: list[dict[str, int]] = []
-        self._bags: list[tuple[int, ...]] = []
-        self._bag_tables: dict[int, str] = {}
-        self._known: dict[tuple[str, str, tuple[int, ...]], int] = {}
-        self._by_table: dict[tuple[str, str], list[int]] = {}
-        self._by_column: dict[str, list[int]] = {}
+        self._by_column: dict[str, array[int]] = {}
         self._offered: dict[str, int] = defaultdict(int)
-        self._neighbours: dict[tuple[str, str], list[tuple[int, int]]] = {}
-        self._unnamed = 0
-        self._split_of: dict[str, str] = {}
+        self._count = self._unnamed = 0
+        self._tables = open_scratch(path)
+        self._tables.executescript(_TABLES)
+        self._tables.execute("BEGIN")
+
+    def __len__(self) -> int:
+        """Give the number of different tables."""
+        return self._count
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle as the place of the file, for other processes."""
+        return _open_index, (self._path,)
 
     def add(self, schema: Schema, schema_id: str, split: str) -> None:
         """Take in the tables of one row.
@@ -68,29 +94,34 @@ class ColumnIndex:
         """
         # Rows on a table whose name is an identifier are in one split anyway.
         if not any(_IDENTIFIER_TABLE.fullmatch(table.name.lower()) for table in schema.tables):
-            self._split_of[schema_id] = split
+            self._tables.execute("INSERT OR REPLACE INTO splits VALUES (?, ?)", (schema_id, split))
         bags = [self._add_table(table, split) for table in schema.tables]
-        named = [(bag, table) for bag, table in zip(bags, schema.tables, strict=True) if is_real(table.name)]
-        for bag, table in named:
-            others = self._neighbours.setdefault((split, table.name.lower()), []) if len(named) > 1 else []
-            for other, _ in named:
-                if other != bag and (bag, other) not in others and len(others) < _BAGS_A_TABLE:
-                    others.append((bag, other))
+        named = [
+            (bag, table) for bag, table in zip(bags, schema.tables, strict=True) if table.name and is_real(table.name)
+        ]
+        if len(named) > 1:
+            for bag, table in named:
+                self._add_neighbours(split, table.name.lower(), bag, [other for other, _ in named])
 
     def split_of(self, schema_id: str) -> str | None:
         """Return the split whose rows have this schema; None where no row has it, or its tables' names tell that."""
-        return self._split_of.get(schema_id)
+        found = self._tables.execute("SELECT split FROM splits WHERE schema_id = ?", (schema_id,)).fetchone()
+        return found[0] if found else None
+
+    def finish(self) -> None:
+        """Write what other processes need: no row can be added then."""
+        state = (self._numbers, self._names, self._seen, self._typed, self._by_column, self._offered)
+        self._tables.execute("INSERT INTO state VALUES (?)", (pickle.dumps(state),))
+        self._tables.execute("COMMIT")
+
+    def _open(self, path: Path) -> None:
+        self._path, self._tables = path, open_scratch(path)
+        (state,) = self._tables.execute("SELECT state FROM state").fetchone()
+        self._numbers, self._names, self._seen, self._typed, self._by_column, self._offered = pickle.loads(state)
 
     def close(self) -> None:
-        """Forget what is needed to add rows alone, and tables that nothing refers to: no row can be added then."""
-        self._known.clear()
-        for key, bags in list(self._by_table.items()):
-            if len(bags) == 1 and _IDENTIFIER_TABLE.fullmatch(key[1]):
-                del self._by_table[key]  # its rows have all of its columns already
-        kept = {bag for bags in (*self._by_table.values(), *self._by_column.values()) for bag in bags}
-        kept.update(bag for pairs in self._neighbours.values() for pair in pairs for bag in pair)
-        self._bags = [bag if number in kept else () for number, bag in enumerate(self._bags)]
-        self._bag_tables = {bag: name for bag, name in self._bag_tables.items() if bag in kept}
+        """Let go of the file."""
+        self._tables.close()
 
     def same_table(self, table: Table, split: str) -> list[str]:
         """Return columns that rows of the same split have in the same real table; the same table's rows come first.
@@ -102,8 +133,7 @@ class ColumnIndex:
         own = {column.name.lower() for column in table.columns}
         certain = _IDENTIFIER_TABLE.fullmatch(table.name.lower()) is not None
         found: dict[str, None] = {}
-        for bag in self._by_table.get((split, table.name.lower()), ()):
-            columns = self._columns(bag)
+        for columns in self._of_table(split, table.name.lower()):
             if certain or own & {name.lower() for name in columns}:
                 found.update(dict.fromkeys(name for name in columns if name.lower() not in own))
         return list(found)
@@ -114,10 +144,10 @@ class ColumnIndex:
         found: dict[str, dict[str, None]] = {}
         for table in tables:
             own = {column.name.lower() for column in table.columns}
-            for bag, other in self._neighbours.get((split, table.name.lower()), ()):
-                name = self._bag_tables[other]
-                if name.lower() not in present and own & {column.lower() for column in self._columns(bag)}:
-                    found.setdefault(name, {}).update(dict.fromkeys(self._columns(other)))
+            for bag, other in self._tables.execute(_NEIGHBOURS, (split, table.name.lower())).fetchall():
+                name, columns = self._bag(other)
+                if name.lower() not in present and own & {column.lower() for column in self._bag(bag)[1]}:
+                    found.setdefault(name, {}).update(dict.fromkeys(columns))
         return [Neighbour(name, tuple(columns)) for name, columns in found.items()]
 
     def similar(self, columns: Iterable[str], rng: Random) -> tuple[Iterator[list[str]], Iterator[list[str]]]:
@@ -163,27 +193,30 @@ class ColumnIndex:
         return next((kind for kind, part in share.items() if rng.random() < part), "VARCHAR")
 
     def _add_table(self, table: Table, split: str) -> int:
-        key = table.name if is_real(table.name) else ""
-        numbers = tuple(sorted(self._number(column.name, column.type) for column in table.columns))
-        bag = self._known.get((split, key, numbers), -1)
-        if bag >= 0 or (not key and (split != "train" or self._unnamed >= _MOST_UNNAMED)):
-            return bag
-        bag = self._known[split, key, numbers] = len(self._bags)
-        self._bags.append(numbers)
-        if key:
-            self._bag_tables[bag] = key
-            of_table = self._by_table.setdefault((split, key.lower()), [])
-            if len(of_table) < _BAGS_A_TABLE:
-                of_table.append(bag)
-        self._unnamed += not key
+        name = table.name if is_real(table.name) else ""
+        numbers = sorted(self._number(column.name, column.type) for column in table.columns)
+        key = (split, name, array("I", numbers).tobytes())
+        known = self._tables.execute(_KNOWN, key).fetchone()
+        if known or (not name and (split != "train" or self._unnamed >= _MOST_UNNAMED)):
+            return int(known[0]) if known else -1
+        bag, self._count = self._count, self._count + 1
+        self._tables.execute("INSERT INTO bags VALUES (?, ?, ?, ?, ?)", (bag, *key, name.lower()))
+        self._unnamed += not name
         if split == "train":
-            self._offer(bag)
+            self._offer(bag, [self._names[number] for number in numbers])
         return bag
 
-    def _offer(self, bag: int) -> None:
+    def _add_neighbours(self, split: str, folded: str, bag: int, others: Iterable[int]) -> None:
+        present = self._tables.execute(_NEIGHBOURS, (split, folded)).fetchall()
+        for other in others:
+            if other != bag and (bag, other) not in present and len(present) < _BAGS_A_TABLE:
+                present.append((bag, other))
+                self._tables.execute("INSERT INTO neighbours VALUES (?, ?, ?, ?)", (split, folded, bag, other))
+
+    def _offer(self, bag: int, columns: Iterable[str]) -> None:
         """Sample each column's tables evenly (a reservoir): a source is often ordered."""
-        for name in dict.fromkeys(name.lower() for name in self._columns(bag)):
-            bags = self._by_column.setdefault(name, [])
+        for name in dict.fromkeys(name.lower() for name in columns):
+            bags = self._by_column.setdefault(name, array("I"))
             self._offered[name] += 1
             if len(bags) < _BAGS_A_COLUMN:
                 bags.append(bag)
@@ -201,14 +234,29 @@ class ColumnIndex:
             self._typed[number][kind] = self._typed[number].get(kind, 0) + 1
         return number
 
-    def _columns(self, bag: int) -> list[str]:
-        return [self._names[number] for number in self._bags[bag]]
+    def _bag(self, bag: int) -> tuple[str, list[str]]:
+        """Return a table's name, empty where it is generic, and its columns."""
+        name, columns = self._tables.execute("SELECT name, columns FROM bags WHERE bag = ?", (bag,)).fetchone()
+        return name, self._read(columns)
+
+    def _of_table(self, split: str, folded: str) -> list[list[str]]:
+        """Return the columns that rows of a split have in the table of this name, a list for each different set."""
+        return [self._read(columns) for (columns,) in self._tables.execute(_OF_TABLE, (split, folded)).fetchall()]
+
+    def _read(self, columns: bytes) -> list[str]:
+        return [self._names[number] for number in array("I", columns)]
 
     def _donated(self, bag: int) -> list[str]:
         """Return a table's columns, with those that other rows have in it where its name is an identifier."""
-        name = self._bag_tables.get(bag, "").lower()
-        bags = self._by_table.get(("train", name), [bag]) if _IDENTIFIER_TABLE.fullmatch(name) else [bag]
-        return list(dict.fromkeys(column for one in bags for column in self._columns(one)))
+        name, columns = self._bag(bag)
+        bags = self._of_table("train", name.lower()) if _IDENTIFIER_TABLE.fullmatch(name.lower()) else [columns]
+        return list(dict.fromkeys(column for one in bags for column in one))
+
+
+def _open_index(path: Path) -> ColumnIndex:
+    index = ColumnIndex.__new__(ColumnIndex)
+    index._open(path)
+    return index
 
 
 def is_real(table: str) -> bool:
@@ -216,11 +264,11 @@ def is_real(table: str) -> bool:
     return _GENERIC_TABLE.fullmatch(table.lower()) is None
 
 
-def index_of(splits: Mapping[str, Iterable[tuple[Schema, str]]], seed: int) -> ColumnIndex:
-    """Make an index of all rows' schemas, given with their hashes for each split."""
-    index = ColumnIndex(seed)
+def index_of(splits: Mapping[str, Iterable[tuple[Schema, str]]], seed: int, path: Path | None = None) -> ColumnIndex:
+    """Make an index of all rows' schemas, given with their hashes for each split; `path` as that of `ColumnIndex`."""
+    index = ColumnIndex(seed, path)
     for split, schemas in splits.items():
         for schema, schema_id in schemas:
             index.add(schema, schema_id, split)
-    index.close()
+    index.finish()
     return index

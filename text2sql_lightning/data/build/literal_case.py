@@ -69,10 +69,49 @@ def _as_in_question(body: str, question: str, quote: str) -> str:
     core = value.strip("%")
     if not core:
         return body
-    # Whole words only: "no" is not spelled by "NOvember", nor 'm' by "I'm".
-    start = r"(?<!\w)(?<!\w['\u2019])" if core[0].isalnum() else ""
-    end = r"(?!\w)" if core[-1].isalnum() else ""
-    found = re.findall(f"{start}{re.escape(core)}{end}", question, re.IGNORECASE)
+    found = occurrences(core, question)
     if not found or core in found or len(found[0]) != len(core) or found[0].casefold() != core.casefold():
         return body
     return value.replace(core, found[0]).replace(quote, quote * 2)
+
+
+def occurrences(text: str, question: str) -> list[str]:
+    """Find a text in a question, ignoring letter case.
+
+    Whole words only: "no" is not spelled by "NOvember", nor 'm' by "I'm".
+
+    Args:
+        text: At least one character.
+        question: The question.
+
+    Returns:
+        The text in the question's spelling, as often as it stands there.
+    """
+    if not (text.isascii() and question.isascii()):
+        start = r"(?<!\w)(?<!\w['\u2019])" if text[0].isalnum() else ""
+        end = r"(?!\w)" if text[-1].isalnum() else ""
+        return re.findall(f"{start}{re.escape(text)}{end}", question, re.IGNORECASE)
+    # The same without a pattern: compiling one for each literal takes longer than everything else here.
+    found: list[str] = []
+    folded, wanted = question.lower(), text.lower()
+    at = folded.find(wanted)
+    while at >= 0:
+        whole = _is_whole(question, at, at + len(text))
+        if whole:
+            found.append(question[at : at + len(text)])
+        at = folded.find(wanted, at + (len(text) if whole else 1))
+    return found
+
+
+def _is_whole(question: str, start: int, end: int) -> bool:
+    """Tell whether no word begins before a piece of the question and goes on in it, or goes on behind it."""
+    if question[start].isalnum() and (
+        _is_in_word(question[start - 1 : start])
+        or (question[start - 1 : start] == "'" and _is_in_word(question[max(start - 2, 0) : start - 1]))
+    ):
+        return False
+    return not (question[end - 1].isalnum() and _is_in_word(question[end : end + 1]))
+
+
+def _is_in_word(character: str) -> bool:
+    return character.isalnum() or character == "_"

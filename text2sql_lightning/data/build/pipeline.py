@@ -1,37 +1,39 @@
-"""Raw rows to the records of train, val and test."""
+"""Raw rows to the records of train, val and test, with few rows in memory at a time."""
 
-import signal
+import pickle
+from array import array
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
-from multiprocessing import get_context
+from pathlib import Path
 from random import Random
-from typing import Any, Final
+from tempfile import TemporaryDirectory
+from typing import Any, TypeAlias
 
 from tqdm import tqdm
 
-from text2sql_lightning.data.build.clean import TOO_LONG, CleanRow, DroppedRow, clean_row
-from text2sql_lightning.data.build.decontaminate import Detector, Match
+from text2sql_lightning.data.build.clean import CleanRow, DroppedRow
+from text2sql_lightning.data.build.decontaminate import Detector
 from text2sql_lightning.data.build.distract import Distracted, distract_splits
-from text2sql_lightning.data.build.groups import row_groups
+from text2sql_lightning.data.build.drops import Drops
+from text2sql_lightning.data.build.groups import group_name, row_groups
+from text2sql_lightning.data.build.kept import KeptRows
 from text2sql_lightning.data.build.mixing import mix_rows, source_figures
-from text2sql_lightning.data.build.normal_form import normal_query
-from text2sql_lightning.data.build.report import make_report
-from text2sql_lightning.data.build.settings import BuildSettings, LiteralCase
+from text2sql_lightning.data.build.prepare import PreparedRow, prepare_row
+from text2sql_lightning.data.build.report import Members, RecordCounts, TokenCounter, make_report
+from text2sql_lightning.data.build.settings import BuildSettings
 from text2sql_lightning.data.build.split import SPLITS, split_rows
+from text2sql_lightning.data.build.store import RowStore
+from text2sql_lightning.data.build.workers import RowMap, row_map
 from text2sql_lightning.data.records import Record
 from text2sql_lightning.data.sources import RawRow
 from text2sql_lightning.errors import DataError
 from text2sql_lightning.text.prompts import INSTRUCTION, format_input
 
-ROWS_FOR_POOL: Final = 2000
-"""From more rows than this on, several processes are worth their start."""
-
-_CHUNK: Final = 100
-_CHUNKS_A_WORKER: Final = 2
+RecordSink: TypeAlias = Callable[[str, Record], None]
+"""Takes the split and the record; all of train come first, then those of val, then those of test."""
 
 
 @dataclass(frozen=True)
@@ -52,13 +54,9 @@ class BuiltDataset:
 
 
 def build_dataset(
-    rows: Sequence[RawRow],
-    settings: BuildSettings,
-    *,
-    count_tokens: Callable[[Sequence[str]], list[int]] | None = None,
-    progress: bool = False,
+    rows: Iterable[RawRow], settings: BuildSettings, *, count_tokens: TokenCounter | None = None, progress: bool = False
 ) -> BuiltDataset:
-    """Clean, decontaminate and split rows, and make records of them.
+    """Clean, decontaminate and split rows, and make records of them; `stream_dataset` with the records in lists.
 
     Args:
         rows: The rows of the source, in its order.
@@ -72,171 +70,171 @@ def build_dataset(
     Raises:
         DataError: No row is left, or too few for the splits; or a Spider folder cannot be read.
     """
-    detector = Detector.for_spider(settings.decontaminate_against) if settings.decontaminate else None
-    sample = sample_rows(rows, settings)
-    with _row_map(settings, len(sample)) as map_rows:
-        kept, dropped = _select(_clean_all(sample, settings, detector, map_rows, progress))
-        if not kept:
-            raise DataError(f"none of {len(sample)} rows can be used; {_most_frequent(dropped)}")
-        unmixed = split_rows(kept, settings)
-        splits = unmixed | {"train": mix_rows(unmixed["train"], settings.mix, settings.seed)}
-        # Few chunks: each carries the index of columns along.
-        map_far = partial(map_rows, chunksize=max(_CHUNK, len(kept) // (_CHUNKS_A_WORKER * settings.workers)))
-        distracted = distract_splits(splits, settings.distractors, settings.seed, map_far)
-    records = _make_records(splits, distracted, settings)
-    report = make_report(
-        settings=settings,
-        rows_in_source=len(rows),
-        rows_read=len(sample),
-        dropped=dropped,
-        splits=splits,
-        records=records,
-        distracted=distracted,
-        count_tokens=count_tokens,
-        benchmarks=detector.benchmarks if detector else (),
-        same_tables=Counter(row.query.tables for row in kept if detector and detector.has_tables(row.query)),
-    )
-    report["by_source"] = source_figures(dropped, unmixed, splits)
+    records: dict[str, list[Record]] = {split: [] for split in SPLITS}
+    with TemporaryDirectory() as folder:
+        report = stream_dataset(
+            rows,
+            settings,
+            Path(folder),
+            lambda split, record: records[split].append(record),
+            count_tokens=count_tokens,
+            progress=progress,
+        )
     return BuiltDataset(records["train"], records["val"], records["test"], report)
 
 
-def sample_rows(rows: Sequence[RawRow], settings: BuildSettings) -> list[RawRow]:
-    """Take `max_rows` rows at random, in their order: the first ones of a file are often of one kind.
+def stream_dataset(
+    rows: Iterable[RawRow],
+    settings: BuildSettings,
+    folder: Path,
+    add_record: RecordSink,
+    *,
+    count_tokens: TokenCounter | None = None,
+    progress: bool = False,
+) -> dict[str, Any]:
+    """Clean, decontaminate and split rows, and hand on one record after the other.
+
+    Rows wait on disk between the steps; in memory is what `KeptRows` holds of each.
 
     Args:
-        rows: All rows.
+        rows: The rows of the source, in its order; read once, and to their end before the first one is cleaned.
+        settings: What to do. The same rows and settings give the same result.
+        folder: An empty folder with room for the rows twice. Nothing in it is needed afterwards.
+        add_record: Takes the records.
+        count_tokens: Gives the lengths of texts in tokens, for the report.
+        progress: Whether to show progress bars on stderr.
+
+    Returns:
+        The report.
+
+    Raises:
+        DataError: No row is left, or too few for the splits; or a Spider folder cannot be read.
+    """
+    detector = Detector.for_spider(settings.decontaminate_against) if settings.decontaminate else None
+    with closing(RowStore(folder)) as store:
+        in_source = store.add_raw(rows)
+        sample = sample_places(in_source, settings)
+        with row_map(settings.workers, len(sample)) as map_rows:
+            build = _Build(settings, store, map_rows, progress)
+            build.clean(sample, detector)
+            unmixed = build.split()
+            splits = unmixed | {"train": mix_rows(unmixed["train"], build.kept, settings.mix, settings.seed)}
+            members = Members(build.kept, splits, build.record_groups(splits))
+            counts = build.make_records(members, folder / "columns.sqlite", count_tokens, add_record)
+    report = make_report(
+        settings=settings,
+        rows_in_source=in_source,
+        rows_read=len(sample),
+        drops=build.drops,
+        members=members,
+        counts=counts,
+        benchmarks=detector.benchmarks if detector else (),
+        same_tables=build.same_tables,
+    )
+    report["by_source"] = source_figures(build.drops.by_source, build.kept, unmixed, splits)
+    return report
+
+
+def sample_places(rows: int, settings: BuildSettings) -> Sequence[int]:
+    """Choose `max_rows` rows at random, in their order: the first ones of a file are often of one kind.
+
+    Args:
+        rows: Number of all rows.
         settings: Number of rows and seed.
 
     Returns:
-        The sample; all rows when there are no more.
+        The places of the sample; all where there are no more.
     """
-    if settings.max_rows is None or settings.max_rows >= len(rows):
-        return list(rows)
-    chosen = Random(f"{settings.seed} sample").sample(range(len(rows)), settings.max_rows)
-    return [rows[at] for at in sorted(chosen)]
+    if settings.max_rows is None or settings.max_rows >= rows:
+        return range(rows)
+    return sorted(Random(f"{settings.seed} sample").sample(range(rows), settings.max_rows))
 
 
-@contextmanager
-def _row_map(settings: BuildSettings, rows: int) -> Iterator[Callable[..., Iterator[Any]]]:
-    """Give a `map` that calls a function for each row in the settings' number of processes, or in this one."""
-    if settings.workers == 1 or rows <= ROWS_FOR_POOL:
-        yield _map_here
-        return
-    pool = ProcessPoolExecutor(settings.workers, mp_context=get_context("spawn"), initializer=_ignore_interrupt)
+class _Build:
+    """The steps of a build, and what they know of the rows.
 
-    def map_in_pool(function: Callable[[Any], Any], items: Iterable[Any], *, chunksize: int) -> Iterator[Any]:
-        with _interrupts_held():
-            return pool.map(function, items, chunksize=chunksize)  # starts the workers, which inherit what is held
+    Attributes:
+        kept: Facts about the rows that are kept.
+        drops: What is known of the others.
+        same_tables: How many kept rows stand on each set of tables that a benchmark's query stands on.
+    """
 
-    try:
-        yield map_in_pool
-    finally:
-        pool.shutdown(cancel_futures=True)
+    def __init__(self, settings: BuildSettings, store: RowStore, map_rows: RowMap, progress: bool) -> None:
+        self.kept = KeptRows(store.connection)
+        self.drops = Drops()
+        self.same_tables = Counter[tuple[str, ...]]()
+        self._settings, self._store, self._map_rows = settings, store, map_rows
+        self._bar = partial(tqdm, unit="row", disable=None if progress else True)  # None: none where stderr is a file
+        self._groups = array("I")
 
+    def clean(self, sample: Sequence[int], detector: Detector | None) -> None:
+        """Clean the rows and put those that are kept into the store."""
+        prepare = partial(prepare_row, literal_case=self._settings.literal_case, detector=detector)
+        prepared = self._map_rows(prepare, self._store.raw(sample))
+        for row in self._bar(prepared, desc="clean", total=len(sample)):
+            if isinstance(row, DroppedRow):
+                self.drops.add(row)
+            else:
+                self._keep(row)
+        if not len(self.kept):
+            raise DataError(f"none of {len(sample)} rows can be used; {self.drops.most_frequent()}")
+        self.kept.number_keys()
 
-def _map_here(function: Callable[[Any], Any], rows: Iterable[Any], *, chunksize: int) -> Iterator[Any]:
-    del chunksize
-    return map(function, rows)
+    def _keep(self, row: PreparedRow) -> None:
+        """Keep a row unless the same one came before."""
+        place = len(self.kept)
+        first = self._store.first_place(row.digest, place)
+        if first != place:
+            source, index = self.kept.sources[self.kept.source[first]], self.kept.index[first]
+            of_source = "" if source == row.facts.source else f" of {source}"
+            raw = pickle.loads(row.row).row
+            self.drops.add(DroppedRow(raw, "duplicate", f"same as row {index}{of_source}"))
+            return
+        self._store.keep(place, row.row)
+        self.kept.add(row.facts)
+        if row.benchmark_tables is not None:
+            self.same_tables[row.benchmark_tables] += 1
 
+    def split(self) -> "dict[str, array[int]]":
+        """Divide the rows."""
+        self._groups = row_groups(self.kept, self._settings.split_by)
+        return split_rows(self.kept, self._groups, self._settings)
 
-def _clean_all(
-    rows: Sequence[RawRow],
-    settings: BuildSettings,
-    detector: Detector | None,
-    map_rows: Callable[..., Iterator[Any]],
-    progress: bool,
-) -> Iterator[CleanRow | DroppedRow]:
-    clean = partial(_prepare, literal_case=settings.literal_case, detector=detector)
-    # disable=None: no bar where stderr is a file.
-    with tqdm(total=len(rows), desc="rows", unit="row", disable=None if progress else True) as bar:
-        for result in map_rows(clean, rows, chunksize=_CHUNK):
-            yield result
-            bar.update()
+    def record_groups(self, splits: Mapping[str, Sequence[int]]) -> "array[int]":
+        """Find the groups that records name: those of their schemas, and of the rows that became records alone."""
+        if self._settings.split_by == "schema" and not self._settings.mix:
+            return self._groups
+        counts = Counter(place for places in splits.values() for place in places)
+        return row_groups(self.kept, "schema", array("I", (counts[place] for place in range(len(self.kept)))))
 
-
-@contextmanager
-def _interrupts_held() -> Iterator[None]:
-    """Hold Ctrl-C back while workers start: they inherit this, so that none is interrupted before it can ignore it."""
-    if not hasattr(signal, "pthread_sigmask"):
-        yield
-        return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-def _ignore_interrupt() -> None:
-    """Leave Ctrl-C to the main process, which then stops the workers."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-
-def _prepare(row: RawRow, literal_case: LiteralCase, detector: Detector | None) -> CleanRow | DroppedRow:
-    """Clean one row and search the benchmarks for it."""
-    cleaned = clean_row(row, literal_case)
-    if isinstance(cleaned, DroppedRow) and cleaned.reason == TOO_LONG:
-        return cleaned  # nobody's benchmark; and features of megabytes take minutes
-    # Whatever else is wrong with the row, so that the number of rows found says something about the source.
-    match = _contamination(cleaned, detector) if detector else None
-    return DroppedRow(row, f"contaminated_{match.kind}", row.answer, match) if match else cleaned
-
-
-def _contamination(row: CleanRow | DroppedRow, detector: Detector) -> Match | None:
-    if isinstance(row, CleanRow):
-        return detector.find(row.row.question, row.query)
-    return detector.find(row.row.question, normal_query(row.row.answer))
-
-
-def _select(cleaned: Iterable[CleanRow | DroppedRow]) -> tuple[list[CleanRow], list[DroppedRow]]:
-    """Drop rows that stand there twice."""
-    kept: list[CleanRow] = []
-    dropped: list[DroppedRow] = []
-    seen: dict[tuple[str, str, str], RawRow] = {}
-    for row in cleaned:
-        if isinstance(row, DroppedRow):
-            dropped.append(row)
-            continue
-        first = seen.setdefault((row.question, row.schema_id, row.sql), row.row)
-        if first is not row.row:
-            of_source = "" if first.source == row.row.source else f" of {first.source}"
-            dropped.append(DroppedRow(row.row, "duplicate", f"same as row {first.index}{of_source}"))
-            continue
-        kept.append(row)
-    return kept, dropped
-
-
-def _most_frequent(dropped: Sequence[DroppedRow]) -> str:
-    reasons = [row.reason for row in dropped]
-    reason = max(sorted(set(reasons)), key=reasons.count)
-    example = next(row for row in dropped if row.reason == reason)
-    detail = example.detail if len(example.detail) <= 120 else f"{example.detail[:117]}..."
-    return f"most were dropped as {reason}, row {example.row.index} for one: {detail}"
-
-
-def _make_records(
-    splits: Mapping[str, Sequence[CleanRow]], distracted: Mapping[str, Sequence[Distracted]], settings: BuildSettings
-) -> dict[str, list[Record]]:
-    members = [row for split in SPLITS for row in splits[split]]
-    groups = dict(zip(map(_place, members), row_groups(members, "schema"), strict=True))
-    return {
-        split: [
-            _make_record(row, distractors, f"sqlcc-{split}-{number:06d}", split, groups[_place(row)], settings)
-            for number, (row, distractors) in enumerate(zip(splits[split], distracted[split], strict=True), start=1)
-        ]
-        for split in splits
-    }
-
-
-def _place(row: CleanRow) -> tuple[str, int]:
-    return row.row.source, row.row.index
+    def make_records(
+        self, members: Members, index_file: Path, count_tokens: TokenCounter | None, add_record: RecordSink
+    ) -> RecordCounts:
+        """Give the rows distractors and make records of them."""
+        counts = RecordCounts(count_tokens)
+        stored = {split: self._store.rows(places) for split, places in members.splits.items()}
+        places = (place for split in stored for place in members.splits[split])
+        distracted = distract_splits(
+            stored, self._settings.distractors, self._settings.seed, self._map_rows, index_file
+        )
+        numbers = Counter[str]()
+        with closing(distracted):
+            rows = self._bar(distracted, desc="distractors", total=sum(map(len, members.splits.values())))
+            for (split, row, result), place in zip(rows, places, strict=True):
+                numbers[split] += 1
+                group = group_name(self.kept, members.groups[place])
+                record = _make_record(row, result, split, numbers[split], group, self._settings)
+                counts.add(split, row, result, record)
+                add_record(split, record)
+        counts.finish()
+        return counts
 
 
 def _make_record(
-    row: CleanRow, distracted: Distracted, name: str, split: str, group: str, settings: BuildSettings
+    row: CleanRow, distracted: Distracted, split: str, number: int, group: str, settings: BuildSettings
 ) -> Record:
     return Record(
-        id=name,
+        id=f"sqlcc-{split}-{number:06d}",
         instruction=INSTRUCTION,
         input=format_input(distracted.context, row.question),
         output=row.sql,

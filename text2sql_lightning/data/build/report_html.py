@@ -5,8 +5,8 @@ from html import escape
 from typing import Any, Final
 
 from text2sql_lightning.data.build.constructs import CONSTRUCTS
+from text2sql_lightning.data.build.kept import LEVELS
 from text2sql_lightning.data.build.pictures import bars, columns, grouped_bars, histogram, strip
-from text2sql_lightning.data.build.report import LEVELS
 
 _ROWS: Final = 12
 _STYLE: Final = """

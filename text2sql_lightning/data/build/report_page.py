@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from text2sql_lightning.data.build.distract_report import distractor_lines
-from text2sql_lightning.data.build.report import LEVELS
+from text2sql_lightning.data.build.kept import LEVELS
 
 _MOST_ROWS: Final = 200
 

@@ -1,16 +1,19 @@
 """Divide rows into train, val and test so that no schema, no question and no query stands in two of them."""
 
-from collections import Counter, defaultdict
+from array import array
+from collections import Counter, defaultdict, deque
 from collections.abc import Mapping, Sequence
 from random import Random
-from typing import Final
+from typing import Final, TypeAlias
 
-from text2sql_lightning.data.build.clean import CleanRow
-from text2sql_lightning.data.build.groups import row_groups
+from text2sql_lightning.data.build.kept import LEVELS, KeptRows
 from text2sql_lightning.data.build.settings import BuildSettings
 from text2sql_lightning.errors import DataError
 
 SPLITS: Final = ("train", "val", "test")
+
+Kind: TypeAlias = tuple[tuple[str, int], ...]
+"""How many rows of each hardness a group has, by the names of hardness in their order."""
 
 _LARGEST_PART: Final = 0.1
 """A group may be this part of val or test; or `_USUAL_GROUPS` times the mean group where that is more."""
@@ -18,79 +21,117 @@ _LARGEST_PART: Final = 0.1
 _USUAL_GROUPS: Final = 4
 
 
-def split_rows(rows: Sequence[CleanRow], settings: BuildSettings) -> dict[str, list[CleanRow]]:
+def split_rows(rows: KeptRows, groups: Sequence[int], settings: BuildSettings) -> dict[str, "array[int]"]:
     """Divide rows.
 
     Args:
         rows: The rows in any order.
-        settings: Ratios, seed, and whether rows of a schema stay together.
+        groups: The group of each row, as `row_groups` gives it.
+        settings: Ratios and seed.
 
     Returns:
-        The rows of each split, each in a seeded order. Val and test have about the same share of each hardness as all
-        rows have.
+        The places of each split's rows, in a seeded order. Val and test have about the same share of each hardness as
+        all rows have.
 
     Raises:
         DataError: A split that should have rows gets none.
     """
-    groups: dict[str, list[CleanRow]] = defaultdict(list)
-    for row, group in zip(rows, row_groups(rows, settings.split_by), strict=True):
-        groups[group].append(row)
-    assigned = _assign({group: Counter(row.hardness for row in members) for group, members in groups.items()}, settings)
-    splits: dict[str, list[CleanRow]] = {}
-    for split in SPLITS:
-        members = [row for group, split_of in assigned.items() if split_of == split for row in groups[group]]
-        members.sort(key=lambda row: (row.row.source, row.row.index))
-        Random(f"{settings.seed} order {split}").shuffle(members)
-        splits[split] = members
-    _check_sizes(splits, settings, len(groups))
+    found = _Groups(rows, groups)
+    assigned = _assign(found, settings)
+    splits: dict[str, array[int]] = {}
+    ordered = rows.in_order()
+    for number, split in enumerate(SPLITS):
+        splits[split] = array("I", (at for at in ordered if assigned[found.number[groups[at]]] == number))
+        Random(f"{settings.seed} order {split}").shuffle(splits[split])
+    _check_sizes(splits, settings, len(found))
     return splits
 
 
-def _assign(groups: Mapping[str, Counter[str]], settings: BuildSettings) -> dict[str, str]:
+class _Groups:
+    """Groups, numbered in the order of their names, and how many rows of each hardness they have.
+
+    Attributes:
+        number: The number of each group by the key that stands for it.
+        kind: For each group a place in `kinds`.
+        kinds: Numbers of rows by hardness; few differ.
+    """
+
+    def __init__(self, rows: KeptRows, groups: Sequence[int]) -> None:
+        import numpy as np
+
+        found = np.unique(np.asarray(groups))
+        roots = found[np.argsort(np.asarray(rows.hashes)[found])].tolist()
+        self.number = array("I", bytes(4 * len(rows.hashes)))
+        for number, root in enumerate(roots):
+            self.number[root] = number
+        counts = [array("I", bytes(4 * len(roots))) for _ in LEVELS]
+        for place, group in enumerate(groups):
+            counts[rows.hardness[place]][self.number[group]] += 1
+        numbers: dict[Kind, int] = {}
+        self.kind = array("I")
+        for of_group in zip(*counts, strict=True):
+            kind = tuple(sorted((level, count) for level, count in zip(LEVELS, of_group, strict=True) if count))
+            self.kind.append(numbers.setdefault(kind, len(numbers)))
+        self.kinds = [Counter(dict(kind)) for kind in numbers]
+
+    def __len__(self) -> int:
+        return len(self.kind)
+
+    def __getitem__(self, group: int) -> Counter[str]:
+        return self.kinds[self.kind[group]]
+
+
+def _assign(groups: _Groups, settings: BuildSettings) -> bytearray:
     """Give test, then val, groups in a seeded order until it has its share of the rows of each hardness.
 
     A group that would be a large part of a split goes to train, or the split's figures would be those of one schema.
+
+    Returns:
+        The split of each group, a place in `SPLITS`.
     """
     levels = Counter[str]()
-    for counts in groups.values():
-        levels.update(counts)
+    for group in range(len(groups)):
+        levels.update(groups[group])
     total = levels.total()
-    order = sorted(groups)
+    order = list(range(len(groups)))
     Random(f"{settings.seed} split").shuffle(order)
     # Rare rows stand in large groups, which find no room later on.
-    order.sort(key=lambda group: min(levels[level] for level in groups[group]))
+    rarest = [min(levels[level] for level in kind) for kind in groups.kinds]
+    order.sort(key=lambda group: rarest[groups.kind[group]])
     usual = _USUAL_GROUPS * total / len(groups)
-    assigned = dict.fromkeys(order, "train")
+    assigned = bytearray(len(groups))
     for split, ratio in (("test", settings.test_ratio), ("val", settings.val_ratio)):
         room = _share(total, ratio)
         largest = max(room * _LARGEST_PART, usual)
-        free = [group for group in order if assigned[group] == "train" and groups[group].total() <= largest]
+        free = [group for group in order if not assigned[group] and groups[group].total() <= largest]
         wanted = {level: count * ratio for level, count in levels.items()}
-        assigned |= dict.fromkeys(_choose({group: groups[group] for group in free}, wanted, room), split)
-    _fill_empty(assigned, {group: counts.total() for group, counts in groups.items()}, settings)
+        for group in _choose(groups, free, wanted, room):
+            assigned[group] = SPLITS.index(split)
+    _fill_empty(assigned, groups, order, settings)
     return assigned
 
 
-def _choose(groups: Mapping[str, Counter[str]], wanted: Mapping[str, float], room: int) -> list[str]:
+def _choose(groups: _Groups, free: Sequence[int], wanted: Mapping[str, float], room: int) -> list[int]:
     """Choose groups so that their rows are as many as there is room for, and of each hardness as many as wanted."""
     missing = dict(wanted)
-    chosen: list[str] = []
-    left: dict[tuple[tuple[str, int], ...], list[str]] = defaultdict(list)
+    chosen: list[int] = []
+    left: dict[Kind, deque[int]] = defaultdict(deque)
 
-    def take(name: str) -> int:
-        chosen.append(name)
-        for level, count in groups[name].items():
+    def take(group: int) -> int:
+        chosen.append(group)
+        for level, count in groups[group].items():
             missing[level] -= count
-        return groups[name].total()
+        return groups[group].total()
 
-    for name, counts in groups.items():
+    for group in free:
+        counts = groups[group]
         if counts.total() <= room and all(count <= missing[level] + 0.5 for level, count in counts.items()):
-            room -= take(name)
+            room -= take(group)
         else:
-            left[tuple(sorted(counts.items()))].append(name)
+            left[tuple(counts.items())].append(group)
     while fitting := [kind for kind, names in left.items() if names and groups[names[0]].total() <= room]:
         best = max(fitting, key=lambda kind: (_gain(dict(kind), missing, wanted), kind))
-        room -= take(left[best].pop(0))
+        room -= take(left[best].popleft())
     return chosen
 
 
@@ -102,19 +143,19 @@ def _gain(counts: Mapping[str, int], missing: Mapping[str, float], wanted: Mappi
     )
 
 
-def _fill_empty(assigned: dict[str, str], sizes: Mapping[str, int], settings: BuildSettings) -> None:
+def _fill_empty(assigned: bytearray, groups: _Groups, order: Sequence[int], settings: BuildSettings) -> None:
     """Where every group is larger than a split, which happens with few rows, give it the smallest."""
     for split, ratio in (("val", settings.val_ratio), ("test", settings.test_ratio)):
-        train = [group for group, name in assigned.items() if name == "train"]
-        if ratio and split not in assigned.values() and len(train) > 1:
-            assigned[min(train, key=sizes.__getitem__)] = split
+        train = [group for group in order if not assigned[group]]
+        if ratio and SPLITS.index(split) not in assigned and len(train) > 1:
+            assigned[min(train, key=lambda group: groups[group].total())] = SPLITS.index(split)
 
 
 def _share(total: int, ratio: float) -> int:
     return max(1, round(total * ratio)) if ratio else 0
 
 
-def _check_sizes(splits: Mapping[str, Sequence[CleanRow]], settings: BuildSettings, groups: int) -> None:
+def _check_sizes(splits: Mapping[str, Sequence[int]], settings: BuildSettings, groups: int) -> None:
     wanted: dict[str, float] = {"train": 1, "val": settings.val_ratio, "test": settings.test_ratio}
     for split in SPLITS:
         if wanted[split] and not splits[split]:
