@@ -6,6 +6,8 @@ OUT ?= outputs/quickstart
 SEED ?= 42
 SPIDER ?= ../shared/data/spider
 UNSLOTH := unsloth==2026.10.9 unsloth_zoo==2026.10.9
+# Two processes with a thread each: tiny matrices gain nothing from more threads. A file's tests stay together.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 export HF_HUB_DISABLE_TELEMETRY := 1
 .PHONY: setup quickstart test test-slow test-gpu lint format docs sample bench audit clean
 
@@ -31,10 +33,10 @@ format: setup
 	$(BIN)/ruff format .
 
 test: lint  ## lint, types, tiers unit and integration
-	$(BIN)/python -m pytest -m "(unit or integration) and not slow" tests
+	$(PYTEST) -m "(unit or integration) and not slow" tests
 
 test-slow: setup  ## the full "must hold" runs
-	$(BIN)/python -m pytest -m slow tests
+	$(PYTEST) -m slow tests
 
 test-gpu: setup  ## needs a CUDA device
 	$(BIN)/python -m pytest -m gpu tests/gpu
