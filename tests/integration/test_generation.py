@@ -13,7 +13,7 @@ from text2sql_lightning.modeling import grouped_attention
 from text2sql_lightning.modeling.settings import GenerationSettings
 from text2sql_lightning.tokenizer import encode_prompt, load_tokenizer
 
-pytestmark = pytest.mark.unit
+pytestmark = pytest.mark.integration
 
 PROMPTS = ["SELECT", "How many singers are older than thirty years?\n" * 3, "Which city? ", "a", "### Response:\n"]
 

@@ -8,7 +8,7 @@ from torch.nn.attention.flex_attention import create_block_mask
 from text2sql_lightning.modeling.flex_attention import attend_in_blocks, block_mask, ends_of_readers, has_flex_kernel
 from text2sql_lightning.modeling.segment_attention import segment_attention
 
-pytestmark = pytest.mark.unit
+pytestmark = pytest.mark.integration
 
 SEGMENTS = [(3, ()), (2, (0,)), (4, (0, 1)), (1, (0, 1)), (1, ()), (5, (4,))]
 
