@@ -109,8 +109,7 @@ class Text2SQLModule(LightningModule):
         self._step_tokens = 0
         self._step_sums: list[CompletionLoss] = []
         self._micro_batches = MicroBatches(self.completion_loss, self._trained_weights)
-        self._batch: dict[str, Any] = {}
-        self._stand_in: Tensor | None = None
+        self._batch_size = 0
         self._val_loss = MeanMetric()
         self._val_accuracy = MeanMetric()
 
@@ -178,26 +177,21 @@ class Text2SQLModule(LightningModule):
         """Give the loss of a micro-batch in units that `on_before_optimizer_step` turns into a mean over tokens."""
         self._step_tokens += batch["num_tokens"]
         scale = self.trainer.accumulate_grad_batches / LOSS_UNIT
-        self._batch = batch
+        self._batch_size = len(batch["ids"])
         if self.trainer.model is self:  # nothing around it, such as DDP, that waits for other processes
-            # Lightning gets a stand-in: nobody else may hold a graph that has to be freed when memory runs out.
-            self._stand_in = torch.zeros((), device=self.device, requires_grad=True)
-            return self._stand_in * scale
-        with named_out_of_memory(len(batch["ids"])):
+            return self._micro_batches.begin(batch, self.device) * scale
+        with named_out_of_memory(self._batch_size):
             sums = self.completion_loss(batch)
         self._step_sums.append(CompletionLoss(sums.loss_sum.detach(), sums.num_targets, sums.num_correct))
         return sums.loss_sum * scale
 
     def backward(self, loss: Tensor, *args: Any, **kwargs: Any) -> None:
         """Add the gradient of the micro-batch; in a single process this computes the loss as well, see MicroBatches."""
-        if self._stand_in is None:
-            with named_out_of_memory(len(self._batch["ids"])):
+        if self.trainer.model is not self:
+            with named_out_of_memory(self._batch_size):
                 super().backward(loss, *args, **kwargs)
             return
-        (factor,) = torch.autograd.grad(loss, self._stand_in)  # with the scale of float16 in it
-        batch, self._batch, self._stand_in = self._batch, {}, None
-        autocast = self.trainer.precision_plugin.train_step_context
-        self._step_sums += self._micro_batches.add_gradient(batch, factor, autocast)
+        self._step_sums += self._micro_batches.finish(loss, self.trainer.precision_plugin.train_step_context)
 
     @property
     def out_of_memory_splits(self) -> int:

@@ -114,6 +114,17 @@ def tiny(tiny_llama_dir: Path, records_file: Callable[..., Path]) -> Tiny:
 
 
 @pytest.fixture(scope="session")
+def uneven(tiny: Tiny, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Eight records with targets of 5 to 300 tokens: a mean over batches or ranks would not be one over tokens."""
+    path = tmp_path_factory.mktemp("uneven") / "train.jsonl"
+    records = [json.loads(line) for line in tiny.train.read_text(encoding="utf-8").splitlines()]
+    for index, record in enumerate(records):
+        record["output"] = "SELECT " + ", ".join(f"c{number}" for number in range(4 ** (index % 4)))
+    path.write_text("".join(json.dumps(record) + "\n" for record in records), encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="session")
 def tiny_run(tiny: Tiny, text2sql: Callable[..., Outcome], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The output folder of a finished fit of 6 steps, one and a half epochs. Tests copy it before they change it."""
     folder = tmp_path_factory.mktemp("tiny_run") / "run"

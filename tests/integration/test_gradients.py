@@ -1,6 +1,5 @@
 """Micro-batches, padding and accumulation change nothing: the gradient is that of the mean over target tokens."""
 
-import json
 from typing import Any
 
 import pytest
@@ -25,17 +24,6 @@ class Recorded(Text2SQLModule):
     ) -> Any:
         self.gradients = {name: p.grad.clone() for name, p in self.named_parameters() if p.grad is not None}
         self.logged = dict(self.trainer.callback_metrics)
-
-
-@pytest.fixture(scope="module")
-def uneven(tiny: Any, tmp_path_factory: pytest.TempPathFactory, read_lines: Any) -> Any:
-    """Eight records with targets of 5 to 300 tokens."""
-    path = tmp_path_factory.mktemp("uneven") / "train.jsonl"
-    records = read_lines(tiny.train)
-    for index, record in enumerate(records):
-        record["output"] = "SELECT " + ", ".join(f"c{number}" for number in range(4 ** (index % 4)))
-    path.write_text("".join(json.dumps(record) + "\n" for record in records), encoding="utf-8")
-    return path
 
 
 def gradients(

@@ -1,6 +1,5 @@
 """Two processes with DDP, started by Lightning: the gradient of one with the same batch, each file once, one end."""
 
-import json
 import os
 import signal
 import subprocess
@@ -38,17 +37,6 @@ def fit(script: Path, *flags: Any) -> None:
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, env=environment, timeout=300, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
-
-
-@pytest.fixture(scope="module")
-def uneven(tiny: Any, tmp_path_factory: pytest.TempPathFactory, read_lines: Any) -> Path:
-    """Eight records with targets of 5 to 300 tokens: a mean over ranks would not be one over tokens."""
-    path = tmp_path_factory.mktemp("uneven") / "train.jsonl"
-    records = read_lines(tiny.train)
-    for index, record in enumerate(records):
-        record["output"] = "SELECT " + ", ".join(f"c{number}" for number in range(4 ** (index % 4)))
-    path.write_text("".join(json.dumps(record) + "\n" for record in records), encoding="utf-8")
-    return path
 
 
 @pytest.mark.parametrize(

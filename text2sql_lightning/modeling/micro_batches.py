@@ -32,8 +32,24 @@ class MicroBatches:
         self._loss_of = loss_of
         self._weights = weights
         self._too_large = float("inf")
+        self._batch: dict[str, Any] = {}
+        self._stand_in = torch.zeros(())
         self.splits = 0
         """How often memory did not suffice."""
+
+    def begin(self, batch: dict[str, Any], device: torch.device) -> Tensor:
+        """Take a micro-batch, and give Lightning a stand-in for its loss, a scalar.
+
+        Nobody else may hold a graph that has to be freed when memory runs out.
+        """
+        self._batch, self._stand_in = batch, torch.zeros((), device=device, requires_grad=True)
+        return self._stand_in
+
+    def finish(self, loss: Tensor, autocast: Callable[[], AbstractContextManager[Any]]) -> list[CompletionLoss]:
+        """Compute the micro-batch of `begin`; `loss` is what Lightning made of its stand-in, with float16's scale."""
+        (factor,) = torch.autograd.grad(loss, self._stand_in)
+        batch, self._batch = self._batch, {}
+        return self.add_gradient(batch, factor, autocast)
 
     def add_gradient(
         self, batch: dict[str, Any], factor: Tensor, autocast: Callable[[], AbstractContextManager[Any]]
