@@ -6,6 +6,7 @@ import random
 import shutil
 import sys
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -47,6 +48,13 @@ _QUESTIONS = (
     ("What is the largest {number} for the {text} 'Alpha {limit}'?",
      "SELECT MAX({number}) FROM {table} WHERE {text} = 'Alpha {limit}'"),
 )  # fmt: skip
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Refuse an id that holds the clock: processes that share the tests must collect the same ones."""
+    today = datetime.now(UTC).date().isoformat()
+    if changing := [item.nodeid for item in items if today in item.nodeid]:
+        raise pytest.UsageError(f"{changing[0]} has today's date in its id; give the value in the test, or an id")
 
 
 @pytest.fixture(autouse=True)

@@ -4,7 +4,11 @@ from functools import partial
 
 import pytest
 
+from text2sql_lightning.data.build import workers
+from text2sql_lightning.data.build.pipeline import build_dataset
+from text2sql_lightning.data.build.settings import BuildSettings
 from text2sql_lightning.data.build.workers import row_map
+from text2sql_lightning.data.sources import RawRow
 
 pytestmark = pytest.mark.integration
 
@@ -28,3 +32,15 @@ def test_results_come_in_order_and_rows_do_not_pile_up() -> None:
         assert process != os.getpid()
         assert [number for number, _ in results] == [3 * row for row in range(1, 5000)]
         assert list(map_rows(partial(numbered, by=0), [])) == []
+
+
+def test_a_build_in_several_processes_gives_the_same_result(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = [
+        RawRow(f"Which song is called {n}?", f"CREATE TABLE song_{n // 9} (title TEXT)",
+               f"SELECT title FROM song_{n // 9} WHERE title = '{n}'", n, "rows.jsonl")
+        for n in range(300)
+    ]  # fmt: skip
+    one = build_dataset(rows, BuildSettings(val_ratio=0.1))
+    assert one.report["rows_kept"] == 300
+    monkeypatch.setattr(workers, "ROWS_FOR_POOL", 200)
+    assert build_dataset(rows, BuildSettings(val_ratio=0.1, workers=2)) == one

@@ -2,7 +2,10 @@
 
 import gzip
 import json
+import os
 import re
+import subprocess
+import sys
 from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
@@ -119,3 +122,13 @@ def test_every_answer_runs_and_answers_something(rows: list[dict[str, str]]) -> 
     for row in rows:
         result = databases[row["domain"]].rows(row["answer"])
         assert any(value not in (None, 0) for line in result for value in line), row
+
+
+def test_bytes_do_not_depend_on_the_hash_seed(tmp_path: Path) -> None:
+    files = []
+    for hash_seed in ("1", "2"):
+        files.append(tmp_path / f"{hash_seed}.jsonl.gz")
+        command = [sys.executable, "-m", "text2sql_lightning.sample", "--out", str(files[-1]), "--rows_per_schema", "3"]
+        environment = {**os.environ, "PYTHONHASHSEED": hash_seed}
+        subprocess.run(command, check=True, env=environment, capture_output=True, timeout=120)
+    assert files[0].read_bytes() == files[1].read_bytes()

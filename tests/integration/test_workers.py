@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from text2sql_lightning.evaluation.execution_accuracy import score_many
 from text2sql_lightning.sql.workers import Lost, WorkerLimits, map_chunks
 
 pytestmark = pytest.mark.integration
@@ -187,3 +188,12 @@ def test_what_lies_in_the_working_directory_is_not_imported(tmp_path: Path, monk
     (tmp_path / "pickle.py").write_text("raise SystemExit('imported')")
     monkeypatch.chdir(tmp_path)
     assert run(sorted, [[2, 1]]) == [[1, 2]]
+
+
+def test_verdicts_do_not_depend_on_workers() -> None:
+    song, gold = "CREATE TABLE song (name VARCHAR, genre VARCHAR)", "SELECT name FROM song WHERE genre = 'Rock'"
+    items = [(song, gold, predicted) for predicted in [gold, "SELECT name FROM song", "nonsense"] * 12]
+    alone = score_many(items, seed=1)
+    assert [(verdict.exec, verdict.error) for verdict in alone[:3]] == [(True, None), (False, None), (False, "syntax")]
+    assert score_many(items, seed=1, workers=2) == alone
+    assert score_many([], seed=1, workers=2) == []

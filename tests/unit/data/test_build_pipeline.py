@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from text2sql_lightning.data.build import workers
 from text2sql_lightning.data.build.fingerprints import fingerprint
 from text2sql_lightning.data.build.normal_form import normal_query
 from text2sql_lightning.data.build.pipeline import build_dataset, sample_places
@@ -148,13 +147,6 @@ def test_the_same_rows_and_seed_give_the_same_result() -> None:
     assert first == again
     other = build_dataset(rows, BuildSettings(seed=7))
     assert [record.meta["row"] for record in other.train] != [record.meta["row"] for record in first.train]
-
-
-def test_several_processes_give_the_same_result(monkeypatch: pytest.MonkeyPatch) -> None:
-    rows = good_rows(300)
-    one = build_dataset(rows, BuildSettings())
-    monkeypatch.setattr(workers, "ROWS_FOR_POOL", 200)
-    assert build_dataset(rows, BuildSettings(workers=2)) == one
 
 
 def test_a_sample_is_taken_from_everywhere() -> None:

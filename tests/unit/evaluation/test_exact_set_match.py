@@ -22,7 +22,6 @@ from text2sql_lightning.sql.schema import Schema
 pytestmark = pytest.mark.unit
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"
-SPIDER = Path(__file__).parents[4] / "shared" / "data" / "spider"
 
 LIBRARY = Schema.from_ddl(
     "CREATE TABLE author (author_id INT PRIMARY KEY, name TEXT, born INT);"
@@ -120,27 +119,3 @@ def test_no_text_raises(sql: str) -> None:
 def test_no_parser_of_full_sql_is_loaded_for_it() -> None:
     code = "import sys, text2sql_lightning.evaluation.exact_set_match; sys.exit('sqlglot' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
-
-
-@pytest.mark.skipif(not SPIDER.is_dir(), reason="needs the reference data beside the repository")
-@pytest.mark.parametrize("system", ["codes-1b", "codes-7b", "dail-sql-gpt4", "graphix-t5"])
-def test_published_predictions(system: str) -> None:
-    schemas = read_schemas(SPIDER / "tables.json")
-    examples = json.loads((SPIDER / "dev.json").read_text(encoding="utf-8"))
-    predictions = (SPIDER / "predictions" / f"{system}.sql").read_text(encoding="utf-8").splitlines()
-    recorded = read_lines(SPIDER / "predictions" / f"{system}.reference.jsonl")
-    assert len(examples) == len(predictions) == len(recorded) == 1034
-    for example, predicted, line in zip(examples, predictions, recorded, strict=True):
-        gold, schema = example["query"], schemas[example["db_id"]]
-        assert exact_set_match(gold, predicted, schema) is bool(line["exact"]), (gold, predicted)
-        assert hardness(gold, schema) == line["hardness"], gold
-
-
-@pytest.mark.skipif(not SPIDER.is_dir(), reason="needs the reference data beside the repository")
-def test_gold_equals_itself() -> None:
-    schemas = read_schemas(SPIDER / "tables.json")
-    examples = json.loads((SPIDER / "dev.json").read_text(encoding="utf-8"))
-    pairs = [(example["query"], schemas[example["db_id"]]) for example in examples]
-    assert sum(exact_set_match(gold, gold, schema) for gold, schema in pairs) == 1034
-    ratings = Counter(hardness(gold, schema) for gold, schema in pairs)
-    assert ratings == {"easy": 248, "medium": 446, "hard": 174, "extra": 166}

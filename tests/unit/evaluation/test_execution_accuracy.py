@@ -157,14 +157,6 @@ def test_case_blind_compares_text_alone() -> None:
     assert execution_match(one, two, ordered=True, case_blind=True)
 
 
-def test_verdicts_do_not_depend_on_workers() -> None:
-    items = [(SONG, GOLD, predicted) for predicted in [GOLD, "SELECT name FROM song", "nonsense"] * 12]
-    alone = score_many(items, seed=1)
-    assert alone[:3] == [RIGHT, WRONG, Verdict(False, False, "syntax", True)]
-    assert score_many(items, seed=1, workers=2) == alone
-    assert score_many([], seed=1, workers=2) == []
-
-
 def test_a_query_that_kills_its_process_costs_one_verdict(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(execution_accuracy, "map_chunks", lambda *_, **__: iter([[RIGHT, Lost("crashed"), RIGHT]]))
     assert score_many([(SONG, GOLD, GOLD)] * 3) == [RIGHT, Verdict(False, False, "crashed", True), RIGHT]

@@ -155,7 +155,7 @@ def test_deep_nesting_is_no_trouble() -> None:
     assert schema_adherence("SELECT " + "(" * 3000 + "a" + ")" * 3000 + " FROM t", SCHEMA).reason == "syntax"
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(
     st.lists(
         st.sampled_from(

@@ -130,7 +130,7 @@ FRAGMENTS = st.lists(
 ANY_TEXT = st.one_of(FRAGMENTS, st.text(max_size=40))
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(ANY_TEXT)
 def test_twice_is_once_and_the_result_is_a_piece_of_the_text(text: str) -> None:
     sql = ensure_sql_only(text)
@@ -139,7 +139,7 @@ def test_twice_is_once_and_the_result_is_a_piece_of_the_text(text: str) -> None:
     assert not sql or sql[:6].upper().startswith(("SELECT", "WITH"))
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(FRAGMENTS, st.sampled_from(["", ";", "\n\nThe query", "###", "\n```\n", ")"]), ANY_TEXT)
 def test_nothing_that_follows_changes_a_complete_statement(text: str, end: str, suffix: str) -> None:
     text += end
