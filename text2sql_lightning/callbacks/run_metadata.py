@@ -21,7 +21,6 @@ class RunMetadata(Callback):
         """Record what the data module has read."""
         data = trainer.datamodule
         splits = [split for split in ("train", "val", "test", "predict") if data.file_sha256(split) is not None]
-        flags = {record.meta.get("decontaminated") for split in splits for record in data.records(split)}
         self._update(
             trainer,
             world_size=trainer.world_size,
@@ -29,8 +28,7 @@ class RunMetadata(Callback):
             dropped={split: data.dropped(split) for split in splits},
             num_train_examples=data.num_examples("train") if "train" in splits else None,
             num_val_examples=data.num_examples("val") if "val" in splits else None,
-            # One split that was not is enough; null where it is not known of all.
-            decontaminated=False if False in flags else flags.pop() if len(flags) == 1 else None,
+            decontaminated=data.decontaminated(),
         )
 
     def on_train_start(self, trainer: Any, pl_module: Any) -> None:

@@ -3,6 +3,7 @@
 import hashlib
 import random
 import signal
+from array import array
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -15,9 +16,10 @@ from torch.utils.data import DataLoader
 from text2sql_lightning.constants import DEFAULT_BASE_MODEL
 from text2sql_lightning.data.batching import LengthBucketBatchSampler, ResumableLoader
 from text2sql_lightning.data.collate import collate, collate_sequences, collate_shared_prefixes
-from text2sql_lightning.data.encoding import EncodedExample, EncodedSplit, encode_records
-from text2sql_lightning.data.records import Record, read_records
-from text2sql_lightning.data.token_cache import CACHED_FROM, cache_key, encode_once
+from text2sql_lightning.data.encoding import EncodedExample, EncodedSplit, Encoding, in_memory
+from text2sql_lightning.data.record_file import open_records
+from text2sql_lightning.data.records import Record
+from text2sql_lightning.data.token_cache import CACHED_FROM, cache_key, encode_once, lengths, schema_keys
 from text2sql_lightning.errors import ConfigError, DataError
 from text2sql_lightning.tokenizer import load_tokenizer
 
@@ -95,9 +97,10 @@ class Text2SQLDataModule(LightningDataModule):
         self.token_cache = token_cache
         self._check_settings()
         self._tokenizer: PreTrainedTokenizerBase | None = None
-        self._records: dict[Split, list[Record]] = {}
+        self._records: dict[Split, Sequence[Record]] = {}
         self._encoded: dict[Split, EncodedSplit] = {}
         self._sha256: dict[Split, str] = {}
+        self._decontaminated: dict[Split, set[Any]] = {}
 
     def _check_settings(self) -> None:
         at_least = {"max_seq_length": 2, "batch_size": 1, "eval_batch_size": 1, "num_workers": 0}
@@ -147,8 +150,11 @@ class Text2SQLDataModule(LightningDataModule):
             self._tokenizer = load_tokenizer(self.tokenizer_name)
         return self._tokenizer
 
-    def records(self, split: Split) -> list[Record]:
-        """The records of a split that has been set up, in order, those too long to be encoded included."""
+    def records(self, split: Split) -> Sequence[Record]:
+        """The records of a split that has been set up, in order, those too long to be encoded included.
+
+        Those of a large training file are read from it when they are asked for.
+        """
         self._require(split)
         return self._records[split]
 
@@ -166,9 +172,16 @@ class Text2SQLDataModule(LightningDataModule):
         """SHA-256 of a split's file as it was when it was read; None for a split that has not been set up."""
         return self._sha256.get(split)
 
-    def _read(self, split: Split) -> list[Record]:
+    def decontaminated(self) -> bool | None:
+        """Whether the records that have been read were decontaminated: False where some were not, None if unknown."""
+        flags = set().union(*self._decontaminated.values())
+        return False if False in flags else flags.pop() if len(flags) == 1 else None
+
+    def _read(self, split: Split) -> Sequence[Record]:
         path = Path(str(self.paths[split]))
-        records = read_records(path, require_output=split != "predict")
+        flags: set[Any] = set()
+        records = open_records(path, split != "predict", lambda record: flags.add(record.meta.get("decontaminated")))
+        self._decontaminated[split] = flags
         with path.open("rb") as file:
             self._sha256[split] = hashlib.file_digest(file, "sha256").hexdigest()
         limit = self.max_examples.get(split)
@@ -177,11 +190,11 @@ class Text2SQLDataModule(LightningDataModule):
         chosen = random.Random(f"examples-{split}-{self.seed}").sample(range(len(records)), limit)
         return [records[index] for index in sorted(chosen)]
 
-    def _encode(self, split: Split, records: list[Record]) -> EncodedSplit:
+    def _encode(self, split: Split, records: Sequence[Record]) -> EncodedSplit:
         path = Path(str(self.paths[split]))
-        encode = partial(encode_records, self.tokenizer, records, self.max_seq_length, name=str(path))
+        encode = partial(Encoding, self.tokenizer, records, self.max_seq_length, str(path))
         if self.token_cache is None or len(records) < CACHED_FROM:
-            return encode()
+            return in_memory(encode())
         limit = self.max_examples.get(split)
         key = cache_key(
             self.tokenizer,
@@ -213,7 +226,7 @@ class Text2SQLDataModule(LightningDataModule):
         trains = split == "train"
         overfits = bool(getattr(self.trainer, "overfit_batches", 0))
         sampler = LengthBucketBatchSampler(
-            [len(example.input_ids) for example in examples],
+            lengths(examples),
             self.batch_size if trains else self.eval_batch_size,
             seed=self.seed,
             shuffle=trains and not overfits,
@@ -236,11 +249,10 @@ class Text2SQLDataModule(LightningDataModule):
             worker_init_fn=_leave_signals_to_the_run,
         )
 
-    def _groups(self, split: Split) -> list[int]:
+    def _groups(self, split: Split) -> "array[int]":
         """Number the examples of a split by their schema, in order of first appearance."""
-        contexts = {record.id: record.context for record in self._records[split]}
-        numbers: dict[str, int] = {}
-        return [numbers.setdefault(contexts[example.id], len(numbers)) for example in self._encoded[split].examples]
+        numbers: dict[int, int] = {}
+        return array("i", (numbers.setdefault(key, len(numbers)) for key in schema_keys(self._encoded[split].examples)))
 
     def _record_loader(self, records: Sequence[Record]) -> "DataLoader[Any]":
         return DataLoader(records, batch_size=self.eval_batch_size, collate_fn=list)  # type: ignore[arg-type]

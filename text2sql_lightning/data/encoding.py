@@ -8,8 +8,9 @@ and `SELECT` after a newline can be different tokens; it is what follows ids(pro
 import logging
 from array import array
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from hashlib import blake2b
 from typing import TYPE_CHECKING, Final
 
 from text2sql_lightning.errors import DataError
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
     from text2sql_lightning.data.records import Record
 
-__all__ = ["EncodedExample", "EncodedSplit", "encode_example", "encode_prompt", "encode_records"]
+__all__ = ["EncodedExample", "EncodedSplit", "Encoding", "encode_example", "encode_prompt", "encode_records"]
 
 logger = logging.getLogger(__name__)
 
@@ -40,11 +41,13 @@ class EncodedExample:
         id: The record's id.
         input_ids: Prompt, completion and EOS, in one 32-bit integer array.
         prompt_length: How many of the ids belong to the prompt; the rest are targets, at least one.
+        schema_key: 64 bits of a hash of the schema's text: equal where records have the same schema.
     """
 
     id: str
     input_ids: "array[int]"
     prompt_length: int
+    schema_key: int = 0
 
     @property
     def num_target_tokens(self) -> int:
@@ -86,10 +89,10 @@ def encode_example(
     return _encode_chunk(tokenizer, [record], max_seq_length, Counter())[0]
 
 
-def encode_records(
-    tokenizer: "PreTrainedTokenizerBase", records: Sequence["Record"], max_seq_length: int, *, name: str = "records"
-) -> EncodedSplit:
-    """Encode the records of a split, with a progress bar where that takes more than two seconds.
+class Encoding:
+    """Encodes the records of a split, some at a time, with a progress bar where that takes more than two seconds.
+
+    Iterating gives lists of examples; a DataError is raised where a record has no output, or no record is left.
 
     Args:
         tokenizer: A tokenizer from `load_tokenizer`.
@@ -97,28 +100,53 @@ def encode_records(
         max_seq_length: The most tokens that prompt, completion and EOS may have together; longer ones are left out.
         name: What the records are, for messages: a file or a split.
 
-    Raises:
-        DataError: A record has no output, or no record is left.
+    Attributes:
+        dropped: Number of records left out, by reason; complete after the last list.
+        separated: Records whose prompt and completion would have shared a token and were encoded apart, likewise.
     """
-    from tqdm import tqdm
 
-    counts: Counter[str] = Counter()
-    examples: list[EncodedExample] = []
-    with tqdm(total=len(records), desc=f"encode {name}", unit="record", delay=2.0, leave=False) as progress:
-        for start in range(0, len(records), _CHUNK):
-            chunk = records[start : start + _CHUNK]
-            examples += [example for example in _encode_chunk(tokenizer, chunk, max_seq_length, counts) if example]
-            progress.update(len(chunk))
-    separated = counts.pop("separated", 0)
-    dropped = dict(sorted(counts.items()))
-    if not examples:
-        raise DataError(_nothing_left(name, len(records), dropped, max_seq_length))
-    if dropped:
-        logger.warning(
-            "%s: %d of %d records left out: %s (max_seq_length %d)",
-            name, len(records) - len(examples), len(records), dropped, max_seq_length,
-        )  # fmt: skip
-    return EncodedSplit(examples, dropped, separated)
+    def __init__(
+        self, tokenizer: "PreTrainedTokenizerBase", records: Sequence["Record"], max_seq_length: int, name: str
+    ) -> None:
+        self.dropped: dict[str, int] = {}
+        self.separated = 0
+        self._tokenizer, self._records, self._longest, self._name = tokenizer, records, max_seq_length, name
+
+    def __iter__(self) -> Iterator[list[EncodedExample]]:
+        from tqdm import tqdm
+
+        counts: Counter[str] = Counter()
+        total, left = len(self._records), 0
+        with tqdm(total=total, desc=f"encode {self._name}", unit="record", delay=2.0, leave=False) as progress:
+            for start in range(0, total, _CHUNK):
+                chunk = self._records[start : start + _CHUNK]
+                encoded = _encode_chunk(self._tokenizer, chunk, self._longest, counts)
+                examples = [example for example in encoded if example]
+                left += len(examples)
+                yield examples
+                progress.update(len(chunk))
+        self.separated = counts.pop("separated", 0)
+        self.dropped = dict(sorted(counts.items()))
+        if not left:
+            raise DataError(_nothing_left(self._name, total, self.dropped, self._longest))
+        if self.dropped:
+            logger.warning(
+                "%s: %d of %d records left out: %s (max_seq_length %d)",
+                self._name, total - left, total, self.dropped, self._longest,
+            )  # fmt: skip
+
+
+def encode_records(
+    tokenizer: "PreTrainedTokenizerBase", records: Sequence["Record"], max_seq_length: int, *, name: str = "records"
+) -> EncodedSplit:
+    """Encode the records of a split into memory; arguments and errors are those of `Encoding`."""
+    return in_memory(Encoding(tokenizer, records, max_seq_length, name))
+
+
+def in_memory(encoding: Encoding) -> EncodedSplit:
+    """Encode all that there is to encode."""
+    examples = [example for chunk in encoding for example in chunk]
+    return EncodedSplit(examples, encoding.dropped, encoding.separated)
 
 
 def _nothing_left(name: str, total: int, dropped: dict[str, int], max_seq_length: int) -> str:
@@ -147,8 +175,12 @@ def _encode_chunk(
             examples.append(None)
         else:
             ids = array("i", [*head, *tail, tokenizer.eos_token_id])
-            examples.append(EncodedExample(record.id, ids, len(head)))
+            examples.append(EncodedExample(record.id, ids, len(head), _schema_key(record)))
     return examples
+
+
+def _schema_key(record: "Record") -> int:
+    return int.from_bytes(blake2b(record.context.encode(), digest_size=8).digest(), "big", signed=True)
 
 
 def _completion(record: "Record") -> str:

@@ -25,7 +25,7 @@ def read_objects(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     """
     for number, line in read_lines(path):
         if line.strip():
-            yield number, _parse(line, path, number)
+            yield number, parse_line(line, path, number)
 
 
 def write_objects(path: Path, objects: Iterable[Mapping[str, Any]]) -> None:
@@ -81,7 +81,12 @@ def decode_line(line: bytes, path: Path, number: int) -> str:
         raise DataError(f"{path}, line {number} is not UTF-8 (byte {error.start}): save the file as UTF-8") from error
 
 
-def _parse(line: bytes, path: Path, number: int) -> dict[str, Any]:
+def parse_line(line: bytes, path: Path, number: int) -> dict[str, Any]:
+    """Parse the JSON object of a line of `read_lines`.
+
+    Raises:
+        DataError: The line is not a JSON object in UTF-8; names file and line.
+    """
     place, text = f"{path}, line {number}", decode_line(line, path, number)
     try:
         entry = json.loads(text, parse_constant=_refuse_constant)

@@ -10,11 +10,12 @@ import logging
 from array import array
 from collections.abc import Callable, Iterator, Sequence
 from importlib.util import find_spec
+from itertools import accumulate, chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, cast, overload
+from typing import TYPE_CHECKING, Any, Final, overload
 
 from text2sql_lightning.atomic import replaced_folder, write_json
-from text2sql_lightning.data.encoding import EncodedExample, EncodedSplit
+from text2sql_lightning.data.encoding import EncodedExample, EncodedSplit, Encoding, in_memory
 from text2sql_lightning.text.prompts import prompt_sha256
 
 if TYPE_CHECKING:
@@ -25,8 +26,9 @@ log = logging.getLogger(__name__)
 CACHED_FROM: Final = 5000
 """Records from which on a cache is faster than encoding again."""
 
-_FORMAT: Final = 1
+_FORMAT: Final = 2
 _COUNTS: Final = "counts.json"
+_EXAMPLES: Final = "examples.arrow"
 
 
 def cache_key(tokenizer: "PreTrainedTokenizerBase", **facts: Any) -> str:
@@ -42,47 +44,60 @@ def cache_key(tokenizer: "PreTrainedTokenizerBase", **facts: Any) -> str:
     return hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()[:32]
 
 
-def encode_once(folder: Path, key: str, encode: Callable[[], EncodedSplit]) -> EncodedSplit:
-    """Give the examples of a cache; without one encode, and write it.
+def encode_once(folder: Path, key: str, encode: Callable[[], Encoding]) -> EncodedSplit:
+    """Give the examples of a cache; without one encode, and write it on the way, so that memory holds a part only.
 
     Args:
         folder: Where caches are, each in a folder named after its key.
         key: From `cache_key`.
-        encode: Makes the examples.
+        encode: Starts the encoding.
 
     Returns:
-        What `encode` gives or gave. Where nothing can be written, or `datasets` is not installed, there is no cache.
+        The examples, read from the cache. Where nothing can be written, or `datasets` is not installed, there is none,
+        and they are in memory.
     """
     if find_spec("datasets") is None:
-        return encode()
+        return in_memory(encode())
     path = folder / key
     if path.is_dir():
         try:
             return _read(path)
         except (OSError, ValueError, KeyError) as error:
             log.warning("%s cannot be read and is written again (%s)", path, error)
-    encoded = encode()
     try:
         with replaced_folder(path) as beside:
-            _write(beside, encoded)
+            _write(beside, encode())
+        return _read(path)
     except OSError as error:  # a read-only folder, no space, or another process was faster
         log.info("no token cache in %s: %s", folder, error)
-    return encoded
+        return in_memory(encode())
 
 
 class CachedExamples(Sequence[EncodedExample]):
     """The examples of a cache, each read when it is asked for.
 
     Args:
-        dataset: With the columns id, input_ids and prompt_length.
+        dataset: With the columns id, input_ids, prompt_length and schema_key.
     """
 
     def __init__(self, dataset: Any) -> None:
         self._table = dataset.data.table
-        self.ids: list[str] = self._table.column("id").to_pylist()
 
     def __len__(self) -> int:
-        return len(self.ids)
+        return int(self._table.num_rows)
+
+    @property
+    def lengths(self) -> "array[int]":
+        """Tokens of each example."""
+        lengths = array("i")
+        for chunk in self._table.column("input_ids").chunks:
+            lengths.frombytes(chunk.value_lengths().to_numpy().astype("int32").tobytes())
+        return lengths
+
+    @property
+    def schema_keys(self) -> "array[int]":
+        """`EncodedExample.schema_key` of each example."""
+        return array("q", self._table.column("schema_key").to_numpy().tobytes())
 
     @overload
     def __getitem__(self, index: int) -> EncodedExample: ...
@@ -93,35 +108,51 @@ class CachedExamples(Sequence[EncodedExample]):
             return [self[at] for at in range(*index.indices(len(self)))]
         ids = array("i")
         ids.frombytes(self._table.column("input_ids")[index].values.to_numpy().tobytes())
-        return EncodedExample(self.ids[index], ids, self._table.column("prompt_length")[index].as_py())
+        rest = (self._table.column(name)[index].as_py() for name in ("prompt_length", "schema_key"))
+        return EncodedExample(self._table.column("id")[index].as_py(), ids, *rest)
 
     def __iter__(self) -> Iterator[EncodedExample]:
         return (self[at] for at in range(len(self)))
 
 
-def _write(folder: Path, encoded: EncodedSplit) -> None:
-    import numpy as np
-    import pyarrow as pa
-    from datasets import Dataset
+def lengths(examples: Sequence[EncodedExample]) -> "array[int]":
+    """Tokens of each example."""
+    if isinstance(examples, CachedExamples):
+        return examples.lengths
+    return array("i", (len(example.input_ids) for example in examples))
 
-    examples = encoded.examples
-    lengths = [len(example.input_ids) for example in examples]
-    offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
-    values = np.concatenate([np.frombuffer(example.input_ids, dtype=np.int32) for example in examples])
-    table = pa.table(
-        {
-            "id": [example.id for example in examples],
-            "input_ids": pa.LargeListArray.from_arrays(offsets, values),
-            "prompt_length": pa.array([example.prompt_length for example in examples], pa.int32()),
-        }
-    )
-    make = cast("Any", Dataset)
-    make(table).save_to_disk(str(folder))
-    write_json(folder / _COUNTS, {"dropped": encoded.dropped, "separated": encoded.separated})
+
+def schema_keys(examples: Sequence[EncodedExample]) -> "array[int]":
+    """`EncodedExample.schema_key` of each example."""
+    if isinstance(examples, CachedExamples):
+        return examples.schema_keys
+    return array("q", (example.schema_key for example in examples))
+
+
+def _write(folder: Path, encoding: Encoding) -> None:
+    import pyarrow as pa
+
+    columns = [("id", pa.string()), ("input_ids", pa.list_(pa.int32())), ("prompt_length", pa.int32())]
+    schema = pa.schema([*columns, ("schema_key", pa.int64())])
+    with (folder / _EXAMPLES).open("wb") as file, pa.ipc.new_stream(file, schema) as writer:
+        for examples in encoding:
+            writer.write_batch(_batch(examples, schema))
+    write_json(folder / _COUNTS, {"dropped": encoding.dropped, "separated": encoding.separated})
+
+
+def _batch(examples: Sequence[EncodedExample], schema: Any) -> Any:
+    import pyarrow as pa
+
+    offsets = array("i", accumulate((len(example.input_ids) for example in examples), initial=0))
+    values = array("i", chain.from_iterable(example.input_ids for example in examples))
+    ids = pa.ListArray.from_arrays(*(pa.array(memoryview(part), pa.int32()) for part in (offsets, values)))
+    rest = ([getattr(example, name) for example in examples] for name in ("prompt_length", "schema_key"))
+    return pa.record_batch([[example.id for example in examples], ids, *rest], schema=schema)
 
 
 def _read(path: Path) -> EncodedSplit:
-    from datasets import load_from_disk
+    from datasets import Dataset
 
     counts = json.loads((path / _COUNTS).read_text(encoding="utf-8"))
-    return EncodedSplit(CachedExamples(load_from_disk(str(path))), counts["dropped"], counts["separated"])
+    dataset = Dataset.from_file(str(path / _EXAMPLES))
+    return EncodedSplit(CachedExamples(dataset), counts["dropped"], counts["separated"])

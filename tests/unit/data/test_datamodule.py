@@ -1,5 +1,6 @@
 import gzip
 import hashlib
+import json
 from collections.abc import Callable
 from itertools import chain
 from pathlib import Path
@@ -260,3 +261,20 @@ def test_training_without_validation(make_data: Callable[..., Text2SQLDataModule
     trainer.fit(model, data)
     assert len(model.seen["train"]) == 24
     assert model.seen["val"] == []
+
+
+@pytest.mark.parametrize(
+    ("train", "val", "both"), [(True, True, True), (False, False, False), (True, False, False), (True, None, None)]
+)
+def test_whether_the_records_were_decontaminated(
+    tiny_llama_dir: Path, records_file: Callable[..., Path], train: Any, val: Any, both: Any
+) -> None:
+    paths = {}
+    for split, flag in (("train", train), ("val", val)):
+        paths[f"{split}_path"] = path = records_file(split, 4)
+        rows = [json.loads(line) for line in path.read_text().splitlines()]
+        path.write_text("".join(json.dumps(row | {"meta": {"decontaminated": flag}}) + "\n" for row in rows))
+    data = Text2SQLDataModule(tokenizer=str(tiny_llama_dir), **{key: str(path) for key, path in paths.items()})
+    assert data.decontaminated() is None
+    data.setup("fit")
+    assert data.decontaminated() is both

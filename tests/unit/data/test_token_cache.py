@@ -1,5 +1,5 @@
 from array import array
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -7,34 +7,48 @@ import pytest
 
 from text2sql_lightning.data import datamodule, token_cache
 from text2sql_lightning.data.datamodule import Text2SQLDataModule
-from text2sql_lightning.data.encoding import EncodedExample, EncodedSplit
-from text2sql_lightning.data.token_cache import cache_key, encode_once
+from text2sql_lightning.data.encoding import EncodedExample, EncodedSplit, Encoding
+from text2sql_lightning.data.token_cache import CachedExamples, cache_key, encode_once, lengths, schema_keys
 from text2sql_lightning.tokenizer import load_tokenizer
 
 pytestmark = pytest.mark.unit
 
-SPLIT = EncodedSplit(
-    [EncodedExample("a", array("i", [5, 6, 7, 2]), 2), EncodedExample("b", array("i", [5, 8, 2]), 1)],
-    {"too_long": 3},
-    1,
-)
+EXAMPLES = [
+    EncodedExample("a", array("i", [5, 6, 7, 2]), 2, -(2**63)),
+    EncodedExample("b", array("i", [5, 8, 2]), 1, 2**63 - 1),
+    EncodedExample("c", array("i", [5, 9]), 1, 7),
+]
 
 
-def refuse() -> EncodedSplit:
+class Encoded(Encoding):
+    """An encoding whose examples are given: two lists of them, and an empty one."""
+
+    def __init__(self) -> None:
+        self.dropped, self.separated = {}, 0
+
+    def __iter__(self) -> Iterator[list[EncodedExample]]:
+        yield from (EXAMPLES[:2], [], EXAMPLES[2:])
+        self.dropped, self.separated = {"too_long": 3}, 1
+
+
+def refuse() -> Encoding:
     raise AssertionError("encoded again")
 
 
-def same(one: EncodedSplit, other: EncodedSplit) -> bool:
-    return (list(one.examples), one.dropped, one.separated) == (list(other.examples), other.dropped, other.separated)
+def check(split: EncodedSplit, *, cached: bool = True) -> None:
+    assert isinstance(split.examples, CachedExamples) is cached
+    assert (list(split.examples), split.dropped, split.separated) == (EXAMPLES, {"too_long": 3}, 1)
+    assert list(lengths(split.examples)) == [4, 3, 2]
+    assert list(schema_keys(split.examples)) == [-(2**63), 2**63 - 1, 7]
 
 
 def test_a_second_start_reads_what_the_first_one_wrote(tmp_path: Path) -> None:
-    assert encode_once(tmp_path, "key", lambda: SPLIT) is SPLIT
+    check(encode_once(tmp_path, "key", Encoded))
     again = encode_once(tmp_path, "key", refuse)
-    assert same(again, SPLIT)
-    assert len(again.examples) == 2
-    assert again.examples[-1] == SPLIT.examples[1]
-    assert again.examples[0:1] == SPLIT.examples[0:1]
+    check(again)
+    assert len(again.examples) == 3
+    assert again.examples[-1] == EXAMPLES[2]
+    assert again.examples[0:2] == EXAMPLES[0:2]
     assert [path.name for path in tmp_path.iterdir()] == ["key"]
 
 
@@ -44,22 +58,22 @@ def test_an_interrupted_write_leaves_nothing_to_read(tmp_path: Path, monkeypatch
 
     monkeypatch.setattr(token_cache, "write_json", interrupt)
     with pytest.raises(KeyboardInterrupt):
-        encode_once(tmp_path, "key", lambda: SPLIT)
+        encode_once(tmp_path, "key", Encoded)
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("damage", ["counts.json", "state.json", "data-00000-of-00001.arrow"])
+@pytest.mark.parametrize("damage", ["counts.json", "examples.arrow"])
 def test_a_damaged_cache_is_written_again(tmp_path: Path, damage: str, caplog: pytest.LogCaptureFixture) -> None:
-    encode_once(tmp_path, "key", lambda: SPLIT)
+    encode_once(tmp_path, "key", Encoded)
     (tmp_path / "key" / damage).write_bytes(b"")
-    assert encode_once(tmp_path, "key", lambda: SPLIT) is SPLIT
+    check(encode_once(tmp_path, "key", Encoded))
     assert "cannot be read and is written again" in caplog.text
-    assert same(encode_once(tmp_path, "key", refuse), SPLIT)
+    check(encode_once(tmp_path, "key", refuse))
 
 
 def test_where_nothing_can_be_written_there_is_no_cache(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("no folder")
-    assert encode_once(tmp_path / "file", "key", lambda: SPLIT) is SPLIT
+    check(encode_once(tmp_path / "file", "key", Encoded), cached=False)
 
 
 def test_the_key_stands_for_all_that_the_ids_depend_on(
@@ -92,11 +106,11 @@ def test_the_data_module_encodes_a_large_file_once(
         return [{**batch, "input_ids": batch["input_ids"].tolist()} for batch in data.train_dataloader()]
 
     expected = [batch["input_ids"] for batch in batches(token_cache=None)]
+    packed = [batch["ids"] for batch in batches(token_cache=None, packing="shared_prefix")]
     assert not (path.parent / ".tokens").exists()
     first = [batch["input_ids"] for batch in batches()]
-    monkeypatch.setattr(datamodule, "encode_records", lambda *_, **__: refuse())
+    monkeypatch.setattr(datamodule, "Encoding", lambda *_, **__: refuse())
     second = [batch["input_ids"] for batch in batches()]
-    packed = batches(packing="shared_prefix")
     assert first == second == expected
-    assert sorted(name for batch in packed for name in batch["ids"])
+    assert [batch["ids"] for batch in batches(packing="shared_prefix")] == packed
     assert len(list((path.parent / ".tokens").iterdir())) == 1
