@@ -1,8 +1,184 @@
-"""Spider scored by this project and by the official evaluator, one after the other: `make bench OFFICIAL=dir`."""
+"""Time and memory of scoring Spider, beside the official evaluator's in the same run: `make bench OFFICIAL=checkout`.
 
+Both work through the same predictions in processes of their own, by turns, each with one process at work (the official
+script knows no more); `--workers` adds a line for ours with more. The official script runs on copies of the databases:
+what a prediction does to them stays done.
+"""
+
+import argparse
+import json
+import os
+import re
+import shutil
+import statistics
+import subprocess
 import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
 
-from text2sql_lightning.commands.bench_official_spider import main
+from text2sql_lightning.atomic import write_json
+from text2sql_lightning.commands.exit_codes import run_command
+from text2sql_lightning.errors import DataError, RunError
+from text2sql_lightning.evaluation.spider import SpiderExample, read_spider, score_spider
+
+# NLTK's sentence splitter needs data that pip does not bring; a query is one sentence anyway.
+_OFFICIAL: Final = """
+import functools, runpy, sys, nltk
+try:
+    nltk.word_tokenize("a")
+except LookupError:
+    nltk.word_tokenize = functools.partial(nltk.word_tokenize, preserve_line=True)
+sys.path.insert(0, ".")
+runpy.run_path("evaluation.py", run_name="__main__")
+"""
+
+
+SCORE: Final = "score"
+"""As the first argument: be one side of the comparison."""
+
+
+@dataclass(frozen=True)
+class _Run:
+    """Wall seconds, processor seconds, the share of queries that were right, and peak memory (None: not known)."""
+
+    wall_s: float
+    cpu_s: float
+    accuracy: float
+    peak_mib: float | None
+
+
+def main(args: list[str] | None = None) -> int:
+    """Run the comparison; returns the exit status."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--official", type=Path, required=True, help="checkout of taoyds/test-suite-sql-eval")
+    parser.add_argument("--official_python", default=sys.executable, help="Python that has sqlparse and nltk")
+    parser.add_argument("--spider_dir", type=Path, required=True, help="dev.json, tables.json, database/")
+    parser.add_argument(
+        "--test_suite_dir", type=Path, help="<database>/*.sqlite (default: SPIDER_DIR/testsuite_database)"
+    )
+    parser.add_argument("--predictions", type=Path, help="one SQL a line (default: the gold queries)")
+    parser.add_argument("--rounds", type=int, default=3, help="runs of each, by turns; medians count")
+    parser.add_argument("--workers", type=int, default=2, help="processes of the additional line")
+    parser.add_argument("--out", type=Path, default=Path("reports/bench.json"))
+    given = parser.parse_args(args)
+    return run_command(lambda: _compare(given))
+
+
+def score(spider_dir: str, database_dir: str, predictions: str, workers: str) -> None:
+    """Score as one side of the comparison and print the share that is right and the peak memory as JSON."""
+    import resource
+
+    examples, schemas = read_spider(Path(spider_dir))
+    lines = [line.split("\t")[0] for line in Path(predictions).read_text(encoding="utf-8").splitlines()]
+    folder = Path(database_dir)
+    verdicts = score_spider(examples, lines, schemas, database_dir=folder, test_suite_dir=None, workers=int(workers))
+    mine, worker = (resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    accuracy = sum(bool(verdict.exec) for verdict in verdicts) / len(verdicts)
+    print(json.dumps({"accuracy": accuracy, "peak_mib": (mine + int(workers) * worker) / 1024}))
+
+
+def _compare(given: argparse.Namespace) -> None:
+    spider, official = given.spider_dir.resolve(), given.official.resolve()
+    if not (official / "evaluation.py").is_file():
+        raise DataError(f"no evaluation.py in {official}; give a checkout of taoyds/test-suite-sql-eval")
+    if os.sep in given.official_python:  # it is started from the checkout; a virtual environment's link stays a link
+        given.official_python = str(Path(given.official_python).absolute())
+    suite = (given.test_suite_dir or spider / "testsuite_database").resolve()
+    examples, _ = read_spider(spider)
+    report: dict[str, Any] = {}
+    with tempfile.TemporaryDirectory() as name:
+        work = Path(name)
+        predictions = _write_queries(work, examples, given.predictions)
+        for label, folder in (("spider_dev_database", spider / "database"), ("spider_dev_test_suite", suite)):
+            if folder.is_dir():
+                shutil.copytree(folder, work / label)
+                rounds = [
+                    _round(given, official, spider, folder, work / label, predictions) for _ in range(given.rounds)
+                ]
+                report |= _summary(label, rounds, given.workers, len(examples))
+    earlier = json.loads(given.out.read_text(encoding="utf-8")) if given.out.is_file() else {}
+    given.out.parent.mkdir(parents=True, exist_ok=True)
+    write_json(given.out, earlier | report)
+    print(f"written to {given.out}")
+
+
+def _round(
+    given: argparse.Namespace, official: Path, spider: Path, folder: Path, copy: Path, predictions: Path
+) -> tuple[_Run, _Run, _Run]:
+    """Run the official script, ours with one worker, ours with more."""
+    files = ["--gold", str(predictions.with_name("gold.txt")), "--pred", str(predictions), "--db", str(copy)]
+    settings = ["--table", str(spider / "tables.json"), "--etype", "all"]
+    theirs, output = _timed([given.official_python, "-c", _OFFICIAL, *files, *settings], official)
+    runs = [_Run(*theirs, accuracy=_official_accuracy(output), peak_mib=None)]
+    for workers in (1, given.workers):
+        arguments = [str(spider), str(folder), str(predictions), str(workers)]
+        ours, output = _timed([sys.executable, __file__, SCORE, *arguments], Path.cwd())
+        runs.append(_Run(*ours, **json.loads(output.splitlines()[-1])))
+    return runs[0], runs[1], runs[2]
+
+
+def _timed(command: Sequence[str], folder: Path) -> tuple[tuple[float, float], str]:
+    """Run a command; return its wall and processor seconds, processes that it started included, and its output."""
+    before, start = os.times(), time.perf_counter()
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    after, wall = os.times(), time.perf_counter() - start
+    if done.returncode:
+        last = (done.stderr.strip().splitlines() or ["no message"])[-1]
+        raise RunError(f"{' '.join(command[:2])} ended with status {done.returncode}: {last}")
+    cpu = after.children_user + after.children_system - before.children_user - before.children_system
+    return (wall, cpu), done.stdout
+
+
+def _official_accuracy(output: str) -> float:
+    found = re.search(r"^execution\s+(.*)$", output, re.MULTILINE)
+    if found is None:
+        raise RunError("the official script printed no line `execution`; is it the version that does?")
+    return float(found.group(1).split()[4])  # easy, medium, hard, extra, all
+
+
+def _write_queries(work: Path, examples: Sequence[SpiderExample], given: Path | None) -> Path:
+    """Write gold and predictions as the official script reads them: an empty line ends a session, so none is there."""
+    gold = [" ".join(example.gold.split()) for example in examples]
+    (work / "gold.txt").write_text(
+        "".join(f"{sql}\t{example.db_id}\n" for sql, example in zip(gold, examples, strict=True)), encoding="utf-8"
+    )
+    lines = gold if given is None else [line.split("\t")[0] for line in given.read_text(encoding="utf-8").splitlines()]
+    if len(lines) != len(examples):
+        raise DataError(f"{given} has {len(lines)} lines for {len(examples)} examples; give one prediction a line")
+    predictions = work / "predictions.txt"
+    predictions.write_text("".join(f"{line.strip() or 'SELECT'}\n" for line in lines), encoding="utf-8")
+    return predictions
+
+
+def _summary(label: str, rounds: Sequence[tuple[_Run, _Run, _Run]], workers: int, n: int) -> dict[str, Any]:
+    theirs, alone, several = (list(column) for column in zip(*rounds, strict=True))
+    summary = {}
+    for name, ours in ((label, alone), (f"{label}_{workers}_workers", several)):
+        wall, peer = (statistics.median(run.wall_s for run in runs) for runs in (ours, theirs))
+        cpu, peer_cpu = (statistics.median(run.cpu_s for run in runs) for runs in (ours, theirs))
+        peak = max(run.peak_mib or 0.0 for run in ours)
+        summary[name] = {
+            "ours": round(wall, 2), "peer": round(peer, 2), "ratio": round(wall / peer, 3), "unit": "s",
+            "cpu": {"ours": round(cpu, 2), "peer": round(peer_cpu, 2), "ratio": round(cpu / peer_cpu, 3)},
+            "peak_mib": round(peak), "n": n, "rounds": len(rounds),
+            "accuracy": {"ours": round(ours[0].accuracy, 4), "peer": theirs[0].accuracy},
+            "versions": {"python": sys.version.split()[0], "peer": "taoyds/test-suite-sql-eval"},
+        }  # fmt: skip
+        print(
+            f"{name}: ours {wall:.1f} s ({cpu:.1f} s of processor, at most {peak:.0f} MiB), official {peer:.1f} s "
+            f"({peer_cpu:.1f} s), {wall / peer:.2f} of its time, {cpu / peer_cpu:.2f} of its work; "
+            f"right: {ours[0].accuracy:.4f} and {theirs[0].accuracy:.3f}; medians of {len(rounds)}",
+            flush=True,
+        )
+    return summary
+
 
 if __name__ == "__main__":
-    sys.exit(main())
+    if sys.argv[1:2] == [SCORE]:
+        score(*sys.argv[2:])
+    else:
+        sys.exit(main())

@@ -1,8 +1,247 @@
-"""Training beside TRL's SFTTrainer on a CPU: `make bench ROWS=file SPIDER=dir`."""
+"""Training beside TRL's SFTTrainer on a CPU: same model, same rows, one run, by turns; `make bench ROWS=file`.
 
+Both train one epoch in float32 on the same examples, in processes of their own. TRL gets them in our order of similar
+lengths, its best setting without flash attention; losses are compared before anything else.
+"""
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
 import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+from typing import Any, Final
 
-from text2sql_lightning.commands.bench_training import main
+from tqdm import tqdm
+
+from text2sql_lightning.atomic import write_json
+from text2sql_lightning.commands.exit_codes import OneLineParser, run_command
+from text2sql_lightning.constants import EMBEDDED_BASE_MODEL
+from text2sql_lightning.data.records import Record, read_records, write_records
+from text2sql_lightning.errors import ConfigError, RunError
+from text2sql_lightning.text.prompts import INSTRUCTION, build_prompt, format_input
+
+LORA_R: Final = 16
+_HERE: Final = Path(__file__).resolve().parent
+_PER_SCHEMA: Final = 8
+_TOLERANCE: Final = 2e-3
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One comparison.
+
+    Attributes:
+        name: For tables.
+        records: What is trained on.
+        batch_size: Of both.
+        quantization: Of both.
+    """
+
+    name: str
+    records: list[Record]
+    batch_size: int
+    quantization: str
+
+
+def main(args: list[str] | None = None) -> int:
+    """Run the comparison; returns the exit status."""
+    parser = OneLineParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add = parser.add_argument
+    add("--peer_python", type=Path, required=True, help="Python that has trl 1.5.1, peft and bitsandbytes")
+    add("--model", type=Path, default=Path(EMBEDDED_BASE_MODEL), help="folder of the base model")
+    add("--rows", type=Path, help="question / context / answer rows (default: the embedded sample)")
+    add("--spider_dir", type=Path, help="Spider's dev.json and tables.json: full schemas, 8 questions each")
+    add("--examples", type=int, default=48, help="rows of each comparison")
+    add("--quantization", nargs="+", choices=("nf4", "none"), default=["nf4", "none"])
+    add("--rounds", type=int, default=3, help="runs of each, by turns; medians count")
+    add("--out", type=Path, default=Path("reports/bench.json"))
+    options = parser.parse_args(args)
+    return run_command(lambda: _run(options))
+
+
+def _run(options: argparse.Namespace) -> int:
+    from text2sql_lightning.modeling.bundled import ensure_embedded_model
+
+    if options.model == Path(EMBEDDED_BASE_MODEL):
+        ensure_embedded_model(options.model)
+    settings = _settings(options)
+    results = json.loads(options.out.read_text(encoding="utf-8")) if options.out.is_file() else {}
+    options.out.parent.mkdir(parents=True, exist_ok=True)
+    for setting in settings:
+        results[f"training: {setting.name}"] = result = compare(setting, options)
+        write_json(options.out, results)
+        print(_line(setting.name, result), flush=True)
+    return 0
+
+
+def _settings(options: argparse.Namespace) -> list[Setting]:
+    rows = built_records(options.rows)
+    if len(rows) < options.examples:
+        raise ConfigError(f"--examples is {options.examples}, and the rows give {len(rows)} records: take fewer")
+    kinds = [("rows", Random(42).sample(rows, options.examples), 8)]
+    if options.spider_dir is not None:
+        kinds.append(("full schemas, 8 questions each", spider_records(options.spider_dir, options.examples), 16))
+    return [
+        Setting(f"{name}, {quantization}", records, batch_size, quantization)
+        for name, records, batch_size in kinds
+        for quantization in options.quantization
+    ]
+
+
+def built_records(rows: Path | None) -> list[Record]:
+    """Build rows as users do, and take the training records.
+
+    Raises:
+        RunError: They cannot be built.
+    """
+    source = rows or _HERE.parents[1] / "data" / "sample" / "rows.jsonl.gz"
+    with tempfile.TemporaryDirectory() as name:
+        command = [sys.executable, str(_HERE.parent / "build_dataset.py"), "--input_jsonl", str(source)]
+        done = subprocess.run([*command, "--out_dir", f"{name}/data"], capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise RunError(f"training benchmark: {done.stderr.strip().splitlines()[-1:]}")
+        return read_records(Path(name) / "data" / "train.jsonl")
+
+
+def spider_records(folder: Path, count: int) -> list[Record]:
+    """Take eight questions each of seeded databases of Spider dev, with their whole schemas."""
+    from text2sql_lightning.commands.spider_source import load_spider, spider_questions
+
+    spider = load_spider(folder)
+    draw = Random(42)
+    by_database: dict[str, list[Any]] = {}
+    for example in spider.examples:
+        by_database.setdefault(example.db_id, []).append(example)
+    names = sorted(name for name, examples in by_database.items() if len(examples) >= _PER_SCHEMA)
+    chosen = [
+        example
+        for name in draw.sample(names, min(len(names), count // _PER_SCHEMA))
+        for example in draw.sample(by_database[name], _PER_SCHEMA)
+    ]
+    questions = spider_questions(spider, chosen)
+    return [
+        Record(f"spider-{example.index}", INSTRUCTION, format_input(question.context, question.text), example.gold)
+        for example, question in zip(chosen, questions, strict=True)
+    ]
+
+
+def compare(setting: Setting, options: argparse.Namespace) -> dict[str, Any]:
+    """Train with both, by turns.
+
+    Raises:
+        RunError: A process failed, or the losses differ.
+    """
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        job = {
+            "model": str(options.model.resolve()), "quantization": setting.quantization, "r": LORA_R,
+            "batch_size": setting.batch_size, "out": str(folder / "out.json"), "learning_rate": 1e-9,
+            "records": str(folder / "train.jsonl"), "packing": "shared_prefix", "only_order": False,
+        }  # fmt: skip
+        write_records(folder / "train.jsonl", setting.records)
+        order = _ours(job | {"packing": "none", "only_order": True})
+        rows = {record.id: record for record in setting.records}
+        with (folder / "rows.jsonl").open("w", encoding="utf-8") as file:
+            for row in (rows[key] for batch in order["ids"] for key in batch):
+                pair = {"prompt": build_prompt(row.instruction, row.input), "completion": row.output}
+                file.write(json.dumps(pair) + "\n")
+        peer = job | {"rows": str(folder / "rows.jsonl"), "steps": len(order["ids"]), "warm_up": 0, "sorted": True}
+        ours, theirs = [], []
+        for _ in tqdm(range(options.rounds), desc=setting.name):
+            ours.append(_ours(job))
+            theirs.append(_peer(peer, options.peer_python))
+        losses = [run["losses"] for run in theirs]
+        weighted = sum(x * n for x, n in zip(losses[0], order["targets"], strict=True)) / sum(order["targets"])
+        if abs(weighted - ours[0]["loss"]) > _TOLERANCE * weighted:
+            raise RunError(f"training benchmark: losses differ, ours {ours[0]['loss']:.5f}, the peer's {weighted:.5f}")
+        return _summary(setting, ours, theirs, weighted, options)
+
+
+def _summary(
+    setting: Setting, ours: list[Any], theirs: list[Any], peer_loss: float, options: argparse.Namespace
+) -> dict[str, Any]:
+    rates = {
+        name: [len(setting.records) / sum(run["seconds"]) for run in runs]
+        for name, runs in (("ours", ours), ("peer", theirs))
+    }
+    median = {name: statistics.median(values) for name, values in rates.items()}
+    peaks = {"ours": max(run["peak_mib"] for run in ours), "peer": max(run["peak_mib"] for run in theirs)}
+    flops, ceiling = _work(options.model, ours[0]["work"])
+    return {
+        "ours": median["ours"],
+        "peer": median["peer"],
+        "ratio": median["ours"] / median["peer"],
+        "unit": "examples/s",
+        "versions": theirs[0]["versions"],
+        "n": len(setting.records),
+        "rounds": rates,
+        "loss": {"ours": ours[0]["loss"], "peer": peer_loss},
+        "peak_mib": peaks,
+        "memory_ratio": peaks["ours"] / peaks["peer"],
+        "gemm_gflops": ceiling / 1e9,
+        "share_of_ceiling": flops / statistics.median([sum(run["seconds"]) for run in ours]) / ceiling,
+    }
+
+
+def _work(model: Path, work: list[dict[str, int]]) -> tuple[float, float]:
+    """Give the operations of an epoch, and the rate of matrix products of its shapes, in FLOP/s."""
+    from text2sql_lightning.modeling.model_shape import read_shape
+
+    shape = read_shape(str(model))
+    total = sum(shape.step_flops(step["tokens"], step["targets"], step["pairs"]) for step in work)
+    return total, gemm_rate(shape.projections(), round(statistics.mean(step["tokens"] for step in work)))
+
+
+def gemm_rate(projections: dict[str, tuple[int, int]], tokens: int, repeats: int = 20) -> float:
+    """Measure matrix products as a layer's passes make them, forward and back to the activations."""
+    import torch
+
+    seconds, flops = 0.0, 0.0
+    for inputs, outputs in projections.values():
+        weight = torch.randn(outputs, inputs)
+        states, gradients = torch.randn(tokens, inputs), torch.randn(tokens, outputs)
+        for left, right in ((states, weight.t()), (gradients, weight)):
+            left @ right
+            started = time.perf_counter()
+            for _ in range(repeats):
+                left @ right
+            seconds += time.perf_counter() - started
+            flops += 2.0 * tokens * inputs * outputs * repeats
+    return flops / seconds
+
+
+def _ours(job: dict[str, Any]) -> Any:
+    return _process([sys.executable, str(_HERE / "training_worker.py")], job)
+
+
+def _peer(job: dict[str, Any], python: Path) -> Any:
+    return _process([str(python), str(_HERE / "trl_worker.py")], job)
+
+
+def _process(command: list[str], job: dict[str, Any]) -> Any:
+    environment = {**os.environ, "HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
+    done = subprocess.run(
+        [*command, json.dumps(job)], capture_output=True, text=True, check=False, env=environment
+    )  # fmt: skip
+    if done.returncode:
+        raise RunError(f"training benchmark: {command[-1]} failed: {done.stderr.strip().splitlines()[-1:]}")
+    return json.loads(Path(job["out"]).read_text(encoding="utf-8"))
+
+
+def _line(name: str, result: dict[str, Any]) -> str:
+    peaks = result["peak_mib"]
+    return (
+        f"{name}: {result['ours']:.2f} against {result['peer']:.2f} examples/s, {result['ratio']:.2f} x; memory "
+        f"{peaks['ours']:.0f} against {peaks['peer']:.0f} MiB, {result['memory_ratio']:.2f} x; "
+        f"{result['share_of_ceiling']:.0%} of {result['gemm_gflops']:.0f} GFLOP/s"
+    )
+
 
 if __name__ == "__main__":
     sys.exit(main())
