@@ -1,0 +1,221 @@
+"""Generation beside transformers' `generate` on a CPU: `make bench SPIDER=dir`, or `generation.py --help`.
+
+Both answer the same questions of Spider dev greedily, whole schemas in the prompt, in processes of their own and by
+turns. The peer gets its prompts sorted by length and padded at the left, in batches of its best size. Answers have to
+be the same but where the peer's two most likely tokens are closer than 1e-4; those are listed.
+"""
+
+import argparse
+import json
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from random import Random
+from typing import Any, Final
+
+from tqdm import tqdm
+
+from text2sql_lightning.atomic import write_json
+from text2sql_lightning.commands.exit_codes import OneLineParser, run_command
+from text2sql_lightning.constants import EMBEDDED_BASE_MODEL
+from text2sql_lightning.errors import ConfigError, RunError
+
+_SIZES: Final = (8, 16, 32)
+_OUR_SIZE: Final = 32
+_TIE: Final = 1e-4
+_SIDES: Final = ("ours", "peer")
+
+
+def main(args: list[str] | None = None) -> int:
+    """Run the comparison; returns the exit status."""
+    parser = OneLineParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add = parser.add_argument
+    add("--spider_dir", type=Path, required=True, help="Spider's dev.json and tables.json")
+    add("--model", type=Path, default=Path(EMBEDDED_BASE_MODEL), help="folder of the base model")
+    add("--adapter_dir", type=Path, help="adapter of a run (default: the bare base model)")
+    add("--examples", type=int, default=96, help="questions; as many databases as have so many")
+    add("--max_new_tokens", type=int, default=96)
+    add("--quantization", nargs="+", choices=("nf4", "none"), default=["nf4", "none"])
+    add("--rounds", type=int, default=3, help="runs of each, by turns; medians count")
+    add("--out", type=Path, default=Path("reports/bench.json"))
+    options = parser.parse_args(args)
+    return run_command(lambda: _run(options))
+
+
+def _run(options: argparse.Namespace) -> int:
+    from text2sql_lightning.modeling.bundled import ensure_embedded_model
+
+    if options.model == Path(EMBEDDED_BASE_MODEL):
+        ensure_embedded_model(options.model)
+    if options.rounds < 2:
+        raise ConfigError(f"--rounds is {options.rounds}; the first finds the peer's best size, give at least 2")
+    prompts = spider_prompts(options.spider_dir, options.examples)
+    results = json.loads(options.out.read_text(encoding="utf-8")) if options.out.is_file() else {}
+    options.out.parent.mkdir(parents=True, exist_ok=True)
+    for quantization in options.quantization:
+        results[f"generation: Spider dev, {quantization}"] = result = compare(prompts, quantization, options)
+        write_json(options.out, results)
+        print(
+            f"generation, {quantization}: {result['ours']:.2f} against {result['peer']:.2f} examples/s, "
+            f"{result['ratio']:.2f} x; memory {result['memory_ratio']:.2f} x; {result['same']} of {result['n']} "
+            f"answers the same, {result['ties']} ties, {result['differ']} others",
+            flush=True,
+        )
+    return 0
+
+
+def spider_prompts(folder: Path, count: int) -> list[str]:
+    """Build prompts of whole databases of Spider dev, drawn with a seed, until there are enough."""
+    from text2sql_lightning.commands.spider_source import load_spider, spider_questions
+    from text2sql_lightning.inference.baselines import project_prompt
+
+    spider = load_spider(folder)
+    names = sorted({example.db_id for example in spider.examples})
+    rank = {name: place for place, name in enumerate(Random(42).sample(names, len(names)))}
+    chosen = sorted(spider.examples, key=lambda example: rank[example.db_id])[:count]
+    return [project_prompt(question) for question in spider_questions(spider, chosen)]
+
+
+def compare(prompts: list[str], quantization: str, options: argparse.Namespace) -> dict[str, Any]:
+    """Answer with both, by turns: the first round finds the peer's best size."""
+    with tempfile.TemporaryDirectory() as name:
+        job = {
+            "model": str(options.model.resolve()), "quantization": quantization, "prompts": str(Path(name) / "prompts"),
+            "adapter": str(options.adapter_dir.resolve()) if options.adapter_dir else None,
+            "max_new_tokens": options.max_new_tokens, "out": str(Path(name) / "out.json"), "check": None,
+        }  # fmt: skip
+        Path(job["prompts"]).write_text(json.dumps(prompts), encoding="utf-8")
+        answers = Path(name) / "ours.json"
+        with tqdm(total=2 * options.rounds + len(_SIZES) - 1, desc=f"generation, {quantization}", unit="run") as bar:
+            ours = [_process("ours", job | {"size": _OUR_SIZE}, bar)]
+            sizes = {size: _process("peer", job | {"size": size}, bar) for size in _SIZES}
+            best = min(sizes, key=lambda size: sizes[size]["seconds"])
+            theirs = [sizes[best]]
+            answers.write_text(json.dumps(ours[0]["sql"]), encoding="utf-8")
+            for left in range(options.rounds - 1, 0, -1):
+                ours.append(_process("ours", job | {"size": _OUR_SIZE}, bar))
+                check = str(answers) if left == 1 else None
+                theirs.append(_process("peer", job | {"size": best, "check": check}, bar))
+    return _summary(ours, theirs, best, len(prompts))
+
+
+def _summary(ours: list[Any], theirs: list[Any], best: int, count: int) -> dict[str, Any]:
+    rates = {side: [count / run["seconds"] for run in runs] for side, runs in zip(_SIDES, (ours, theirs), strict=True)}
+    median = {side: statistics.median(values) for side, values in rates.items()}
+    peaks = {
+        side: max(run["peak_mib"] for run in runs) for side, runs in zip(_SIDES, (ours, theirs), strict=True)
+    }  # fmt: skip
+    gaps = theirs[-1]["gaps"]
+    ties = {place: gap for place, gap in gaps.items() if gap is not None and gap < _TIE}
+    return {
+        **median, "ratio": median["ours"] / median["peer"], "unit": "examples/s", "versions": theirs[0]["versions"],
+        "n": count, "rounds": rates, "batch_size": {"ours": _OUR_SIZE, "peer": best}, "peak_mib": peaks,
+        "memory_ratio": peaks["ours"] / peaks["peer"], "same": count - len(gaps), "ties": len(ties),
+        "differ": len(gaps) - len(ties), "gaps": gaps,
+    }  # fmt: skip
+
+
+def _process(side: str, job: dict[str, Any], bar: Any) -> Any:
+    environment = {**os.environ, "HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
+    command = [sys.executable, __file__, side, json.dumps(job)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    if done.returncode:
+        raise RunError(f"generation benchmark: {side} failed: {done.stderr.strip().splitlines()[-1:]}")
+    bar.update()
+    return json.loads(Path(job["out"]).read_text(encoding="utf-8"))
+
+
+def answer_ours(job: dict[str, Any], prompts: list[str]) -> dict[str, Any]:
+    """Answer as `text2sql predict` does."""
+    import torch
+
+    from text2sql_lightning.inference.generation import generate_sql
+    from text2sql_lightning.modeling.backends import LoadRequest, get_backend
+    from text2sql_lightning.modeling.settings import GenerationSettings
+    from text2sql_lightning.tokenizer import load_tokenizer
+
+    backend = get_backend("transformers")
+    model = backend.load(LoadRequest(
+        base_model=job["model"], quantization=job["quantization"], lora=None, trainable=False,
+        adapter_path=Path(job["adapter"]) if job["adapter"] else None, compute_dtype=torch.float32,
+        device=torch.device("cpu"), gradient_checkpointing=False, max_seq_length=2048, seed=0,
+    ))  # fmt: skip
+    backend.for_inference(model)
+    tokenizer = load_tokenizer(job["model"])
+    settings = GenerationSettings(max_new_tokens=job["max_new_tokens"], batch_size=job["size"])
+    started = time.perf_counter()
+    answers = generate_sql(model, tokenizer, prompts, settings)
+    return {"seconds": time.perf_counter() - started, "sql": [answer.sql for answer in answers]}
+
+
+def answer_peer(job: dict[str, Any], prompts: list[str]) -> dict[str, Any]:
+    """Answer with `generate`, as transformers' documentation shows it; `check` holds another's answers to these."""
+    import torch
+    import transformers
+    from peft import PeftModel
+    from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig
+
+    from text2sql_lightning.text.sql_cleaning import ensure_sql_only
+
+    quantization = None
+    if job["quantization"] == "nf4":
+        describe: Any = BitsAndBytesConfig
+        quantization = describe(load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True)
+    model: Any = AutoModelForCausalLM.from_pretrained(
+        job["model"], dtype=torch.float32, quantization_config=quantization
+    )  # fmt: skip
+    if job["adapter"]:
+        model = PeftModel.from_pretrained(model, job["adapter"])
+    model.eval()
+    tokenizer: Any = AutoTokenizer.from_pretrained(job["model"], padding_side="left")
+    order = sorted(range(len(prompts)), key=lambda place: len(prompts[place]))
+    written: dict[int, list[int]] = {}
+    started = time.perf_counter()
+    with torch.inference_mode():
+        for start in range(0, len(order), job["size"]):
+            part = order[start : start + job["size"]]
+            batch = tokenizer([prompts[place] for place in part], return_tensors="pt", padding=True)
+            limit, width = job["max_new_tokens"], batch["input_ids"].shape[1]
+            ids = model.generate(**batch, do_sample=False, max_new_tokens=limit, pad_token_id=tokenizer.pad_token_id)
+            written |= dict(zip(part, ids[:, width:].tolist(), strict=True))
+        seconds = time.perf_counter() - started
+        result: dict[str, Any] = {"seconds": seconds, "versions": {"transformers": transformers.__version__}}
+        if job["check"]:
+            result["gaps"] = {
+                str(place): _gap(model, tokenizer, prompts[place], written[place], sql)
+                for place, sql in enumerate(json.loads(Path(job["check"]).read_text(encoding="utf-8")))
+                if sql != ensure_sql_only(tokenizer.decode(written[place], skip_special_tokens=True))
+            }
+    return result
+
+
+def _gap(model: Any, tokenizer: Any, prompt: str, ids: list[int], other: str) -> float | None:
+    """Give the distance of the two best logits where another answer leaves this one; None where it never does."""
+    import torch
+
+    start = tokenizer(prompt, return_tensors="pt")["input_ids"]
+    for place in range(len(ids)):
+        if not other.startswith(tokenizer.decode(ids[: place + 1], skip_special_tokens=True).strip()):
+            logits = model(torch.cat([start, torch.tensor([ids[:place]], dtype=start.dtype)], 1)).logits[0, -1]
+            best, second = logits.topk(2).values.tolist()
+            return float(best - second)
+    return None
+
+
+def _work(side: str, job: dict[str, Any]) -> None:
+    prompts = json.loads(Path(job["prompts"]).read_text(encoding="utf-8"))
+    result = (answer_ours if side == "ours" else answer_peer)(job, prompts)
+    result["peak_mib"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    Path(job["out"]).write_text(json.dumps(result), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] in (["ours"], ["peer"]):
+        _work(sys.argv[1], json.loads(sys.argv[2]))
+    else:
+        sys.exit(main())
