@@ -109,6 +109,8 @@ def test_inputs_of_a_grammar(name: str, count: int, tmp_path: Path) -> None:
         ("jsonl", (b'{"id": "' + b"x" * 5_000 + b'", ' + REST + b"}\n") * 2),
         ("jsonl", b'{"id": "a", "meta": {"a": 1e999}, ' + REST + b"}"),
         ("jsonl", b'{"id": "a", "meta": {"\\ud800": 1}, ' + REST + b"}"),
+        ("parse_ddl", b"CREATE TABLE IF NOT "),
+        ("parse_ddl", b"CREATE TABLE EXISTS"),
         # From here on: time that grew with the square of the length.
         ("parse_ddl", b"CREATE TABLE t (CONSTRAINT c " + b"PRIMARY KEY " * REPEATS),
         ("parse_ddl", b"CREATE TABLE t (CONSTRAINT c " + b"FOREIGN KEY " * REPEATS),

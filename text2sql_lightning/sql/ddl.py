@@ -73,7 +73,7 @@ def _body_start(tokens: Sequence[Token], at: int) -> tuple[str, int] | None:
     if index is None or not tokens[index].is_word("TABLE"):
         return None
     index = next(words, None)
-    while index is not None and tokens[index].is_word("IF", "NOT", "EXISTS") and tokens[index + 1].text != "(":
+    while index is not None and tokens[index].is_word("IF", "NOT", "EXISTS") and not _opens(tokens, index + 1):
         index = next(words, None)
     if index is None or tokens[index].kind not in ("word", "quoted", "name", "string"):
         return None
@@ -82,6 +82,10 @@ def _body_start(tokens: Sequence[Token], at: int) -> tuple[str, int] | None:
         part, following = next(words, None), next(words, None)
         name = tokens[part].value if part is not None else name
     return (name, following + 1) if following is not None and tokens[following].text == "(" else None
+
+
+def _opens(tokens: Sequence[Token], index: int) -> bool:
+    return index < len(tokens) and tokens[index].text == "("
 
 
 def _closing(tokens: Sequence[Token], body: int) -> int:
