@@ -41,9 +41,14 @@ test-slow: setup  ## the full "must hold" runs
 test-gpu: setup  ## needs a CUDA device
 	$(BIN)/python -m pytest -m gpu tests/gpu
 
-bench: setup .venv-bench/.stamp  ## peers side by side: training, and scoring with OFFICIAL=checkout; ROWS=file SPIDER=dir PREDICTIONS=file
+ADAPTER := $(firstword $(wildcard $(OUT)/run/adapters))
+bench: setup .venv-bench/.stamp  ## peers side by side: training, generation, and scoring with OFFICIAL=checkout; ROWS=file SPIDER=dir PREDICTIONS=file
 	$(if $(OFFICIAL),$(BIN)/python scripts/bench/official_spider.py --official $(OFFICIAL) --official_python .venv-bench/bin/python --spider_dir $(SPIDER) $(if $(PREDICTIONS),--predictions $(PREDICTIONS)))
 	$(BIN)/python scripts/bench/training.py --peer_python .venv-bench/bin/python $(if $(ROWS),--rows $(ROWS)) $(if $(wildcard $(SPIDER)/dev.json),--spider_dir $(SPIDER))
+	$(if $(wildcard $(SPIDER)/dev.json),$(BIN)/python scripts/bench/generation.py --spider_dir $(SPIDER) $(if $(ADAPTER),--adapter_dir $(ADAPTER)))
+	$(BIN)/python scripts/bench/sharing.py
+	$(if $(ROWS),$(BIN)/python scripts/bench/growth.py $(ROWS))
+	$(BIN)/python scripts/bench/report.py
 
 .venv-bench/.stamp: constraints.txt  # TRL 1.5.1 is the newest that can train on a CPU
 	$(PYTHON) -m venv .venv-bench
