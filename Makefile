@@ -9,7 +9,7 @@ UNSLOTH := unsloth==2026.10.9 unsloth_zoo==2026.10.9
 # Two processes with a thread each: tiny matrices gain nothing from more threads. A file's tests stay together.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 export HF_HUB_DISABLE_TELEMETRY := 1
-.PHONY: setup quickstart test test-slow test-gpu lint format docs sample bench audit clean
+.PHONY: setup quickstart test test-slow test-gpu lint format docs sample bench bench-growth audit clean
 
 setup: $(VENV)/.setup-stamp  ## create .venv with everything that the project and its tests need
 
@@ -41,13 +41,16 @@ test-slow: setup  ## the full "must hold" runs
 test-gpu: setup  ## needs a CUDA device
 	$(BIN)/python -m pytest -m gpu tests/gpu
 
-ADAPTER := $(firstword $(wildcard $(OUT)/run/adapters))
-bench: setup .venv-bench/.stamp  ## peers side by side: training, generation, and scoring with OFFICIAL=checkout; ROWS=file SPIDER=dir PREDICTIONS=file
+ADAPTER := $(wildcard $(OUT)/run/adapters)
+bench: setup .venv-bench/.stamp  ## peers side by side: training, generation with the quickstart's adapter, scoring with OFFICIAL=checkout; ROWS=file SPIDER=dir PREDICTIONS=file
 	$(if $(OFFICIAL),$(BIN)/python scripts/bench/official_spider.py --official $(OFFICIAL) --official_python .venv-bench/bin/python --spider_dir $(SPIDER) $(if $(PREDICTIONS),--predictions $(PREDICTIONS)))
 	$(BIN)/python scripts/bench/training.py --peer_python .venv-bench/bin/python $(if $(ROWS),--rows $(ROWS)) $(if $(wildcard $(SPIDER)/dev.json),--spider_dir $(SPIDER))
-	$(if $(wildcard $(SPIDER)/dev.json),$(BIN)/python scripts/bench/generation.py --spider_dir $(SPIDER) $(if $(ADAPTER),--adapter_dir $(ADAPTER)))
+	$(if $(wildcard $(SPIDER)/dev.json),$(if $(ADAPTER),$(BIN)/python scripts/bench/generation.py --spider_dir $(SPIDER) --adapter_dir $(ADAPTER)))
 	$(BIN)/python scripts/bench/sharing.py
-	$(if $(ROWS),$(BIN)/python scripts/bench/growth.py $(ROWS))
+	$(BIN)/python scripts/bench/report.py
+
+bench-growth: setup  ## steps over 1,000 to 1,000,000 rows, made of ROWS=file (half an hour, 2 GB on disk)
+	$(BIN)/python scripts/bench/growth.py $(ROWS)
 	$(BIN)/python scripts/bench/report.py
 
 .venv-bench/.stamp: constraints.txt  # TRL 1.5.1 is the newest that can train on a CPU

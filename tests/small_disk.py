@@ -3,15 +3,18 @@
 import ctypes
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 _NEW_MOUNTS, _RECURSIVE, _SLAVE = 0x00020000, 1 << 14, 1 << 19  # CLONE_NEWNS, MS_REC, MS_SLAVE
 _private: list[bool] = []
+_hooked: list[bool] = []  # an audit hook stays until the process ends
+_watching: list[Callable[[str], None]] = []
 
 
 @dataclass(frozen=True)
@@ -36,9 +39,47 @@ class SmallDisk:
         with self.ballast.open("wb") as file:
             os.posix_fallocate(file.fileno(), 0, max(4096, status.f_bavail * status.f_frsize - kib * 1024))
 
+    @contextmanager
+    def with_space(self, kib: int) -> Iterator[None]:
+        """Leave so many KiB."""
+        self.leave(kib)
+        yield
+
+    @contextmanager
+    def full_from(self, number: int | None) -> Iterator[list[str]]:
+        """Fill the disk when, counted from 0, a file or folder on it is about to be opened for writing or made.
+
+        Gives the list of all that have been, which grows. None never fills it.
+        """
+        opened: list[str] = []
+
+        def watch(path: str) -> None:
+            if Path(path).is_relative_to(self.path) and Path(path) != self.ballast:
+                opened.append(path)
+                if len(opened) - 1 == number:
+                    self.leave(0)
+
+        if not _hooked:
+            sys.addaudithook(_audit)
+            _hooked.append(True)
+        _watching.append(watch)
+        try:
+            yield opened
+        finally:
+            _watching.remove(watch)
+
     def free(self) -> None:
         """Take the ballast away."""
         self.ballast.unlink(missing_ok=True)
+
+
+def _audit(event: str, arguments: tuple[Any, ...]) -> None:
+    writes = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_APPEND
+    if _watching and (event == "os.mkdir" or (event == "open" and (arguments[2] or 0) & writes)):
+        paths = [os.fsdecode(path) for path in arguments[:1] if isinstance(path, str | bytes | os.PathLike)]
+        for watch in list(_watching):
+            for path in paths:  # none where a number was opened
+                watch(path)
 
 
 @contextmanager

@@ -38,10 +38,11 @@ def system_error(error: BaseException, path: Path) -> OSError | None:
 
 
 def disk_full(error: BaseException, folder: Path) -> OSError | None:
-    """Give the error of a full disk, with a path; None where an error is of another kind.
+    """Give the error of a full disk that came first, with a path; None where an error is of another kind.
 
     Args:
-        error: What ended a run. It may come from a logger that Lightning has ended after the first such error.
+        error: What ended a run. It may come from a logger that Lightning has ended after the first such error, or from
+            writing down that the run failed.
         folder: The path to name where nothing more exact is known.
     """
     full = system_error(error, folder)
@@ -50,7 +51,8 @@ def disk_full(error: BaseException, folder: Path) -> OSError | None:
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, OSError) and cause.errno == full.errno and cause.filename is not None:
-            return cause
+            full = cause
+            cause = cause.__cause__ or cause  # of `errors_naming`: the same error, with the name of a temporary file
         cause = cause.__context__
     return full
 

@@ -27,7 +27,7 @@ from text2sql_lightning.callbacks.sample_generations import SampleGenerations
 from text2sql_lightning.callbacks.throughput import Throughput
 from text2sql_lightning.callbacks.wandb_run import WandbRun, finish_wandb, wandb_problem
 from text2sql_lightning.commands.exit_codes import shortened
-from text2sql_lightning.config_checks import check_nulls, check_trainer
+from text2sql_lightning.config_checks import check_nulls, check_sections, check_trainer
 from text2sql_lightning.constants import (
     ADAPTERS_DIR,
     CHECKPOINTS_DIR,
@@ -38,7 +38,7 @@ from text2sql_lightning.constants import (
 )
 from text2sql_lightning.data.datamodule import Text2SQLDataModule
 from text2sql_lightning.errors import ConfigError, RunError, Text2SQLError
-from text2sql_lightning.given_settings import check_configs, given_model_settings
+from text2sql_lightning.given_settings import check_configs, given_configs, given_model_settings
 from text2sql_lightning.inference.artifacts import agree_with_adapter, agree_with_checkpoint
 from text2sql_lightning.loggers import CSV_FOLDER, WANDB_RUN_ID, configure_loggers, last_wandb_run_id
 from text2sql_lightning.modeling.support import Hardware, check_trainer_support, choose_precision
@@ -110,6 +110,9 @@ class Text2SQLCLI(LightningCLI):
         """Remember the arguments, to tell a given value from a default."""
         self._args = [str(argument) for argument in args] if isinstance(args, list) else sys.argv[1:]
         check_configs(self._args)
+        subcommand = next((argument for argument in self._args if argument in self._subcommand_parsers), None)
+        if subcommand is not None:
+            check_sections(self._parser(subcommand), given_configs(self._args))
         try:
             super().parse_arguments(parser, args)
         except Text2SQLError:

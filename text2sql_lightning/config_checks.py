@@ -1,5 +1,6 @@
 """What the parser lets pass and Lightning or the project would stumble over."""
 
+from collections.abc import Iterable
 from types import NoneType
 from typing import Any, get_args
 
@@ -18,6 +19,30 @@ def check_trainer(config: Any) -> None:
         raise ConfigError(
             f"trainer.accumulate_grad_batches is {config.trainer.accumulate_grad_batches}; it must be at least 1"
         )
+
+
+def check_sections(parser: Any, configs: Iterable[tuple[str, dict[str, Any]]]) -> None:
+    """Refuse a single value where a section of settings is expected; the parser drops it, or stumbles over it.
+
+    Args:
+        parser: The subcommand's parser, whose actions know the settings.
+        configs: Name and content of each config file.
+
+    Raises:
+        ConfigError: Names file, section and value.
+    """
+    names = {action.dest for action in parser._actions}
+    sections = {name.rsplit(".", depth)[0] for name in names for depth in range(1, name.count(".") + 1)}
+    for file, content in configs:
+        for section in sorted(sections):
+            value: Any = content
+            for key in section.split("."):
+                value = value.get(key) if isinstance(value, dict) else None
+            if value is not None and not isinstance(value, dict | str):  # a text is a file, which the parser reads
+                raise ConfigError(
+                    f"--config {file}: {section} is {repr(value)[:60]}; it takes settings, such as "
+                    f"{min(name for name in names if name.startswith(section + '.')).replace('.', ': ')}"
+                )
 
 
 def check_nulls(parser: Any, config: Any) -> None:

@@ -5,7 +5,7 @@ which settings have to agree with a checkpoint, where the parser cannot tell a g
 """
 
 import importlib.util
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +52,13 @@ def check_configs(arguments: Sequence[str]) -> None:
                 yaml.safe_load(Path(value).read_text(encoding="utf-8"))
             except (ValueError, yaml.YAMLError) as error:
                 raise ConfigError(f"--config {value} is not valid YAML: {error}") from error
+
+
+def given_configs(arguments: Sequence[str]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Give each config file and what stands in it."""
+    for flag, value in _pairs(arguments):
+        if flag in ("--config", "-c"):
+            yield value, _load(Path(value))
 
 
 def _pairs(arguments: Sequence[str]) -> list[tuple[str, str]]:

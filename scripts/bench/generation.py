@@ -7,10 +7,7 @@ be the same but where the peer's two most likely tokens are closer than 1e-4; th
 
 import argparse
 import json
-import os
-import resource
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -18,6 +15,7 @@ from pathlib import Path
 from random import Random
 from typing import Any, Final
 
+from processes import machine, own, peak_mib, run_part
 from tqdm import tqdm
 
 from text2sql_lightning.atomic import write_json
@@ -25,7 +23,7 @@ from text2sql_lightning.commands.exit_codes import OneLineParser, run_command
 from text2sql_lightning.constants import EMBEDDED_BASE_MODEL
 from text2sql_lightning.errors import ConfigError, RunError
 
-_SIZES: Final = (8, 16, 32)
+_SIZES: Final = (16, 32, 64)
 _OUR_SIZE: Final = 32
 _TIE: Final = 1e-4
 _SIDES: Final = ("ours", "peer")
@@ -37,8 +35,8 @@ def main(args: list[str] | None = None) -> int:
     add = parser.add_argument
     add("--spider_dir", type=Path, required=True, help="Spider's dev.json and tables.json")
     add("--model", type=Path, default=Path(EMBEDDED_BASE_MODEL), help="folder of the base model")
-    add("--adapter_dir", type=Path, help="adapter of a run (default: the bare base model)")
-    add("--examples", type=int, default=96, help="questions; as many databases as have so many")
+    add("--adapter_dir", type=Path, required=True, help="adapter of a run: its answers end by themselves")
+    add("--examples", type=int, default=96, help="questions, of whole databases drawn with a seed")
     add("--max_new_tokens", type=int, default=96)
     add("--quantization", nargs="+", choices=("nf4", "none"), default=["nf4", "none"])
     add("--rounds", type=int, default=3, help="runs of each, by turns; medians count")
@@ -60,13 +58,19 @@ def _run(options: argparse.Namespace) -> int:
     for quantization in options.quantization:
         results[f"generation: Spider dev, {quantization}"] = result = compare(prompts, quantization, options)
         write_json(options.out, results)
-        print(
-            f"generation, {quantization}: {result['ours']:.2f} against {result['peer']:.2f} examples/s, "
-            f"{result['ratio']:.2f} x; memory {result['memory_ratio']:.2f} x; {result['same']} of {result['n']} "
-            f"answers the same, {result['ties']} ties, {result['differ']} others",
-            flush=True,
-        )
+        print(_line(quantization, result), flush=True)
+        if result["differ"]:
+            raise RunError(f"benchmark: {result['differ']} answers differ, and not because of a tie: see {options.out}")
     return 0
+
+
+def _line(quantization: str, result: dict[str, Any]) -> str:
+    return (
+        f"generation, {quantization}: {result['ours']:.2f} against {result['peer']:.2f} examples/s, "
+        f"{result['ratio']:.2f} x; memory {result['memory_ratio']:.2f} x; of {result['n']} answers on "
+        f"{result['databases']} databases {result['same']} are the same, {result['ties']} ties, "
+        f"{result['differ']} others"
+    )
 
 
 def spider_prompts(folder: Path, count: int) -> list[str]:
@@ -86,7 +90,7 @@ def compare(prompts: list[str], quantization: str, options: argparse.Namespace) 
     with tempfile.TemporaryDirectory() as name:
         job = {
             "model": str(options.model.resolve()), "quantization": quantization, "prompts": str(Path(name) / "prompts"),
-            "adapter": str(options.adapter_dir.resolve()) if options.adapter_dir else None,
+            "adapter": str(options.adapter_dir.resolve()),
             "max_new_tokens": options.max_new_tokens, "out": str(Path(name) / "out.json"), "check": None,
         }  # fmt: skip
         Path(job["prompts"]).write_text(json.dumps(prompts), encoding="utf-8")
@@ -101,7 +105,8 @@ def compare(prompts: list[str], quantization: str, options: argparse.Namespace) 
                 ours.append(_process("ours", job | {"size": _OUR_SIZE}, bar))
                 check = str(answers) if left == 1 else None
                 theirs.append(_process("peer", job | {"size": best, "check": check}, bar))
-    return _summary(ours, theirs, best, len(prompts))
+    schemas = {prompt.split("### Question")[0] for prompt in prompts}
+    return {**_summary(ours, theirs, best, len(prompts)), "databases": len(schemas)}
 
 
 def _summary(ours: list[Any], theirs: list[Any], best: int, count: int) -> dict[str, Any]:
@@ -114,20 +119,17 @@ def _summary(ours: list[Any], theirs: list[Any], best: int, count: int) -> dict[
     ties = {place: gap for place, gap in gaps.items() if gap is not None and gap < _TIE}
     return {
         **median, "ratio": median["ours"] / median["peer"], "unit": "examples/s", "versions": theirs[0]["versions"],
-        "n": count, "rounds": rates, "batch_size": {"ours": _OUR_SIZE, "peer": best}, "peak_mib": peaks,
+        "machine": machine(), "n": count, "rounds": rates, "batch_size": {"ours": _OUR_SIZE, "peer": best},
+        "tokens": {"ours": ours[0]["tokens"], "peer": theirs[0]["tokens"]}, "peak_mib": peaks,
         "memory_ratio": peaks["ours"] / peaks["peer"], "same": count - len(gaps), "ties": len(ties),
         "differ": len(gaps) - len(ties), "gaps": gaps,
     }  # fmt: skip
 
 
 def _process(side: str, job: dict[str, Any], bar: Any) -> Any:
-    environment = {**os.environ, "HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
-    command = [sys.executable, __file__, side, json.dumps(job)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
-    if done.returncode:
-        raise RunError(f"generation benchmark: {side} failed: {done.stderr.strip().splitlines()[-1:]}")
+    result = run_part(own(__file__, side), job)
     bar.update()
-    return json.loads(Path(job["out"]).read_text(encoding="utf-8"))
+    return result
 
 
 def answer_ours(job: dict[str, Any], prompts: list[str]) -> dict[str, Any]:
@@ -142,7 +144,7 @@ def answer_ours(job: dict[str, Any], prompts: list[str]) -> dict[str, Any]:
     backend = get_backend("transformers")
     model = backend.load(LoadRequest(
         base_model=job["model"], quantization=job["quantization"], lora=None, trainable=False,
-        adapter_path=Path(job["adapter"]) if job["adapter"] else None, compute_dtype=torch.float32,
+        adapter_path=Path(job["adapter"]), compute_dtype=torch.float32,
         device=torch.device("cpu"), gradient_checkpointing=False, max_seq_length=2048, seed=0,
     ))  # fmt: skip
     backend.for_inference(model)
@@ -150,7 +152,10 @@ def answer_ours(job: dict[str, Any], prompts: list[str]) -> dict[str, Any]:
     settings = GenerationSettings(max_new_tokens=job["max_new_tokens"], batch_size=job["size"])
     started = time.perf_counter()
     answers = generate_sql(model, tokenizer, prompts, settings)
-    return {"seconds": time.perf_counter() - started, "sql": [answer.sql for answer in answers]}
+    return {
+        "seconds": time.perf_counter() - started, "peak_mib": peak_mib(), "sql": [answer.sql for answer in answers],
+        "tokens": sum(answer.num_tokens for answer in answers),
+    }  # fmt: skip
 
 
 def answer_peer(job: dict[str, Any], prompts: list[str]) -> dict[str, Any]:
@@ -169,9 +174,7 @@ def answer_peer(job: dict[str, Any], prompts: list[str]) -> dict[str, Any]:
     model: Any = AutoModelForCausalLM.from_pretrained(
         job["model"], dtype=torch.float32, quantization_config=quantization
     )  # fmt: skip
-    if job["adapter"]:
-        model = PeftModel.from_pretrained(model, job["adapter"])
-    model.eval()
+    model = PeftModel.from_pretrained(model, job["adapter"]).eval()
     tokenizer: Any = AutoTokenizer.from_pretrained(job["model"], padding_side="left")
     order = sorted(range(len(prompts)), key=lambda place: len(prompts[place]))
     written: dict[int, list[int]] = {}
@@ -184,7 +187,11 @@ def answer_peer(job: dict[str, Any], prompts: list[str]) -> dict[str, Any]:
             ids = model.generate(**batch, do_sample=False, max_new_tokens=limit, pad_token_id=tokenizer.pad_token_id)
             written |= dict(zip(part, ids[:, width:].tolist(), strict=True))
         seconds = time.perf_counter() - started
-        result: dict[str, Any] = {"seconds": seconds, "versions": {"transformers": transformers.__version__}}
+        eos = tokenizer.eos_token_id
+        result: dict[str, Any] = {
+            "seconds": seconds, "peak_mib": peak_mib(), "versions": {"transformers": transformers.__version__},
+            "tokens": sum(ids.index(eos) + 1 if eos in ids else len(ids) for ids in written.values()),
+        }  # fmt: skip
         if job["check"]:
             result["gaps"] = {
                 str(place): _gap(model, tokenizer, prompts[place], written[place], sql)
@@ -210,7 +217,6 @@ def _gap(model: Any, tokenizer: Any, prompt: str, ids: list[int], other: str) ->
 def _work(side: str, job: dict[str, Any]) -> None:
     prompts = json.loads(Path(job["prompts"]).read_text(encoding="utf-8"))
     result = (answer_ours if side == "ours" else answer_peer)(job, prompts)
-    result["peak_mib"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     Path(job["out"]).write_text(json.dumps(result), encoding="utf-8")
 
 

@@ -1,39 +1,40 @@
 """What a step takes when there are more rows: `python scripts/bench/growth.py rows.jsonl.gz`.
 
 Rows are repeated with other numbers and values (`many_rows.py`). For each number of rows a process reads and encodes
-them, a second one finds them encoded, makes 500 batches and trains a few steps. Times per step and per token, and the
-largest memory, should not depend on how many rows there are.
+them; a second one finds them encoded, where there are 5,000 or more, makes up to 500 batches and trains some steps.
+Times per step and per token, and the largest memory, should not depend on how many rows there are.
 """
 
 import json
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
-from argparse import ArgumentDefaultsHelpFormatter, ArgumentParser
+from argparse import ArgumentDefaultsHelpFormatter, Namespace
 from collections.abc import Iterable
 from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
 from many_rows import many_rows
+from processes import machine, own, peak_mib, run_part
 from tqdm import tqdm
 
 from text2sql_lightning.atomic import write_json
+from text2sql_lightning.commands.exit_codes import OneLineParser, run_command
 from text2sql_lightning.constants import EMBEDDED_BASE_MODEL
 from text2sql_lightning.data.records import Record
 from text2sql_lightning.data.sources import read_rows
-from text2sql_lightning.errors import RunError
+from text2sql_lightning.modeling.bundled import ensure_embedded_model
 from text2sql_lightning.text.prompts import INSTRUCTION, format_input
 
 _BATCHES: Final = 500
 _WORKER: Final = "worker"
 
 
-def main() -> None:
+def main() -> int:
     """Measure and print a Markdown table; `--out` gets the figures."""
-    parser = ArgumentParser(description=__doc__, formatter_class=ArgumentDefaultsHelpFormatter)
+    parser = OneLineParser(description=__doc__, formatter_class=ArgumentDefaultsHelpFormatter)
     add = parser.add_argument
     add("rows", type=Path, help="question / context / answer rows (.jsonl, .jsonl.gz)")
     add("--counts", type=int, nargs="+", default=[1_000, 100_000, 1_000_000])
@@ -41,16 +42,22 @@ def main() -> None:
     add("--steps", type=int, default=8, help="training steps after the first")
     add("--out", type=Path, default=Path("reports/growth.json"))
     given = parser.parse_args()
-    results = {}
+    return run_command(lambda: _run(given))
+
+
+def _run(given: Namespace) -> None:
+    if given.model == Path(EMBEDDED_BASE_MODEL):
+        ensure_embedded_model(given.model)
+    results: dict[str, Any] = {"machine": machine(), "rows": {}}
+    given.out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as name:
         for count in tqdm(given.counts, desc="growth", unit="size"):
             path = Path(name) / f"{count}.jsonl"
             write_rows(path, given.rows, count)
-            job = {"records": str(path), "model": str(given.model.resolve())}
-            first = measure(job | {"steps": 0, "batches": 0})
-            again = measure(job | {"steps": given.steps, "batches": _BATCHES})
-            results[str(count)] = {"first": first, "again": again}
-            given.out.parent.mkdir(parents=True, exist_ok=True)
+            job = {"records": str(path), "model": str(given.model.resolve()), "out": str(path.with_suffix(".out"))}
+            first = run_part(own(__file__, _WORKER), job | {"steps": 0, "batches": 0})
+            again = run_part(own(__file__, _WORKER), job | {"steps": given.steps, "batches": _BATCHES})
+            results["rows"][str(count)] = {"first": first, "again": again}
             write_json(given.out, results)
     print(table(results))
 
@@ -63,22 +70,11 @@ def write_rows(path: Path, source: Path, count: int) -> None:
             file.write(Record(f"r{number}", INSTRUCTION, format_input(context, question), answer).to_json() + "\n")
 
 
-def measure(job: dict[str, Any]) -> dict[str, Any]:
-    """Run a job in a process of its own."""
-    done = subprocess.run(
-        [sys.executable, __file__, _WORKER, json.dumps(job)], capture_output=True, text=True, check=False
-    )
-    if done.returncode:
-        raise RunError(f"growth: {done.stderr.strip().splitlines()[-1:]}")
-    result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return result
-
-
 def work(job: dict[str, Any]) -> dict[str, Any]:
     """Read, make batches, train.
 
     Args:
-        job: records, model, batches, steps.
+        job: records, model, batches, steps, out.
 
     Returns:
         Seconds until the first batch, milliseconds for a batch, milliseconds of training for a token that is computed,
@@ -141,20 +137,13 @@ def train(data: Any, job: dict[str, Any]) -> float:
     return statistics.median(times[1:]) * 1000
 
 
-def peak_mib() -> float:
-    """Give the largest memory of this process so far."""
-    import resource
-
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-
-
 def table(results: dict[str, Any]) -> str:
     """Give the figures as a Markdown table."""
     lines = [
         "| rows | first batch | again, encoded before | MiB then | a batch | a token of training | largest memory |",
         "|---|---|---|---|---|---|---|",
     ]
-    for count, result in results.items():
+    for count, result in results["rows"].items():
         first, again = result["first"], result["again"]
         lines.append(
             f"| {int(count):,} | {first['first_batch_s']:.1f} s | {again['first_batch_s']:.1f} s "
@@ -166,6 +155,6 @@ def table(results: dict[str, Any]) -> str:
 
 if __name__ == "__main__":
     if sys.argv[1:2] == [_WORKER]:
-        print(json.dumps(work(json.loads(sys.argv[2]))))
+        write_json(Path(json.loads(sys.argv[2])["out"]), work(json.loads(sys.argv[2])))
     else:
-        main()
+        sys.exit(main())

@@ -5,7 +5,6 @@ script knows no more); `--workers` adds a line for ours with more. The official 
 what a prediction does to them stays done.
 """
 
-import argparse
 import json
 import os
 import re
@@ -15,13 +14,16 @@ import subprocess
 import sys
 import tempfile
 import time
+from argparse import Namespace, RawDescriptionHelpFormatter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from processes import machine, peak_mib
+
 from text2sql_lightning.atomic import write_json
-from text2sql_lightning.commands.exit_codes import run_command
+from text2sql_lightning.commands.exit_codes import OneLineParser, run_command
 from text2sql_lightning.errors import DataError, RunError
 from text2sql_lightning.evaluation.spider import SpiderExample, read_spider, score_spider
 
@@ -53,7 +55,7 @@ class _Run:
 
 def main(args: list[str] | None = None) -> int:
     """Run the comparison; returns the exit status."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = OneLineParser(description=__doc__, formatter_class=RawDescriptionHelpFormatter)
     parser.add_argument("--official", type=Path, required=True, help="checkout of taoyds/test-suite-sql-eval")
     parser.add_argument("--official_python", default=sys.executable, help="Python that has sqlparse and nltk")
     parser.add_argument("--spider_dir", type=Path, required=True, help="dev.json, tables.json, database/")
@@ -76,12 +78,12 @@ def score(spider_dir: str, database_dir: str, predictions: str, workers: str) ->
     lines = [line.split("\t")[0] for line in Path(predictions).read_text(encoding="utf-8").splitlines()]
     folder = Path(database_dir)
     verdicts = score_spider(examples, lines, schemas, database_dir=folder, test_suite_dir=None, workers=int(workers))
-    mine, worker = (resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    worker = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
     accuracy = sum(bool(verdict.exec) for verdict in verdicts) / len(verdicts)
-    print(json.dumps({"accuracy": accuracy, "peak_mib": (mine + int(workers) * worker) / 1024}))
+    print(json.dumps({"accuracy": accuracy, "peak_mib": peak_mib() + int(workers) * worker}))
 
 
-def _compare(given: argparse.Namespace) -> None:
+def _compare(given: Namespace) -> None:
     spider, official = given.spider_dir.resolve(), given.official.resolve()
     if not (official / "evaluation.py").is_file():
         raise DataError(f"no evaluation.py in {official}; give a checkout of taoyds/test-suite-sql-eval")
@@ -107,7 +109,7 @@ def _compare(given: argparse.Namespace) -> None:
 
 
 def _round(
-    given: argparse.Namespace, official: Path, spider: Path, folder: Path, copy: Path, predictions: Path
+    given: Namespace, official: Path, spider: Path, folder: Path, copy: Path, predictions: Path
 ) -> tuple[_Run, _Run, _Run]:
     """Run the official script, ours with one worker, ours with more."""
     files = ["--gold", str(predictions.with_name("gold.txt")), "--pred", str(predictions), "--db", str(copy)]
@@ -166,7 +168,7 @@ def _summary(label: str, rounds: Sequence[tuple[_Run, _Run, _Run]], workers: int
             "cpu": {"ours": round(cpu, 2), "peer": round(peer_cpu, 2), "ratio": round(cpu / peer_cpu, 3)},
             "peak_mib": round(peak), "n": n, "rounds": len(rounds),
             "accuracy": {"ours": round(ours[0].accuracy, 4), "peer": theirs[0].accuracy},
-            "versions": {"python": sys.version.split()[0], "peer": "taoyds/test-suite-sql-eval"},
+            "machine": machine(), "versions": {"python": sys.version.split()[0], "peer": "taoyds/test-suite-sql-eval"},
         }  # fmt: skip
         print(
             f"{name}: ours {wall:.1f} s ({cpu:.1f} s of processor, at most {peak:.0f} MiB), official {peer:.1f} s "

@@ -1,12 +1,13 @@
 """Tables and pictures of `docs/benchmarks.md` from what was measured: `python scripts/bench/report.py`.
 
-Reads `reports/bench.json`, `growth.json` and `sharing.json`, as far as they are there, and replaces what stands between
-the two `measured` comments of the page.
+Of `reports/bench.json`, `sharing.json` and `growth.json` those that are there replace what stands between the two
+comments of their part of the page; the other parts stay.
 """
 
 import json
+import re
 import sys
-from argparse import ArgumentDefaultsHelpFormatter, ArgumentParser
+from argparse import ArgumentDefaultsHelpFormatter, Namespace
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,45 +15,60 @@ import growth
 import sharing
 
 from text2sql_lightning.atomic import write_text
+from text2sql_lightning.commands.exit_codes import OneLineParser, run_command
+from text2sql_lightning.errors import ConfigError
 from text2sql_lightning.evaluation.pictures import Bar, draw_bars
 
-BEGIN: Final = "<!-- measured: written by scripts/bench/report.py -->"
-END: Final = "<!-- /measured -->"
+PARTS: Final = ("bench", "sharing", "growth")
 
 
-def main() -> None:
-    """Write the page's section."""
-    parser = ArgumentParser(description=__doc__, formatter_class=ArgumentDefaultsHelpFormatter)
+def main() -> int:
+    """Write the parts of the page that were measured."""
+    parser = OneLineParser(description=__doc__, formatter_class=ArgumentDefaultsHelpFormatter)
     add = parser.add_argument
     add("--reports", type=Path, default=Path("reports"), help="folder of the figures")
     add("--page", type=Path, default=Path("docs/benchmarks.md"))
     given = parser.parse_args()
+    return run_command(lambda: _run(given))
+
+
+def _run(given: Namespace) -> None:
     text = given.page.read_text(encoding="utf-8")
-    if text.count(BEGIN) != 1 or END not in text:
-        sys.exit(f"error: {given.page} has no section between {BEGIN} and {END}; put both lines where it belongs")
-    before, rest = text.split(BEGIN)
-    parts = [BEGIN, *sections(given.reports, given.page.parent / "images"), END]
-    write_text(given.page, before + "\n\n".join(parts) + rest.split(END)[1])
+    for part in PARTS:
+        path = given.reports / f"{part}.json"
+        if path.is_file():
+            report = json.loads(path.read_text(encoding="utf-8"))
+            text = replace_part(text, part, part_of_page(part, report, given.page.parent / "images"), given.page)
+            print(f"{given.page}: {part}")
+    write_text(given.page, text)
 
 
-def sections(reports: Path, images: Path) -> list[str]:
-    """Give the parts of the section as Markdown, and draw their pictures."""
-    found = {
-        name: json.loads(path.read_text(encoding="utf-8"))
-        for name in ("bench", "growth", "sharing")
-        if (path := reports / f"{name}.json").is_file()
-    }
-    parts = []
-    beside_peers = {name: result for name, result in found.get("bench", {}).items() if ": " in name}
-    if beside_peers:
-        draw_rates(beside_peers, images / "bench.png")
-        parts += [peer_table(beside_peers), "![examples a second beside the peers](images/bench.png)"]
-    if "sharing" in found:
-        draw_sharing(found["sharing"], images / "sharing.png")
-        parts += [sharing.table(found["sharing"]), "![speed by length and questions per schema](images/sharing.png)"]
-    if "growth" in found:
-        parts.append(growth.table(found["growth"]))
-    return parts
+def replace_part(text: str, part: str, content: str, page: Path) -> str:
+    """Put content between the two comments of a part.
+
+    Raises:
+        ConfigError: They do not stand there, once each and in order.
+    """
+    begin, end = f"<!-- measured: {part} -->", f"<!-- /measured: {part} -->"
+    found = re.fullmatch(f"(.*{re.escape(begin)}\\n).*(\\n{re.escape(end)}.*)", text, re.DOTALL)
+    if found is None or text.count(begin) != 1 or text.count(end) != 1:
+        raise ConfigError(f"{page} has no lines {begin} and {end}: put both where the tables belong")
+    return f"{found[1]}\n{content}\n{found[2]}"
+
+
+def part_of_page(part: str, report: dict[str, Any], images: Path) -> str:
+    """Give a part as Markdown, and draw its picture."""
+    if part == "growth":
+        return f"{report['machine']}:\n\n{growth.table(report)}"
+    if part == "sharing":
+        draw_sharing(report["results"], images / "sharing.png")
+        picture = "![speed of a step by length and questions per schema](images/sharing.png)"
+        return f"{report['machine']}:\n\n{sharing.table(report)}\n\n{picture}"
+    peers = {name: result for name, result in report.items() if ": " in name}
+    machines = "; ".join(dict.fromkeys(result["machine"] for result in peers.values()))
+    draw_rates(peers, images / "bench.png")
+    picture = "![examples a second beside the peers](images/bench.png)"
+    return f"{machines}:\n\n{peer_table(peers)}\n\n{picture}"
 
 
 def peer_table(results: dict[str, Any]) -> str:
@@ -101,4 +117,4 @@ def draw_sharing(results: list[dict[str, Any]], path: Path) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -8,13 +8,17 @@ import json
 import subprocess
 import sys
 import tempfile
-from argparse import ArgumentDefaultsHelpFormatter, ArgumentParser
+from argparse import ArgumentDefaultsHelpFormatter, Namespace
 from pathlib import Path
 from typing import Any, Final
 
+from processes import machine
+
 from text2sql_lightning.atomic import write_json
+from text2sql_lightning.commands.exit_codes import OneLineParser, run_command
 from text2sql_lightning.commands.gpu_benchmark import WORKER
 from text2sql_lightning.constants import EMBEDDED_BASE_MODEL
+from text2sql_lightning.errors import RunError
 from text2sql_lightning.modeling.bundled import ensure_embedded_model
 
 EXAMPLES: Final = 8
@@ -25,9 +29,9 @@ PATHS: Final = {
 }
 
 
-def main() -> None:
+def main() -> int:
     """Measure and print a Markdown table; `--out` gets the figures."""
-    parser = ArgumentParser(description=__doc__, formatter_class=ArgumentDefaultsHelpFormatter)
+    parser = OneLineParser(description=__doc__, formatter_class=ArgumentDefaultsHelpFormatter)
     add = parser.add_argument
     add("--lengths", type=int, nargs="+", default=[128, 256, 512], help="tokens of an example")
     add("--per_schema", type=int, nargs="+", default=[1, 2, 4, 8], help="questions of each schema")
@@ -35,6 +39,10 @@ def main() -> None:
     add("--steps", type=int, default=3, help="timed steps; medians count")
     add("--out", type=Path, default=Path("reports/sharing.json"))
     given = parser.parse_args()
+    return run_command(lambda: _run(given))
+
+
+def _run(given: Namespace) -> None:
     if given.model == Path(EMBEDDED_BASE_MODEL):
         ensure_embedded_model(given.model)
     loads = [[length, EXAMPLES, number] for length in given.lengths for number in given.per_schema]
@@ -42,28 +50,32 @@ def main() -> None:
         lines = Path(name) / "lines.jsonl"
         command = [sys.executable, "-m", WORKER, "--library", "transformers", "--model", str(given.model)]
         command += ["--loads", json.dumps(loads), "--warm_up", "1", "--steps", str(given.steps), "--out", str(lines)]
-        subprocess.run(command, check=True)
+        if subprocess.run(command, check=False).returncode:
+            raise RunError("benchmark: the steps could not be timed: see the lines above")
         results = [json.loads(line) for line in lines.read_text(encoding="utf-8").splitlines()]
     given.out.parent.mkdir(parents=True, exist_ok=True)
-    write_json(given.out, results)
-    print(table(results))
+    report = {"machine": machine(), "results": results}
+    write_json(given.out, report)
+    print(table(report))
 
 
-def table(results: list[dict[str, Any]]) -> str:
+def table(report: dict[str, Any]) -> str:
     """Give seconds of a step, a line for each length and number of questions."""
-    rows = {(row["length"], row["per_schema"], row["path"]): row for row in results}
+    rows = {(row["length"], row["per_schema"], row["path"]): row for row in report["results"]}
     lines = [
-        "| tokens | questions a schema | computed of them | transformers | ours, padded | ours, shared | faster |",
-        "|---|---|---|---|---|---|---|",
+        "| tokens | questions a schema | computed of them | transformers | ours, padded | ours, shared "
+        "| against padded | against transformers |",
+        "|---|---|---|---|---|---|---|---|",
     ]
     for length, number in sorted({key[:2] for key in rows}):
         plain, padded, shared = (rows[length, number, path] for path in PATHS.values())
         lines.append(
             f"| {length} | {number} | {shared['distinct_tokens'] / (EXAMPLES * length):.0%} | {plain['seconds']:.1f} s "
-            f"| {padded['seconds']:.1f} s | {shared['seconds']:.1f} s | {plain['seconds'] / shared['seconds']:.1f} x |"
+            f"| {padded['seconds']:.1f} s | {shared['seconds']:.1f} s | {padded['seconds'] / shared['seconds']:.1f} x "
+            f"| {plain['seconds'] / shared['seconds']:.1f} x |"
         )
     return "\n".join(lines)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -6,7 +6,6 @@ lengths, its best setting without flash attention; losses are compared before an
 
 import argparse
 import json
-import os
 import statistics
 import subprocess
 import sys
@@ -17,6 +16,7 @@ from pathlib import Path
 from random import Random
 from typing import Any, Final
 
+from processes import machine, own, run_part
 from tqdm import tqdm
 
 from text2sql_lightning.atomic import write_json
@@ -105,7 +105,7 @@ def built_records(rows: Path | None) -> list[Record]:
         command = [sys.executable, str(_HERE.parent / "build_dataset.py"), "--input_jsonl", str(source)]
         done = subprocess.run([*command, "--out_dir", f"{name}/data"], capture_output=True, text=True, check=False)
         if done.returncode:
-            raise RunError(f"training benchmark: {done.stderr.strip().splitlines()[-1:]}")
+            raise RunError(f"benchmark: the rows cannot be built: {done.stderr.strip()[-500:]}")
         return read_records(Path(name) / "data" / "train.jsonl")
 
 
@@ -146,6 +146,12 @@ def compare(setting: Setting, options: argparse.Namespace) -> dict[str, Any]:
         }  # fmt: skip
         write_records(folder / "train.jsonl", setting.records)
         order = _ours(job | {"packing": "none", "only_order": True})
+        trained = sum(len(batch) for batch in order["ids"])
+        if trained != len(setting.records) or trained % setting.batch_size:
+            raise ConfigError(
+                f"--examples is {len(setting.records)}, of which {trained} are short enough: the peer needs full "
+                f"batches of {setting.batch_size}; give a multiple of it, or other rows"
+            )
         rows = {record.id: record for record in setting.records}
         with (folder / "rows.jsonl").open("w", encoding="utf-8") as file:
             for row in (rows[key] for batch in order["ids"] for key in batch):
@@ -159,7 +165,7 @@ def compare(setting: Setting, options: argparse.Namespace) -> dict[str, Any]:
         losses = [run["losses"] for run in theirs]
         weighted = sum(x * n for x, n in zip(losses[0], order["targets"], strict=True)) / sum(order["targets"])
         if abs(weighted - ours[0]["loss"]) > _TOLERANCE * weighted:
-            raise RunError(f"training benchmark: losses differ, ours {ours[0]['loss']:.5f}, the peer's {weighted:.5f}")
+            raise RunError(f"benchmark: losses differ, ours {ours[0]['loss']:.5f}, the peer's {weighted:.5f}")
         return _summary(setting, ours, theirs, weighted, options)
 
 
@@ -179,6 +185,7 @@ def _summary(
         "ratio": median["ours"] / median["peer"],
         "unit": "examples/s",
         "versions": theirs[0]["versions"],
+        "machine": machine(),
         "n": len(setting.records),
         "rounds": rates,
         "loss": {"ours": ours[0]["loss"], "peer": peer_loss},
@@ -217,21 +224,11 @@ def gemm_rate(projections: dict[str, tuple[int, int]], tokens: int, repeats: int
 
 
 def _ours(job: dict[str, Any]) -> Any:
-    return _process([sys.executable, str(_HERE / "training_worker.py")], job)
+    return run_part(own(str(_HERE / "training_worker.py")), job)
 
 
 def _peer(job: dict[str, Any], python: Path) -> Any:
-    return _process([str(python), str(_HERE / "trl_worker.py")], job)
-
-
-def _process(command: list[str], job: dict[str, Any]) -> Any:
-    environment = {**os.environ, "HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
-    done = subprocess.run(
-        [*command, json.dumps(job)], capture_output=True, text=True, check=False, env=environment
-    )  # fmt: skip
-    if done.returncode:
-        raise RunError(f"training benchmark: {command[-1]} failed: {done.stderr.strip().splitlines()[-1:]}")
-    return json.loads(Path(job["out"]).read_text(encoding="utf-8"))
+    return run_part([str(python), str(_HERE / "trl_worker.py")], job)
 
 
 def _line(name: str, result: dict[str, Any]) -> str:

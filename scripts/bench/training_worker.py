@@ -1,11 +1,12 @@
 """Our part of the training benchmark: one epoch through Text2SQLModule and Trainer, in a process of its own."""
 
 import json
-import resource
 import sys
 import time
 from pathlib import Path
 from typing import Any
+
+from processes import peak_mib
 
 LEARNING_RATE = 1e-9
 """So small that every step sees the same weights, and losses can be compared."""
@@ -68,7 +69,7 @@ def main(job: dict[str, Any]) -> None:
         "seconds": times,
         "loss": sum(loss * count for loss, count in sums) / targets,
         "work": work,
-        "peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        "peak_mib": peak_mib(),
     }
     _write(job["out"], result)
 

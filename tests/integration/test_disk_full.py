@@ -4,6 +4,8 @@ import hashlib
 import json
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -60,17 +62,14 @@ def failed_path(outcome: Any, disk: SmallDisk) -> str:
     return str(Path(path).relative_to(disk.path))
 
 
-def sweep(fill: Callable[[int], str], few: list[int], *, every_write: bool, most: int) -> dict[int, str]:
+def sweep(fill: Callable[[int], str], few: list[int], *, most: int) -> dict[int, str]:
     """Run a command with less and less space left, each time giving where it failed (or "").
 
-    With `every_write` the sizes between two different places are halved down to a page, so that no write is missed:
-    the more space there is, the further a command gets.
+    The sizes between two different places are halved down to a page: the more space there is, the further a command
+    gets.
     """
-    found = {kib: fill(kib) for kib in few}
-    if not every_write:
-        return found
     edges = sorted({0, most, *few})
-    found |= {kib: fill(kib) for kib in edges if kib not in found}
+    found = {kib: fill(kib) for kib in edges}
     spans = list(pairwise(edges))
     while spans:
         low, high = spans.pop()
@@ -82,16 +81,28 @@ def sweep(fill: Callable[[int], str], few: list[int], *, every_write: bool, most
     return found
 
 
+Moment = Callable[[], AbstractContextManager[Any]]
+
+
+def moments(disk: SmallDisk, few: list[int] | None, run: Callable[[], Any]) -> list[Moment]:
+    """Ways to fill the disk: with so many KiB left from the start, or just before each write that a run does."""
+    if few is not None:
+        return [partial(disk.with_space, kib) for kib in few]
+    with disk.full_from(None) as opened:
+        run()
+    return [partial(disk.full_from, number) for number in range(len(opened))]
+
+
 def test_fit_on_a_full_disk(disk: SmallDisk, tiny: Any, text2sql: Any, read_json: Any, tmp_path: Path) -> None:
-    check_fit(disk, tiny, text2sql, read_json, tmp_path, [0, 4, 40, 700, 1400], every_write=False)
+    check_fit(disk, tiny, text2sql, read_json, tmp_path, [0, 4, 40, 700, 1400])
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
-def test_fit_on_a_disk_that_is_full_at_every_write(
+def test_fit_on_a_disk_that_is_full_from_each_write_on(
     disk: SmallDisk, tiny: Any, text2sql: Any, read_json: Any, tmp_path: Path
 ) -> None:
-    found = check_fit(disk, tiny, text2sql, read_json, tmp_path, [0, 40, 700, 1400, 2800], every_write=True)
+    found = check_fit(disk, tiny, text2sql, read_json, tmp_path, None)
     assert found >= {
         "run/config.yaml", "run/run_meta.json", "run/logs/version_0/metrics.csv",
         "run/checkpoints/last.ckpt", "run/checkpoints/best.ckpt", "run/adapters", "run/samples.jsonl",
@@ -100,9 +111,9 @@ def test_fit_on_a_disk_that_is_full_at_every_write(
 
 
 def check_fit(
-    disk: SmallDisk, tiny: Any, text2sql: Any, read_json: Any, tmp_path: Path, few: list[int], *, every_write: bool
+    disk: SmallDisk, tiny: Any, text2sql: Any, read_json: Any, tmp_path: Path, few: list[int] | None
 ) -> set[str]:
-    """Fit with so many KiB left, then with the space freed; gives the places where it failed."""
+    """Fit on a disk that is full, or becomes so, then with the space freed; gives the places where it failed."""
     flush = ["--trainer.logger.init_args.flush_logs_every_n_steps", 1]
     steps = [*TRAINING, *flush, "--trainer.max_steps", 4]
     whole = tmp_path / "whole"
@@ -112,10 +123,10 @@ def check_fit(
     earlier = contents(disk.path / "earlier")
     run = disk.path / "run"
 
-    def fill(kib: int) -> str:
+    def fit_while(filled: Moment) -> str:
         shutil.rmtree(run, ignore_errors=True)
-        disk.leave(kib)
-        outcome = text2sql("fit", *tiny.flags(run), *steps)
+        with filled():
+            outcome = text2sql("fit", *tiny.flags(run), *steps)
         place = failed_path(outcome, disk) if outcome.code else ""
         assert contents(disk.path / "earlier") == earlier
         assert leftovers(run) == []
@@ -124,31 +135,30 @@ def check_fit(
             check_readable(run)
             go_on = ["--ckpt_path", "last"] if (run / "checkpoints" / "last.ckpt").exists() else ["--overwrite", "true"]
             done = text2sql("fit", *tiny.flags(run), *steps, *(go_on if (run / "run_meta.json").exists() else []))
-            assert done.code == 0, (kib, place, done.err)
-        assert (run / ADAPTER).read_bytes() == (whole / ADAPTER).read_bytes(), (kib, place)
+            assert done.code == 0, (filled, place, done.err)
+        assert (run / ADAPTER).read_bytes() == (whole / ADAPTER).read_bytes(), (filled, place)
         assert read_json(run / "run_meta.json")["status"] == "completed"
         return place
 
-    return set(sweep(fill, few, every_write=every_write, most=6000).values()) - {""}
+    ways = moments(disk, few, lambda: text2sql("fit", *tiny.flags(run), *steps))
+    return {fit_while(filled) for filled in ways} - {""}
 
 
 def test_going_on_with_a_finished_run_on_a_full_disk(disk: SmallDisk, tiny: Any, text2sql: Any, tmp_path: Path) -> None:
-    check_going_on(disk, tiny, text2sql, tmp_path, [0, 40, 700], every_write=False)
+    check_going_on(disk, tiny, text2sql, tmp_path, [0, 40, 700])
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
-def test_going_on_with_a_finished_run_on_a_disk_that_is_full_at_every_write(
+def test_going_on_with_a_finished_run_on_a_disk_that_is_full_from_each_write_on(
     disk: SmallDisk, tiny: Any, text2sql: Any, tmp_path: Path
 ) -> None:
-    found = check_going_on(disk, tiny, text2sql, tmp_path, [0, 40, 700], every_write=True)
+    found = check_going_on(disk, tiny, text2sql, tmp_path, None)
     assert found >= {"run/config.yaml", "run/run_meta.json", "run/checkpoints/last.ckpt", "run/samples.jsonl"}
 
 
-def check_going_on(
-    disk: SmallDisk, tiny: Any, text2sql: Any, tmp_path: Path, few: list[int], *, every_write: bool
-) -> set[str]:
-    """Make a finished run longer with so many KiB left: each of its files is the old one or a whole new one."""
+def check_going_on(disk: SmallDisk, tiny: Any, text2sql: Any, tmp_path: Path, few: list[int] | None) -> set[str]:
+    """Make a finished run longer on such a disk: each of its files is the old one or a whole new one."""
     whole, run, short = tmp_path / "whole", disk.path / "run", tmp_path / "short"
     for folder, steps in ((short, 2), (whole, 4)):
         done = text2sql("fit", *tiny.flags(folder), *TRAINING, "--trainer.max_steps", steps)
@@ -156,11 +166,11 @@ def check_going_on(
     longer = [*TRAINING, "--trainer.max_steps", 4, "--ckpt_path", "last"]
     old_log = contents(short / "logs")
 
-    def fill(kib: int) -> str:
+    def go_on_while(filled: Moment) -> str:
         shutil.rmtree(run, ignore_errors=True)
         shutil.copytree(short, run)
-        disk.leave(kib)
-        outcome = text2sql("fit", *tiny.flags(run), *longer)
+        with filled():
+            outcome = text2sql("fit", *tiny.flags(run), *longer)
         place = failed_path(outcome, disk) if outcome.code else ""
         assert contents(run / "logs").items() >= old_log.items()
         assert leftovers(run) == []
@@ -168,14 +178,18 @@ def check_going_on(
         disk.free()
         if place == "run/config.yaml":
             assert contents(run) == contents(short)
-        elif place == "run/run_meta.json":
+        elif place == "run/run_meta.json" and few is not None:  # the first time that it is written
             assert contents(run).items() >= {**contents(short), "config.yaml": contents(run)["config.yaml"]}.items()
         done = text2sql("fit", *tiny.flags(run), *longer)
-        assert done.code == 0, (kib, place, done.err)
-        assert (run / ADAPTER).read_bytes() == (whole / ADAPTER).read_bytes(), (kib, place)
+        assert done.code == 0, (filled, place, done.err)
+        assert (run / ADAPTER).read_bytes() == (whole / ADAPTER).read_bytes(), (filled, place)
         return place
 
-    return set(sweep(fill, few, every_write=every_write, most=3000).values()) - {""}
+    def once() -> None:
+        shutil.copytree(short, run)
+        text2sql("fit", *tiny.flags(run), *longer)
+
+    return {go_on_while(filled) for filled in moments(disk, few, once)} - {""}
 
 
 def test_predict_on_a_full_disk(disk: SmallDisk, tiny: Any, tiny_run: Path, text2sql: Any) -> None:
@@ -199,7 +213,7 @@ def test_predict_on_a_full_disk(disk: SmallDisk, tiny: Any, tiny_run: Path, text
         assert {name: after[name] for name in before if name not in rewritten}.items() <= before.items()
         return place
 
-    found = sweep(fill, [0, 12, 40], every_write=True, most=64)
+    found = sweep(fill, [0, 12, 40], most=64)
     assert set(found.values()) >= {"run/predict/config.yaml", "run/predict/run_meta.json", ""}, found
     assert (run / "predict" / "predictions.jsonl").read_bytes() == predictions
 
@@ -232,7 +246,7 @@ def test_build_dataset_on_a_full_disk(disk: SmallDisk, command: Any, tmp_path: P
         assert contents(disk.path) == before
         return place
 
-    found = sweep(fill, [0, 40, 80], every_write=True, most=400)
+    found = sweep(fill, [0, 40, 80], most=400)
     assert len(set(found.values()) - {""}) >= 5, found
     assert "" in found.values()
 
@@ -261,5 +275,5 @@ def test_evaluate_internal_on_a_full_disk(
         assert leftovers(out) == []
         return place
 
-    found = sweep(fill, [0, 16], every_write=True, most=128)
+    found = sweep(fill, [0, 16], most=128)
     assert set(found.values()) >= {"reports/eval_internal.jsonl", ""}, found

@@ -70,6 +70,12 @@ def test_malformed_config_file(text2sql: Any, tiny: Any, tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("content", "words"),
     [
+        ("model: 3", "model is 3; it takes settings, such as model: adapter_path"),
+        ("trainer: true", "trainer is True; it takes settings, such as trainer: accelerator"),
+        (
+            "model: {generation: [1]}",
+            "model.generation is [1]; it takes settings, such as model: generation: batch_size",
+        ),
         ("data: {batch_size: null}", "data.batch_size is null; give it a value, or leave it out for 1"),
         ("seed_everything: null", "seed_everything"),
         ("trainer: {accumulate_grad_batches: null}", "trainer.accumulate_grad_batches is null"),
@@ -77,7 +83,9 @@ def test_malformed_config_file(text2sql: Any, tiny: Any, tmp_path: Path) -> None
         ("model: {generation: {max_new_tokens: null}}", "model.generation.max_new_tokens is null"),
     ],
 )
-def test_null_where_a_value_is_needed(text2sql: Any, tiny: Any, tmp_path: Path, content: str, words: str) -> None:
+def test_null_or_a_single_value_where_another_is_needed(
+    text2sql: Any, tiny: Any, tmp_path: Path, content: str, words: str
+) -> None:
     (tmp_path / "bad.yaml").write_text(content)
     assert words in fit(text2sql, tiny, tmp_path / "run", "--config", tmp_path / "bad.yaml").error
 

@@ -143,6 +143,21 @@ def test_the_first_of_two_errors_names_the_path() -> None:
     assert found.filename == "last.ckpt"
 
 
+def test_the_first_place_is_named_also_where_writing_that_down_fails_too(tmp_path: Path) -> None:
+    full = OSError(28, "No space left on device")
+    try:
+        try:
+            with replaced_file(tmp_path / "last.ckpt") as beside:
+                raise OSError(28, "No space left on device", str(beside))
+        except OSError:
+            with replaced_file(tmp_path / "run_meta.json"):
+                raise full  # noqa: B904
+    except OSError as error:
+        found = disk_full(error, Path("run"))
+    assert found is not None
+    assert found.filename == str(tmp_path / "last.ckpt")
+
+
 def test_an_error_names_the_file_and_not_the_one_beside_it(tmp_path: Path) -> None:
     with pytest.raises(OSError) as caught, replaced_file(tmp_path / "a.png") as beside:
         raise OSError(28, "No space left on device", str(beside))

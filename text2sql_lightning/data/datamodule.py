@@ -17,9 +17,9 @@ from text2sql_lightning.constants import DEFAULT_BASE_MODEL
 from text2sql_lightning.data.batching import LengthBucketBatchSampler, ResumableLoader
 from text2sql_lightning.data.collate import collate, collate_sequences, collate_shared_prefixes
 from text2sql_lightning.data.encoding import EncodedExample, EncodedSplit, Encoding, in_memory
-from text2sql_lightning.data.record_file import open_records
-from text2sql_lightning.data.records import Record
-from text2sql_lightning.data.token_cache import CACHED_FROM, cache_key, encode_once, lengths, schema_keys
+from text2sql_lightning.data.record_file import LARGE, RecordFile, open_records
+from text2sql_lightning.data.records import Record, read_records
+from text2sql_lightning.data.token_cache import cache_key, encode_once, lengths, schema_keys
 from text2sql_lightning.errors import ConfigError, DataError
 from text2sql_lightning.tokenizer import load_tokenizer
 
@@ -100,7 +100,7 @@ class Text2SQLDataModule(LightningDataModule):
         self._records: dict[Split, Sequence[Record]] = {}
         self._encoded: dict[Split, EncodedSplit] = {}
         self._sha256: dict[Split, str] = {}
-        self._decontaminated: dict[Split, set[Any]] = {}
+        self._decontaminated: dict[Split, set[bool | None]] = {}
 
     def _check_settings(self) -> None:
         at_least = {"max_seq_length": 2, "batch_size": 1, "eval_batch_size": 1, "num_workers": 0}
@@ -173,28 +173,40 @@ class Text2SQLDataModule(LightningDataModule):
         return self._sha256.get(split)
 
     def decontaminated(self) -> bool | None:
-        """Whether the records that have been read were decontaminated: False where some were not, None if unknown."""
+        """Whether the files that have been read were decontaminated: False where a record was not, None if unknown."""
         flags = set().union(*self._decontaminated.values())
         return False if False in flags else flags.pop() if len(flags) == 1 else None
 
     def _read(self, split: Split) -> Sequence[Record]:
         path = Path(str(self.paths[split]))
-        flags: set[Any] = set()
-        records = open_records(path, split != "predict", lambda record: flags.add(record.meta.get("decontaminated")))
+        flags: set[bool | None] = set()
+
+        def look(record: Record) -> None:
+            flag = record.meta.get("decontaminated")
+            flags.add(flag if isinstance(flag, bool) else None)
+
+        if split == "train":
+            records = open_records(path, look)
+        else:
+            records = read_records(path, require_output=split != "predict")
+            for record in records:
+                look(record)
         self._decontaminated[split] = flags
-        with path.open("rb") as file:
-            self._sha256[split] = hashlib.file_digest(file, "sha256").hexdigest()
+        self._sha256[split] = records.sha256 if isinstance(records, RecordFile) else _sha256(path)
+        return self._sample(split, records)
+
+    def _sample(self, split: Split, records: Sequence[Record]) -> Sequence[Record]:
         limit = self.max_examples.get(split)
         if limit is None or limit >= len(records):
             return records
-        chosen = random.Random(f"examples-{split}-{self.seed}").sample(range(len(records)), limit)
-        return [records[index] for index in sorted(chosen)]
+        chosen = sorted(random.Random(f"examples-{split}-{self.seed}").sample(range(len(records)), limit))
+        return records.take(chosen) if isinstance(records, RecordFile) else [records[index] for index in chosen]
 
     def _encode(self, split: Split, records: Sequence[Record]) -> EncodedSplit:
         path = Path(str(self.paths[split]))
-        encode = partial(Encoding, self.tokenizer, records, self.max_seq_length, str(path))
-        if self.token_cache is None or len(records) < CACHED_FROM:
-            return in_memory(encode())
+        encoding = Encoding(self.tokenizer, records, self.max_seq_length, str(path))
+        if self.token_cache is None or len(records) < LARGE:
+            return in_memory(encoding)
         limit = self.max_examples.get(split)
         key = cache_key(
             self.tokenizer,
@@ -202,7 +214,7 @@ class Text2SQLDataModule(LightningDataModule):
             sample=None if limit is None else [limit, split, self.seed],
             max_seq_length=self.max_seq_length,
         )
-        return encode_once(path.parent / self.token_cache, key, encode)
+        return encode_once(path.parent / self.token_cache, key, encoding)
 
     def _require(self, split: Split) -> None:
         if self.paths[split] is None:
@@ -259,6 +271,11 @@ class Text2SQLDataModule(LightningDataModule):
 
     def _place(self) -> tuple[int, int]:
         return (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _leave_signals_to_the_run(_: int) -> None:

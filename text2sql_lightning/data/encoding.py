@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from text2sql_lightning.data.records import Record
 
-__all__ = ["EncodedExample", "EncodedSplit", "Encoding", "encode_example", "encode_prompt", "encode_records"]
+__all__ = ["EncodedExample", "EncodedSplit", "Encoding", "encode_example", "encode_prompt", "in_memory"]
 
 logger = logging.getLogger(__name__)
 
@@ -134,13 +134,6 @@ class Encoding:
                 "%s: %d of %d records left out: %s (max_seq_length %d)",
                 self._name, total - left, total, self.dropped, self._longest,
             )  # fmt: skip
-
-
-def encode_records(
-    tokenizer: "PreTrainedTokenizerBase", records: Sequence["Record"], max_seq_length: int, *, name: str = "records"
-) -> EncodedSplit:
-    """Encode the records of a split into memory; arguments and errors are those of `Encoding`."""
-    return in_memory(Encoding(tokenizer, records, max_seq_length, name))
 
 
 def in_memory(encoding: Encoding) -> EncodedSplit:

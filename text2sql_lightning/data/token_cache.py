@@ -1,20 +1,22 @@
 """Token ids of large files, kept on disk as Arrow and read from there by memory mapping.
 
 A cache is named by a hash of all that the ids depend on: file, sample, length limit, prompt and tokenizer. It appears
-as a whole folder or not at all, so a half-written one is never read; one that cannot be read is written again.
+as a whole folder or not at all. Of several processes one writes it, and the others wait for it. One that cannot be
+read, or has lost examples, is written again.
 """
 
 import hashlib
 import json
 import logging
+import os
 from array import array
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from importlib.util import find_spec
-from itertools import accumulate, chain
+from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, overload
 
-from text2sql_lightning.atomic import replaced_folder, write_json
+from text2sql_lightning.atomic import replaced_folder, tidy, write_json
 from text2sql_lightning.data.encoding import EncodedExample, EncodedSplit, Encoding, in_memory
 from text2sql_lightning.text.prompts import prompt_sha256
 
@@ -23,12 +25,10 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-CACHED_FROM: Final = 5000
-"""Records from which on a cache is faster than encoding again."""
-
 _FORMAT: Final = 2
 _COUNTS: Final = "counts.json"
 _EXAMPLES: Final = "examples.arrow"
+_LOCK: Final = ".lock"
 
 
 def cache_key(tokenizer: "PreTrainedTokenizerBase", **facts: Any) -> str:
@@ -44,44 +44,56 @@ def cache_key(tokenizer: "PreTrainedTokenizerBase", **facts: Any) -> str:
     return hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()[:32]
 
 
-def encode_once(folder: Path, key: str, encode: Callable[[], Encoding]) -> EncodedSplit:
+def encode_once(folder: Path, key: str, encoding: Encoding) -> EncodedSplit:
     """Give the examples of a cache; without one encode, and write it on the way, so that memory holds a part only.
 
     Args:
         folder: Where caches are, each in a folder named after its key.
         key: From `cache_key`.
-        encode: Starts the encoding.
+        encoding: What encodes the records.
 
     Returns:
         The examples, read from the cache. Where nothing can be written, or `datasets` is not installed, there is none,
         and they are in memory.
     """
     if find_spec("datasets") is None:
-        return in_memory(encode())
+        return in_memory(encoding)
     path = folder / key
-    if path.is_dir():
-        try:
-            return _read(path)
-        except (OSError, ValueError, KeyError) as error:
-            log.warning("%s cannot be read and is written again (%s)", path, error)
+    found = _find(path)
+    if found is not None:
+        return found
+    from filelock import FileLock
+
     try:
-        with replaced_folder(path) as beside:
-            _write(beside, encode())
-        return _read(path)
-    except OSError as error:  # a read-only folder, no space, or another process was faster
-        log.info("no token cache in %s: %s", folder, error)
-        return in_memory(encode())
+        folder.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder / _LOCK):
+            tidy(folder)
+            found = _find(path)  # another process may have been at it
+            if found is None:
+                with replaced_folder(path) as beside:
+                    _write(beside, encoding)
+                found = _read(path)
+            return found
+    except (OSError, NotImplementedError) as error:  # a read-only folder, no space, a file system without locks
+        log.warning("token ids are not kept in %s, and the next start encodes again (%s)", folder, error)
+        return in_memory(encoding)
 
 
 class CachedExamples(Sequence[EncodedExample]):
     """The examples of a cache, each read when it is asked for.
 
     Args:
-        dataset: With the columns id, input_ids, prompt_length and schema_key.
+        path: The Arrow file, with the columns id, input_ids, prompt_length and schema_key.
     """
 
-    def __init__(self, dataset: Any) -> None:
-        self._table = dataset.data.table
+    def __init__(self, path: Path) -> None:
+        from datasets import Dataset
+
+        self._path = path
+        self._table = Dataset.from_file(str(path)).data.table
+
+    def __reduce__(self) -> tuple[type["CachedExamples"], tuple[Path]]:
+        return CachedExamples, (self._path,)  # a process that prepares batches maps the file itself
 
     def __len__(self) -> int:
         return int(self._table.num_rows)
@@ -134,25 +146,45 @@ def _write(folder: Path, encoding: Encoding) -> None:
 
     columns = [("id", pa.string()), ("input_ids", pa.list_(pa.int32())), ("prompt_length", pa.int32())]
     schema = pa.schema([*columns, ("schema_key", pa.int64())])
-    with (folder / _EXAMPLES).open("wb") as file, pa.ipc.new_stream(file, schema) as writer:
-        for examples in encoding:
-            writer.write_batch(_batch(examples, schema))
-    write_json(folder / _COUNTS, {"dropped": encoding.dropped, "separated": encoding.separated})
+    count = 0
+    with (folder / _EXAMPLES).open("wb") as file:
+        with pa.ipc.new_stream(file, schema) as writer:
+            for examples in encoding:
+                writer.write_batch(_batch(examples, schema))
+                count += len(examples)
+        file.flush()
+        os.fsync(file.fileno())
+    write_json(folder / _COUNTS, {"examples": count, "dropped": encoding.dropped, "separated": encoding.separated})
 
 
 def _batch(examples: Sequence[EncodedExample], schema: Any) -> Any:
     import pyarrow as pa
 
+    values = array("i")
+    for example in examples:
+        values.extend(example.input_ids)
     offsets = array("i", accumulate((len(example.input_ids) for example in examples), initial=0))
-    values = array("i", chain.from_iterable(example.input_ids for example in examples))
-    ids = pa.ListArray.from_arrays(*(pa.array(memoryview(part), pa.int32()) for part in (offsets, values)))
+    ids = pa.ListArray.from_arrays(
+        *(pa.Array.from_buffers(pa.int32(), len(part), [None, pa.py_buffer(part)]) for part in (offsets, values))
+    )
     rest = ([getattr(example, name) for example in examples] for name in ("prompt_length", "schema_key"))
     return pa.record_batch([[example.id for example in examples], ids, *rest], schema=schema)
 
 
-def _read(path: Path) -> EncodedSplit:
-    from datasets import Dataset
+def _find(path: Path) -> EncodedSplit | None:
+    """Read a cache that is there and whole."""
+    if not path.is_dir():
+        return None
+    try:
+        return _read(path)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        log.warning("%s cannot be read and is written again (%s)", path, error)
+        return None
 
+
+def _read(path: Path) -> EncodedSplit:
     counts = json.loads((path / _COUNTS).read_text(encoding="utf-8"))
-    dataset = Dataset.from_file(str(path / _EXAMPLES))
-    return EncodedSplit(CachedExamples(dataset), counts["dropped"], counts["separated"])
+    examples = CachedExamples(path / _EXAMPLES)
+    if len(examples) != counts["examples"]:
+        raise ValueError(f"{len(examples)} of {counts['examples']} examples are left")
+    return EncodedSplit(examples, counts["dropped"], counts["separated"])

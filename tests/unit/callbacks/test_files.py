@@ -152,9 +152,6 @@ class Data:
     def file_sha256(self, split: Any) -> Any:
         return "abc" if split in self._records else None
 
-    def records(self, split: Any) -> Any:
-        return self._records[split]
-
     def dropped(self, split: Any) -> Any:
         return {"too_long": 1} if split == "train" else {}
 

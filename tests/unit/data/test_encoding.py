@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from text2sql_lightning.data.encoding import encode_example, encode_prompt, encode_records
+from text2sql_lightning.data.encoding import EncodedSplit, Encoding, encode_example, encode_prompt, in_memory
 from text2sql_lightning.data.records import Record, read_records
 from text2sql_lightning.errors import DataError
 from text2sql_lightning.text.prompts import INSTRUCTION, build_prompt, format_input
@@ -19,6 +19,10 @@ CONTEXT = "CREATE TABLE singer (name VARCHAR, age INTEGER)"
 
 def record(output: str | None, question: str = "Who sings?", id: str = "r1") -> Record:
     return Record(id, INSTRUCTION, format_input(CONTEXT, question), output)
+
+
+def encode_records(tokenizer: Any, records: list[Record], limit: int, name: str = "records") -> EncodedSplit:
+    return in_memory(Encoding(tokenizer, records, limit, name))
 
 
 @pytest.fixture(scope="module", params=["tiny_llama_dir", "tiny_mistral_dir"])

@@ -1,3 +1,4 @@
+import pickle
 from array import array
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -5,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from text2sql_lightning.data import datamodule, token_cache
+from text2sql_lightning.data import datamodule, record_file, token_cache
 from text2sql_lightning.data.datamodule import Text2SQLDataModule
 from text2sql_lightning.data.encoding import EncodedExample, EncodedSplit, Encoding
 from text2sql_lightning.data.token_cache import CachedExamples, cache_key, encode_once, lengths, schema_keys
@@ -31,8 +32,11 @@ class Encoded(Encoding):
         self.dropped, self.separated = {"too_long": 3}, 1
 
 
-def refuse() -> Encoding:
-    raise AssertionError("encoded again")
+class Refused(Encoded):
+    """An encoding that nobody may start."""
+
+    def __iter__(self) -> Iterator[list[EncodedExample]]:
+        raise AssertionError("encoded again")
 
 
 def check(split: EncodedSplit, *, cached: bool = True) -> None:
@@ -43,37 +47,83 @@ def check(split: EncodedSplit, *, cached: bool = True) -> None:
 
 
 def test_a_second_start_reads_what_the_first_one_wrote(tmp_path: Path) -> None:
-    check(encode_once(tmp_path, "key", Encoded))
-    again = encode_once(tmp_path, "key", refuse)
+    check(encode_once(tmp_path, "key", Encoded()))
+    again = encode_once(tmp_path, "key", Refused())
     check(again)
     assert len(again.examples) == 3
     assert again.examples[-1] == EXAMPLES[2]
     assert again.examples[0:2] == EXAMPLES[0:2]
-    assert [path.name for path in tmp_path.iterdir()] == ["key"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".lock", "key"]
 
 
-def test_an_interrupted_write_leaves_nothing_to_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupt(*_: object) -> None:
-        raise KeyboardInterrupt
+def test_another_process_maps_the_file_instead_of_getting_a_copy(tmp_path: Path) -> None:
+    examples = encode_once(tmp_path, "key", Encoded()).examples
+    pickled = pickle.dumps(examples)
+    assert len(pickled) < 300 + len(str(tmp_path))
+    assert list(pickle.loads(pickled)) == EXAMPLES
 
-    monkeypatch.setattr(token_cache, "write_json", interrupt)
+
+def test_an_interrupted_write_leaves_nothing_to_read(tmp_path: Path) -> None:
+    class Interrupted(Encoded):
+        def __iter__(self) -> Iterator[list[EncodedExample]]:
+            yield EXAMPLES[:2]
+            raise KeyboardInterrupt
+
     with pytest.raises(KeyboardInterrupt):
-        encode_once(tmp_path, "key", Encoded)
-    assert list(tmp_path.iterdir()) == []
+        encode_once(tmp_path, "key", Interrupted())
+    assert [path.name for path in tmp_path.iterdir()] == [".lock"]
+    left = tmp_path / ".key.123.tmp"  # what a killed process leaves
+    left.mkdir()
+    check(encode_once(tmp_path, "key", Encoded()))
+    assert not left.exists()
 
 
-@pytest.mark.parametrize("damage", ["counts.json", "examples.arrow"])
-def test_a_damaged_cache_is_written_again(tmp_path: Path, damage: str, caplog: pytest.LogCaptureFixture) -> None:
-    encode_once(tmp_path, "key", Encoded)
-    (tmp_path / "key" / damage).write_bytes(b"")
-    check(encode_once(tmp_path, "key", Encoded))
+def test_the_one_that_comes_later_finds_what_the_other_has_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Held:
+        """A lock that another process had: meanwhile it has encoded."""
+
+        def __init__(self, path: Path) -> None:
+            self.path = path
+
+        def __enter__(self) -> None:
+            monkeypatch.undo()
+            check(encode_once(tmp_path, "key", Encoded()))
+
+        def __exit__(self, *_: object) -> None: ...
+
+    monkeypatch.setattr("filelock.FileLock", Held)
+    check(encode_once(tmp_path, "key", Refused()))
+
+
+@pytest.mark.parametrize(
+    ("name", "damage"),
+    [
+        ("counts.json", lambda content: b""),
+        ("counts.json", lambda content: b"[]"),
+        ("examples.arrow", lambda content: b""),
+        (
+            "examples.arrow",
+            lambda content: content[: content.rindex(b"\xff\xff\xff\xff", 0, -8)],
+        ),  # without its last batch
+    ],
+)
+def test_a_damaged_cache_is_written_again(
+    tmp_path: Path, name: str, damage: Callable[[bytes], bytes], caplog: pytest.LogCaptureFixture
+) -> None:
+    encode_once(tmp_path, "key", Encoded())
+    path = tmp_path / "key" / name
+    path.write_bytes(damage(path.read_bytes()))
+    check(encode_once(tmp_path, "key", Encoded()))
     assert "cannot be read and is written again" in caplog.text
-    check(encode_once(tmp_path, "key", refuse))
+    check(encode_once(tmp_path, "key", Refused()))
 
 
-def test_where_nothing_can_be_written_there_is_no_cache(tmp_path: Path) -> None:
+def test_where_nothing_can_be_written_there_is_no_cache(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     (tmp_path / "file").write_text("no folder")
-    check(encode_once(tmp_path / "file", "key", Encoded), cached=False)
+    check(encode_once(tmp_path / "file", "key", Encoded()), cached=False)
+    assert f"token ids are not kept in {tmp_path}/file, and the next start encodes again" in caplog.text
 
 
 def test_the_key_stands_for_all_that_the_ids_depend_on(
@@ -96,7 +146,8 @@ def test_the_key_stands_for_all_that_the_ids_depend_on(
 def test_the_data_module_encodes_a_large_file_once(
     tiny_llama_dir: Path, records_file: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(datamodule, "CACHED_FROM", 20)
+    for module in (datamodule, record_file):
+        monkeypatch.setattr(module, "LARGE", 20)
     path = records_file("train")
 
     def batches(**settings: Any) -> list[Any]:
@@ -109,8 +160,10 @@ def test_the_data_module_encodes_a_large_file_once(
     packed = [batch["ids"] for batch in batches(token_cache=None, packing="shared_prefix")]
     assert not (path.parent / ".tokens").exists()
     first = [batch["input_ids"] for batch in batches()]
-    monkeypatch.setattr(datamodule, "Encoding", lambda *_, **__: refuse())
+    monkeypatch.setattr(datamodule, "Encoding", lambda *_: Refused())
     second = [batch["input_ids"] for batch in batches()]
     assert first == second == expected
     assert [batch["ids"] for batch in batches(packing="shared_prefix")] == packed
-    assert len(list((path.parent / ".tokens").iterdir())) == 1
+    assert len(list((path.parent / ".tokens").iterdir())) == 2  # the cache and the lock
+    workers = batches(packing="shared_prefix", num_workers=2)
+    assert [batch["ids"] for batch in workers] == packed
