@@ -51,7 +51,7 @@ _QUESTIONS = (
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Refuse an id that holds the clock: processes that share the tests must collect the same ones."""
+    """Refuse an id with today's date in it: processes that share the tests have to collect the same ones."""
     today = datetime.now(UTC).date().isoformat()
     if changing := [item.nodeid for item in items if today in item.nodeid]:
         raise pytest.UsageError(f"{changing[0]} has today's date in its id; give the value in the test, or an id")

@@ -161,6 +161,15 @@ class Text2SQLCLI(LightningCLI):
         else:
             output_folder.make(self.outputs)
 
+    def instantiate_classes(self) -> None:
+        """Make module, data and trainer; nothing is loaded yet, so what goes wrong is a setting."""
+        try:
+            super().instantiate_classes()
+        except Text2SQLError:
+            raise
+        except (MisconfigurationException, ValueError, TypeError, LookupError, AttributeError) as error:
+            raise ConfigError(f"the configuration cannot be used ({type(error).__name__}: {error})") from error
+
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         """Add the callbacks that take no settings."""
         config = self.config[self.subcommand]

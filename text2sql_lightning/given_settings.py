@@ -7,11 +7,14 @@ which settings have to agree with a checkpoint, where the parser cannot tell a g
 import importlib.util
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import yaml
 
 from text2sql_lightning.errors import ConfigError
+
+# The library stumbles over some texts: `!!timestamp x`, or brackets a thousand deep.
+_NOT_YAML: Final = (yaml.YAMLError, ValueError, TypeError, LookupError, AttributeError, RecursionError)
 
 
 def given_model_settings(arguments: Sequence[str]) -> dict[str, Any]:
@@ -50,7 +53,7 @@ def check_configs(arguments: Sequence[str]) -> None:
         if flag in ("--config", "-c") and Path(value).is_file():
             try:
                 yaml.safe_load(Path(value).read_text(encoding="utf-8"))
-            except (ValueError, yaml.YAMLError) as error:
+            except _NOT_YAML as error:
                 raise ConfigError(f"--config {value} is not valid YAML: {error}") from error
 
 
@@ -81,7 +84,7 @@ def _part(value: Any, folder: Path) -> dict[str, Any]:
 def _load(path: Path) -> dict[str, Any]:
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, yaml.YAMLError):
+    except (OSError, *_NOT_YAML):
         return {}  # the parser reports it better
     return content if isinstance(content, dict) else {}
 
@@ -89,7 +92,7 @@ def _load(path: Path) -> dict[str, Any]:
 def _scalar(value: str) -> Any:
     try:
         return yaml.safe_load(value)
-    except yaml.YAMLError:
+    except _NOT_YAML:
         return value
 
 

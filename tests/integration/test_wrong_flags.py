@@ -59,6 +59,10 @@ def test_flags_that_make_no_sense(text2sql: Any, tiny: Any, tmp_path: Path, flag
 def test_malformed_config_file(text2sql: Any, tiny: Any, tmp_path: Path) -> None:
     (tmp_path / "bad.yaml").write_text("model: [\n")
     assert "bad.yaml" in fit(text2sql, tiny, tmp_path / "run", "--config", tmp_path / "bad.yaml").error
+    for content in ("!!timestamp x: 1\n", "model: " + '{"a": ' * 1000 + "1" + "}" * 1000):
+        (tmp_path / "bad.yaml").write_text(content)
+        error = fit(text2sql, tiny, tmp_path / "run", "--config", tmp_path / "bad.yaml").error
+        assert f"--config {tmp_path}/bad.yaml is not valid YAML" in error
     (tmp_path / "bad.yaml").write_text("model: {lora: {rank: 8}}\n")
     assert "rank" in fit(text2sql, tiny, tmp_path / "run", "--config", tmp_path / "bad.yaml").error
     (tmp_path / "bad.yaml").write_text('model: "a\\0b"\n')
@@ -70,6 +74,7 @@ def test_malformed_config_file(text2sql: Any, tiny: Any, tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("content", "words"),
     [
+        ("checkpoint: {mode: deepspeed}", "`mode` can be min, max but got deepspeed"),
         ("model: 3", "model is 3; it takes settings, such as model: adapter_path"),
         ("trainer: true", "trainer is True; it takes settings, such as trainer: accelerator"),
         (
