@@ -26,7 +26,7 @@ os.environ |= {
 from text2sql_lightning.text.prompts import INSTRUCTION, format_input
 
 # The same examples every time: a change fails for what it did. `--hypothesis-profile=search` looks for new ones.
-settings.register_profile("repeatable", derandomize=True, database=None)
+settings.register_profile("repeatable", derandomize=True, database=None, deadline=None)
 settings.register_profile("search", settings.get_profile("default"))
 settings.load_profile("repeatable")
 

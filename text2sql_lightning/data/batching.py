@@ -13,6 +13,8 @@ from typing import Any, Final
 import torch
 from torch.utils.data import DataLoader, Sampler
 
+from text2sql_lightning.data.pack_plan import plan_packs
+
 logger = logging.getLogger(__name__)
 
 WINDOW: Final = 50
@@ -142,6 +144,7 @@ class LengthBucketBatchSampler(Sampler[list[int]]):
         world_size: Number of processes.
         rank: This process, from 0.
         groups: As in `plan_batches`.
+        most_tokens: Fill packs of so many tokens (`pack_plan.plan_packs`) instead of batches of `batch_size`.
     """
 
     def __init__(
@@ -154,8 +157,10 @@ class LengthBucketBatchSampler(Sampler[list[int]]):
         world_size: int = 1,
         rank: int = 0,
         groups: Sequence[int] | None = None,
+        most_tokens: int | None = None,
     ) -> None:
         self.groups = groups
+        self.most_tokens = most_tokens
         self.lengths = lengths
         self.batch_size = batch_size
         self.seed = seed
@@ -178,18 +183,17 @@ class LengthBucketBatchSampler(Sampler[list[int]]):
     def plan(self) -> list[list[int]]:
         """The batches of the current epoch, for this rank."""
         if self._plan is None or self._plan[0] != self.epoch:
-            batches = plan_batches(
-                self.lengths,
-                self.batch_size,
-                seed=self.seed,
-                epoch=self.epoch,
-                shuffle=self.shuffle,
-                world_size=self.world_size,
-                rank=self.rank,
-                groups=self.groups,
-            )
-            self._plan = (self.epoch, batches)
+            self._plan = (self.epoch, self._make_plan())
         return self._plan[1]
+
+    def _make_plan(self) -> list[list[int]]:
+        place: dict[str, Any] = {
+            "seed": self.seed, "epoch": self.epoch, "world_size": self.world_size, "rank": self.rank,
+            "groups": self.groups,
+        }  # fmt: skip
+        if self.most_tokens is not None:
+            return plan_packs(self.lengths, self.most_tokens, **place)
+        return plan_batches(self.lengths, self.batch_size, shuffle=self.shuffle, **place)
 
     def __len__(self) -> int:
         return len(self.plan())
@@ -244,7 +248,9 @@ class ResumableLoader(DataLoader[Any]):
                 a warning says so: the rest of the epoch is then not exactly the rest.
         """
         changed = {
-            key: (state_dict.get(key), now) for key, now in self._plan_facts().items() if state_dict.get(key) != now
+            key: (state_dict.get(key, 0), now)
+            for key, now in self._plan_facts().items()
+            if state_dict.get(key, 0) != now
         }
         if changed:
             logger.warning(
@@ -261,4 +267,5 @@ class ResumableLoader(DataLoader[Any]):
             "world_size": sampler.world_size,
             "seed": sampler.seed,
             "grouped": int(sampler.groups is not None),
+            "most_tokens": sampler.most_tokens or 0,
         }

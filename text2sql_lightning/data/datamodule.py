@@ -58,6 +58,8 @@ class Text2SQLDataModule(LightningDataModule):
         packing: How the examples of a batch stand together; the loss is the same. `none` pads them, `sequence` puts
             them into one row without padding, `shared_prefix` also computes what they begin with, instruction and
             often schema, once.
+        pack_tokens: Most tokens of a training pack, which then holds as many examples as fit instead of batch_size; for
+            `sequence` and `shared_prefix` (where what is shared is counted for each example). null for batch_size.
         token_cache: Folder for the token ids of files of 5,000 records or more, so that the next start does not encode
             them again; relative to the file's folder. null for none.
     """
@@ -78,6 +80,7 @@ class Text2SQLDataModule(LightningDataModule):
         max_val_examples: int | None = None,
         max_test_examples: int | None = None,
         packing: Packing = "none",
+        pack_tokens: int | None = None,
         token_cache: str | None = ".tokens",
     ) -> None:
         super().__init__()
@@ -94,6 +97,7 @@ class Text2SQLDataModule(LightningDataModule):
             "train": max_train_examples, "val": max_val_examples, "test": max_test_examples,
         }  # fmt: skip
         self.packing = packing
+        self.pack_tokens = pack_tokens
         self.token_cache = token_cache
         self._check_settings()
         self._tokenizer: PreTrainedTokenizerBase | None = None
@@ -107,6 +111,11 @@ class Text2SQLDataModule(LightningDataModule):
         for name, least in at_least.items():
             if getattr(self, name) < least:
                 raise ConfigError(f"data.{name} is {getattr(self, name)}; it must be at least {least}")
+        if self.pack_tokens is not None and (self.packing == "none" or self.pack_tokens < self.max_seq_length):
+            raise ConfigError(
+                f"data.pack_tokens is {self.pack_tokens} with data.packing {self.packing} and data.max_seq_length "
+                f"{self.max_seq_length}: it needs sequence or shared_prefix, and room for the longest example"
+            )
         for split, number in self.max_examples.items():
             if number is not None and number < 1:
                 raise ConfigError(f"data.max_{split}_examples is {number}; it must be at least 1, or null for all")
@@ -245,6 +254,7 @@ class Text2SQLDataModule(LightningDataModule):
             world_size=world_size,
             rank=rank,
             groups=self._groups(split) if self.packing == "shared_prefix" else None,
+            most_tokens=self.pack_tokens if trains and not overfits else None,
         )
         collators: dict[Packing, Callable[[Sequence[EncodedExample]], dict[str, Any]]] = {
             "none": partial(collate, pad_token_id=self.tokenizer.pad_token_id),

@@ -148,7 +148,7 @@ def test_state_is_plain_json_and_good_for_one_epoch() -> None:
     state = json.loads(json.dumps(source.state_dict()))
     assert state == {
         "epoch": 0, "position": 3, "num_examples": 23, "num_tokens": sum(LENGTHS), "batch_size": 3, "world_size": 1,
-        "seed": 1, "grouped": 0,
+        "seed": 1, "grouped": 0, "most_tokens": 0,
     }  # fmt: skip
     resumed = loader()
     resumed.load_state_dict(state)

@@ -278,3 +278,31 @@ def test_whether_the_records_were_decontaminated(
     assert data.decontaminated() is None
     data.setup("fit")
     assert data.decontaminated() is both
+
+
+@pytest.mark.parametrize("packing", ["sequence", "shared_prefix"])
+def test_packs_of_so_many_tokens(make_data: Callable[..., Text2SQLDataModule], packing: str) -> None:
+    def loader() -> Any:
+        data = make_data(packing=packing, pack_tokens=1000, max_seq_length=512)
+        data.setup("fit")
+        return data.train_dataloader()
+
+    whole = list(loader())
+    assert len({name for batch in whole for name in batch["ids"]}) == sum(len(batch["ids"]) for batch in whole) == 24
+    assert max(batch["position_ids"].numel() for batch in whole) <= 1000
+    first = loader()
+    batches = iter(first)
+    next(batches)
+    resumed = loader()
+    resumed.load_state_dict(first.state_dict())
+    assert ids(resumed) == [batch["ids"] for batch in whole[1:]]
+
+
+@pytest.mark.parametrize(("packing", "most"), [("none", 1000), ("sequence", 511)])
+def test_packs_that_cannot_be(make_data: Callable[..., Text2SQLDataModule], packing: str, most: int) -> None:
+    with pytest.raises(ConfigError) as refused:
+        make_data(packing=packing, pack_tokens=most, max_seq_length=512)
+    assert str(refused.value) == (
+        f"data.pack_tokens is {most} with data.packing {packing} and data.max_seq_length 512: it needs sequence or "
+        "shared_prefix, and room for the longest example"
+    )
