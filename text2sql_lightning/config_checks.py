@@ -31,8 +31,10 @@ def check_sections(parser: Any, configs: Iterable[tuple[str, dict[str, Any]]]) -
     Raises:
         ConfigError: Names file, section and value.
     """
-    names = {action.dest for action in parser._actions}
+    actions = {action.dest: getattr(action, "_typehint", None) for action in parser._actions}
+    names = {name for name in actions if not name.endswith(".help")}
     sections = {name.rsplit(".", depth)[0] for name in names for depth in range(1, name.count(".") + 1)}
+    sections -= {name for name, hint in actions.items() if hint is not None}  # the parser knows what these take
     for file, content in configs:
         for section in sorted(sections):
             value: Any = content

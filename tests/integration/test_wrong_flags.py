@@ -1,5 +1,6 @@
 """Flags and config files that make no sense: one line that names them, exit code 2."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +70,13 @@ def test_malformed_config_file(text2sql: Any, tiny: Any, tmp_path: Path) -> None
     assert "null byte" in fit(text2sql, tiny, tmp_path / "run", "--config", tmp_path / "bad.yaml").error
     (tmp_path / "bad.yaml").write_text(f"model: {{base_model: [{'x' * 5000}]}}\n")
     assert len(fit(text2sql, tiny, tmp_path / "run", "--config", tmp_path / "bad.yaml").error) < 1100
+
+
+def test_a_list_of_loggers_is_a_value(text2sql: Any, tiny: Any, tmp_path: Path) -> None:
+    logger = {"class_path": "lightning.pytorch.loggers.CSVLogger", "init_args": {"save_dir": str(tmp_path)}}
+    (tmp_path / "loggers.yaml").write_text(json.dumps({"trainer": {"logger": [logger]}}))
+    error = fit(text2sql, tiny, tmp_path / "run", "--config", tmp_path / "loggers.yaml", "--model.lora.r", 0).error
+    assert "model.lora.r" in error
 
 
 @pytest.mark.parametrize(
