@@ -15,7 +15,7 @@ from pathlib import Path
 from random import Random
 from typing import Any, Final
 
-from processes import machine, own, peak_mib, run_part
+from processes import earlier_results, machine, own, peak_mib, run_part
 from tqdm import tqdm
 
 from text2sql_lightning.atomic import write_json
@@ -46,15 +46,10 @@ def main(args: list[str] | None = None) -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
-    from text2sql_lightning.modeling.bundled import ensure_embedded_model
-
-    if options.model == Path(EMBEDDED_BASE_MODEL):
-        ensure_embedded_model(options.model)
     if options.rounds < 2:
         raise ConfigError(f"--rounds is {options.rounds}; the first finds the peer's best size, give at least 2")
     prompts = spider_prompts(options.spider_dir, options.examples)
-    results = json.loads(options.out.read_text(encoding="utf-8")) if options.out.is_file() else {}
-    options.out.parent.mkdir(parents=True, exist_ok=True)
+    results = earlier_results(options.out, options.model)
     for quantization in options.quantization:
         results[f"generation: Spider dev, {quantization}"] = result = compare(prompts, quantization, options)
         write_json(options.out, results)

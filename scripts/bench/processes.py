@@ -10,7 +10,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from text2sql_lightning.constants import EMBEDDED_BASE_MODEL
 from text2sql_lightning.errors import RunError
+from text2sql_lightning.modeling.bundled import ensure_embedded_model
 
 
 def run_part(command: list[str], job: dict[str, Any]) -> Any:
@@ -27,6 +29,15 @@ def run_part(command: list[str], job: dict[str, Any]) -> Any:
         last = (done.stderr.strip().splitlines() or ["no message"])[-1]
         raise RunError(f"benchmark: {' '.join(Path(part).name for part in command)} failed: {last}")
     return json.loads(Path(job["out"]).read_text(encoding="utf-8"))
+
+
+def earlier_results(path: Path, model: Path) -> dict[str, Any]:
+    """Give what a report holds already, to be added to, and see to its folder and to the embedded model."""
+    if model == Path(EMBEDDED_BASE_MODEL):
+        ensure_embedded_model(model)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    results: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    return results
 
 
 def own(script: str, *arguments: str) -> list[str]:

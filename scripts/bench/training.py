@@ -16,7 +16,7 @@ from pathlib import Path
 from random import Random
 from typing import Any, Final
 
-from processes import machine, own, run_part
+from processes import earlier_results, machine, own, run_part
 from tqdm import tqdm
 
 from text2sql_lightning.atomic import write_json
@@ -66,13 +66,8 @@ def main(args: list[str] | None = None) -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
-    from text2sql_lightning.modeling.bundled import ensure_embedded_model
-
-    if options.model == Path(EMBEDDED_BASE_MODEL):
-        ensure_embedded_model(options.model)
     settings = _settings(options)
-    results = json.loads(options.out.read_text(encoding="utf-8")) if options.out.is_file() else {}
-    options.out.parent.mkdir(parents=True, exist_ok=True)
+    results = earlier_results(options.out, options.model)
     for setting in settings:
         results[f"training: {setting.name}"] = result = compare(setting, options)
         write_json(options.out, results)
