@@ -37,7 +37,8 @@ ALLOWED = {
     "evaluation": {*FOUNDATION},
     "inference": {*FOUNDATION, "modeling", "evaluation.result_match"},
     "export": {*FOUNDATION, "modeling"},
-    "module": {*FOUNDATION, "modeling", "inference.generation", "evaluation.metrics"},
+    "strategies": {*FOUNDATION, "modeling"},
+    "module": {*FOUNDATION, "modeling", "strategies", "inference.generation", "evaluation.metrics"},
     "callbacks": {*FOUNDATION, "inference", "evaluation", "module"},
     "sample": {*SMALL, "text", "sql", "data.records", "data.jsonl"},
 }

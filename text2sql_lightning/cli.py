@@ -41,7 +41,14 @@ from text2sql_lightning.errors import ConfigError, RunError, Text2SQLError
 from text2sql_lightning.given_settings import check_configs, given_configs, given_model_settings
 from text2sql_lightning.inference.artifacts import agree_with_adapter, agree_with_checkpoint
 from text2sql_lightning.loggers import CSV_FOLDER, WANDB_RUN_ID, configure_loggers, last_wandb_run_id
-from text2sql_lightning.modeling.support import Hardware, check_trainer_support, choose_precision
+from text2sql_lightning.modeling.support import (
+    Hardware,
+    check_sharding,
+    check_trainer_support,
+    choose_backend,
+    choose_precision,
+    is_sharded,
+)
 from text2sql_lightning.module import Text2SQLModule
 from text2sql_lightning.run_meta import Mode, RunMeta
 
@@ -139,6 +146,9 @@ class Text2SQLCLI(LightningCLI):
         check_trainer_support(
             config.trainer.strategy, config.trainer.precision, on_cpu=hardware.cuda_capability is None
         )
+        if is_sharded(config.trainer.strategy):
+            check_sharding(choose_backend(config.model.backend, hardware), config.model.quantization)
+            config.trainer.inference_mode = False  # its tensors could not be gathered and let go again
         folder = Path(config.output_dir)
         self.outputs = folder if self.subcommand == "fit" else folder / str(self.subcommand)
         self._claim(config)

@@ -30,7 +30,9 @@ from text2sql_lightning.modeling.settings import (
     check_lora,
     check_numbers,
 )
+from text2sql_lightning.modeling.sharding import gather_base, scatter_base, shard_base
 from text2sql_lightning.modeling.support import Hardware, check_support, choose_backend
+from text2sql_lightning.strategies import ShardedBaseStrategy
 from text2sql_lightning.text.prompts import build_prompt, prompt_sha256, split_input
 from text2sql_lightning.tokenizer import load_tokenizer
 
@@ -110,6 +112,7 @@ class Text2SQLModule(LightningModule):
         self._step_sums: list[CompletionLoss] = []
         self._micro_batches = MicroBatches(self.completion_loss, self._trained_weights)
         self._batch_size = 0
+        self._sharded = False
         self._val_loss = MeanMetric()
         self._val_accuracy = MeanMetric()
 
@@ -139,10 +142,23 @@ class Text2SQLModule(LightningModule):
                 packing=self.packing,
             )
         )
+        self._sharded = self._trainer is not None and isinstance(self.trainer.strategy, ShardedBaseStrategy)
+        if self._sharded:
+            shard_base(self.model, self.trainer.strategy.root_device)
         if fitting:
-            self._backend.for_training(self.model)
+            self._for_training()
             trained = sum(parameter.numel() for parameter in self.parameters() if parameter.requires_grad)
             rank_zero_info(f"{name} backend, {self.quantization}: training {trained / 1e6:.1f} M adapter weights")
+
+    def _for_training(self) -> None:
+        self._backend.for_training(self.model)
+        if self._sharded:
+            scatter_base(self.model)
+
+    def _for_inference(self) -> None:
+        self._backend.for_inference(self.model)
+        if self._sharded:
+            gather_base(self.model)
 
     def _compute_dtype(self) -> torch.dtype:
         precision = str(self.trainer.precision) if self._trainer else "32-true"
@@ -171,7 +187,7 @@ class Text2SQLModule(LightningModule):
 
     def on_train_epoch_start(self) -> None:
         """Put the model into training mode, also after a validation that generated."""
-        self._backend.for_training(self.model)
+        self._for_training()
 
     def training_step(self, batch: dict[str, Any], batch_idx: int) -> Tensor:
         """Give the loss of a micro-batch in units that `on_before_optimizer_step` turns into a mean over tokens."""
@@ -230,13 +246,13 @@ class Text2SQLModule(LightningModule):
 
     def on_validation_model_eval(self) -> None:
         """Put the model into inference mode."""
-        self._backend.for_inference(self.model)
+        self._for_inference()
         super().on_validation_model_eval()
 
     def on_validation_model_train(self) -> None:
         """Put the model back into training mode."""
         super().on_validation_model_train()
-        self._backend.for_training(self.model)
+        self._for_training()
 
     def validation_step(self, batch: dict[str, Any], batch_idx: int) -> None:
         """Add a batch to the loss and the token accuracy."""
@@ -282,7 +298,7 @@ class Text2SQLModule(LightningModule):
 
     def generate(self, prompts: list[str], progress: bool = False) -> list[Generation]:
         """Answer prompts with SQL, greedily."""
-        self._backend.for_inference(self.model)
+        self._for_inference()
         return generate_sql(self.model, self.tokenizer, prompts, self.generation, progress)
 
     def _trained_weights(self) -> list[Tensor]:

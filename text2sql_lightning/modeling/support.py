@@ -87,8 +87,36 @@ def check_support(
 
 
 _STRATEGIES = ("auto", "single_device", "singledevice", "ddp")
+_SHARDED = ("fsdp2", "shardedbase")
 _PRECISIONS = ("bf16-mixed", "16-mixed", "32-true")
 _SPELLINGS = {"32": "32-true", "bf16": "bf16-mixed", "16": "16-mixed"}
+
+
+def is_sharded(strategy: object) -> bool:
+    """Say whether `trainer.strategy`, a name or a configured class, is the one that shards the base model."""
+    return _short_name(strategy) in _SHARDED
+
+
+def _short_name(strategy: object) -> str:
+    return str(getattr(strategy, "class_path", strategy)).rsplit(".", 1)[-1].lower().removesuffix("strategy")
+
+
+def check_sharding(backend: ConcreteBackend, quantization: Quantization) -> None:
+    """Refuse to shard what cannot be sharded, before a weight is downloaded.
+
+    Raises:
+        ConfigError: Names the setting, and the nearest choice that works.
+    """
+    if quantization != "none":
+        raise ConfigError(
+            f"trainer.strategy fsdp2 shards weights in full precision, and model.quantization is {quantization}: use "
+            "--trainer.strategy ddp, where each process holds its own copy, or --model.quantization none"
+        )
+    if backend != "transformers":
+        raise ConfigError(
+            f"trainer.strategy fsdp2 needs --model.backend transformers, and it is {backend}: use that, or "
+            "--trainer.strategy ddp"
+        )
 
 
 def check_trainer_support(strategy: object, precision: object, on_cpu: bool) -> None:
@@ -102,12 +130,12 @@ def check_trainer_support(strategy: object, precision: object, on_cpu: bool) -> 
     Raises:
         ConfigError: Names the setting, and the nearest choice that works.
     """
-    given_strategy = str(getattr(strategy, "class_path", strategy))
-    name = given_strategy.rsplit(".", 1)[-1].lower().removesuffix("strategy")
-    if name not in _STRATEGIES and not name.startswith("ddp_"):
+    name = _short_name(strategy)
+    if name not in (*_STRATEGIES, *_SHARDED) and not name.startswith("ddp_"):
         raise ConfigError(
-            f"trainer.strategy {given_strategy}: each process holds its own copy of the base model and only the "
-            "adapter's gradients are shared: use --trainer.strategy ddp"
+            f"trainer.strategy {getattr(strategy, 'class_path', strategy)}: only the adapter's gradients are shared "
+            "here: use --trainer.strategy ddp, where each process holds its own copy of the base model, or fsdp2, "
+            "which shards one that is not quantized"
         )
     given = _SPELLINGS.get(str(precision), str(precision))
     if given not in _PRECISIONS:
