@@ -79,10 +79,6 @@ def test_two_processes(tiny: Any, shell: Any, tmp_path: Path, cell: Any) -> None
         (["--trainer.strategy", "fsdp"], "use --trainer.strategy ddp"),
         (["--trainer.strategy", "fsdp2", "--model.quantization", "nf4"], "or --model.quantization none"),
         (["--trainer.strategy", "fsdp2", "--model.quantization", "int8"], "use --trainer.strategy ddp"),
-        (
-            ["--trainer.strategy", "fsdp2", "--model.quantization", "none", "--model.backend", "unsloth"],
-            "trainer.strategy fsdp2 needs --model.backend transformers, and it is unsloth",
-        ),
         (["--trainer.strategy", "deepspeed_stage_2"], "use --trainer.strategy ddp"),
         (["--trainer.strategy", "lightning.pytorch.strategies.ModelParallelStrategy"], "use --trainer.strategy ddp"),
         (["--trainer.precision", "bf16-true"], "use --trainer.precision bf16-mixed"),

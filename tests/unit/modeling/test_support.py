@@ -11,6 +11,7 @@ from text2sql_lightning.modeling import support
 from text2sql_lightning.modeling.settings import LoraSettings
 from text2sql_lightning.modeling.support import (
     Hardware,
+    check_sharding,
     check_support,
     check_trainer_support,
     choose_backend,
@@ -70,6 +71,20 @@ def test_what_runs(backend: Any, quantization: Any, lora: Any, hardware: Any) ->
 def test_what_does_not_run(backend: Any, quantization: Any, lora: Any, hardware: Any, words: Any) -> None:
     with pytest.raises(ConfigError, match=words):
         check_support(backend, quantization, lora, hardware)
+
+
+@pytest.mark.parametrize(
+    ("backend", "quantization", "words"),
+    [
+        ("transformers", "nf4", "quantization is nf4: use --trainer.strategy ddp,.*or --model.quantization none"),
+        ("transformers", "int8", "quantization is int8: use --trainer.strategy ddp"),
+        ("unsloth", "none", "fsdp2 needs --model.backend transformers, and it is unsloth"),
+    ],
+)
+def test_what_cannot_be_sharded(backend: Any, quantization: Any, words: str) -> None:
+    check_sharding("transformers", "none")
+    with pytest.raises(ConfigError, match=words):
+        check_sharding(backend, quantization)
 
 
 def test_missing_packages_name_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
