@@ -15,7 +15,8 @@ from text2sql_lightning.errors import ModelError, RunError
 from text2sql_lightning.inference.generation import Generation, generate_sql
 from text2sql_lightning.modeling.backends import LoadRequest, get_backend
 from text2sql_lightning.modeling.decoder import base_of, decoder_of, project
-from text2sql_lightning.modeling.loss import CompletionLoss, completion_loss, target_loss
+from text2sql_lightning.modeling.fused_layers import target_arguments
+from text2sql_lightning.modeling.loss import CompletionLoss, completion_loss, take, target_loss
 from text2sql_lightning.modeling.mfu import model_flops_utilization
 from text2sql_lightning.modeling.micro_batches import MicroBatches, named_out_of_memory
 from text2sql_lightning.modeling.optim import build_optimizer, build_schedule
@@ -175,14 +176,15 @@ class Text2SQLModule(LightningModule):
         return completion_loss(hidden, batch["labels"], lambda states: project(self.model, states))
 
     def _packed_loss(self, batch: dict[str, Any]) -> CompletionLoss:
-        decoder = decoder_of(self.model)
-        hidden = decoder(
-            input_ids=batch["input_ids"],
+        decoder, ids, positions = decoder_of(self.model), batch["input_ids"], batch["target_positions"]
+        (hidden,) = decoder(
+            input_ids=ids,
             position_ids=batch["position_ids"],
             use_cache=False,
-            **self._backend.pack_arguments(decoder, batch["input_ids"], batch["segments"]),
+            **self._backend.pack_arguments(decoder, ids, batch["segments"]),
+            **target_arguments(decoder, positions, ids.shape[1]),
         ).last_hidden_state
-        states = hidden[0, batch["target_positions"]]
+        states = take(hidden, positions) if len(hidden) == ids.shape[1] else hidden
         return target_loss(states, batch["target_ids"], lambda states: project(self.model, states))
 
     def on_train_epoch_start(self) -> None:

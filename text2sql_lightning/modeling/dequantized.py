@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
+import torch
 from torch import Tensor
 from torch.nn.functional import linear
 
@@ -47,6 +48,17 @@ def dequantized(model: Any) -> Iterator[None]:
                 layer.forward = forward
 
 
+def dense_weight(layer: Any) -> tuple[Tensor, Tensor | None] | None:
+    """Give the matrix that a frozen linear layer multiplies by, and its bias; None where there is none to see."""
+    forward = vars(layer).get("forward")
+    if isinstance(forward, _DenseForward):
+        return forward.weight, forward.bias
+    weight: Any = getattr(layer, "weight", None)
+    if type(layer) is not torch.nn.Linear or weight.requires_grad or forward is not None:
+        return None
+    return weight, layer.bias
+
+
 class _DenseForward:
     """What a layer does with its weight in full."""
 
@@ -54,11 +66,11 @@ class _DenseForward:
         from bitsandbytes.functional import dequantize_4bit
 
         self._dtype = layer.compute_dtype
-        self._weight: Tensor = dequantize_4bit(layer.weight.data, layer.weight.quant_state).to(self._dtype)
-        self._bias = None if layer.bias is None else layer.bias.to(self._dtype)
+        self.weight: Tensor = dequantize_4bit(layer.weight.data, layer.weight.quant_state).to(self._dtype)
+        self.bias = None if layer.bias is None else layer.bias.to(self._dtype)
 
     def __call__(self, states: Tensor) -> Tensor:
-        return linear(states.to(self._dtype), self._weight, self._bias).to(states.dtype)
+        return linear(states.to(self._dtype), self.weight, self.bias).to(states.dtype)
 
 
 def _is_quantized_on_cpu(module: Any) -> bool:

@@ -37,6 +37,15 @@ def select_targets(hidden: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
     return hidden[:, :-1][kept], shifted[kept]
 
 
+def take(states: Tensor, positions: Tensor) -> Tensor:
+    """Give the rows of states (tokens, width) at positions (targets,), of which some may stand there twice.
+
+    Their gradients are added in order. Those of `states[positions]` are added by threads that meet, and a sum of
+    three numbers then depends on which thread came first.
+    """
+    return states.index_select(0, positions)
+
+
 def completion_loss(hidden: Tensor, labels: Tensor, head: HeadFunction, chunk_size: int = 2048) -> CompletionLoss:
     """Sum the cross entropy over target tokens, projecting `chunk_size` positions at a time.
 

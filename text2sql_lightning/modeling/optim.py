@@ -38,7 +38,7 @@ def build_optimizer(
             "model.optimizer paged_adamw_8bit needs a CUDA device and there is none here: use adamw or auto"
         )
     if name == "adamw" or not on_cuda:
-        return AdamW(groups, lr=learning_rate, weight_decay=weight_decay)
+        return AdamW(groups, lr=learning_rate, weight_decay=weight_decay, fused=True)
     import bitsandbytes
 
     paged: Any = bitsandbytes.optim.PagedAdamW8bit  # type: ignore[attr-defined]

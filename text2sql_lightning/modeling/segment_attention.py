@@ -138,9 +138,6 @@ def segment_attention(query: Tensor, key: Tensor, value: Tensor, segments: Segme
     dtype = query.dtype
     if query.device.type == "cpu" and dtype == torch.bfloat16:  # there it takes twice as long as float32
         query, key, value = query.float(), key.float(), value.float()
-    groups = query.shape[1] // key.shape[1]
-    if groups > 1:
-        key, value = key.repeat_interleave(groups, 1), value.repeat_interleave(groups, 1)
     # Split once: the backward pass of a slice would fill a tensor of the pack's size, for every slice.
     lengths = [length for length, _ in segments]
     queries, keys, values = (torch.split(part, lengths, 2) for part in (query, key, value))
@@ -148,7 +145,8 @@ def segment_attention(query: Tensor, key: Tensor, value: Tensor, segments: Segme
         _attend(queries[number], _seen(keys, number, ancestors), _seen(values, number, ancestors), scale)
         for number, (_, ancestors) in enumerate(segments)
     ]
-    return torch.cat(attended, 2).to(dtype)
+    # PyTorch's kernel writes positions before heads, and so does the copy.
+    return torch.cat([part.transpose(1, 2) for part in attended], 1).transpose(1, 2).to(dtype)
 
 
 def _seen(parts: Sequence[Tensor], number: int, ancestors: Sequence[int]) -> Tensor:
@@ -157,10 +155,12 @@ def _seen(parts: Sequence[Tensor], number: int, ancestors: Sequence[int]) -> Ten
 
 def _attend(query: Tensor, key: Tensor, value: Tensor, scale: float | None) -> Tensor:
     own, seen = query.shape[2], key.shape[2]
-    if own == seen:
-        return functional.scaled_dot_product_attention(query, key, value, is_causal=True, scale=scale)
-    mask = _mask(own, seen, query.device) if own > 1 else None
-    return functional.scaled_dot_product_attention(query, key, value, attn_mask=mask, scale=scale)
+    causal = own == seen
+    mask = _mask(own, seen, query.device) if own > 1 and not causal else None
+    grouped = query.shape[1] > key.shape[1]
+    return functional.scaled_dot_product_attention(
+        query, key, value, mask, 0.0, causal, scale=scale, enable_gqa=grouped
+    )
 
 
 @lru_cache(maxsize=16)  # a pack's few shapes come again in every layer

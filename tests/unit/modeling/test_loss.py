@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from text2sql_lightning.constants import IGNORE_INDEX
-from text2sql_lightning.modeling.loss import completion_loss, select_targets
+from text2sql_lightning.modeling.loss import completion_loss, select_targets, take
 
 pytestmark = pytest.mark.unit
 
@@ -119,3 +119,17 @@ def test_half_precision_is_summed_in_float32() -> None:
     found = completion_loss(hidden.bfloat16(), labels, lambda states: states @ weight.T.bfloat16())
     assert found.loss_sum.dtype == torch.float32
     assert found.loss_sum.item() == pytest.approx(reference(hidden, labels, weight)[0], rel=0.05)
+
+
+def test_gradients_of_positions_that_are_taken_often_are_the_same_every_time() -> None:
+    torch.manual_seed(0)
+    positions, weights = torch.randint(0, 40, (300,)), torch.randn(300, 576)
+    states = torch.randn(900, 576, requires_grad=True)
+    assert torch.equal(take(states, positions), states[positions])
+    threads = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        found = [torch.autograd.grad(take(states, positions), states, weights)[0] for _ in range(20)]
+    finally:
+        torch.set_num_threads(threads)
+    assert all(torch.equal(one, found[0]) for one in found)

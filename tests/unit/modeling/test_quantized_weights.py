@@ -23,11 +23,11 @@ def load(folder: Path, **changes: Any) -> Any:
     return get_backend("transformers").load(LoadRequest(**{**request, **changes}))
 
 
-def gradients(model: Any) -> list[torch.Tensor]:
+def gradients(model: Any, use_cache: bool = False) -> list[torch.Tensor]:
     ids = torch.arange(10, 40).reshape(2, 15)
     model.train()
     model.zero_grad()
-    model(input_ids=ids, labels=ids).loss.backward()
+    model(input_ids=ids, labels=ids, use_cache=use_cache).loss.backward()
     return [parameter.grad for parameter in model.parameters() if parameter.requires_grad]
 
 
@@ -60,9 +60,9 @@ def test_dense_copies_give_the_same_bits(tiny_llama_dir: Path, monkeypatch: pyte
     monkeypatch.setattr("text2sql_lightning.modeling.dequantized._memory", lambda: 1000.0)
     packed = load(tiny_llama_dir)
     ids = torch.arange(30).reshape(3, 10)
-    with torch.inference_mode():
-        assert torch.equal(packed(input_ids=ids).logits, dense(input_ids=ids).logits)
-    pairs = list(zip(gradients(packed), gradients(dense), strict=True))
+    with torch.inference_mode():  # with keys and values kept, layers take their usual way
+        assert torch.equal(packed(input_ids=ids, use_cache=True).logits, dense(input_ids=ids, use_cache=True).logits)
+    pairs = list(zip(gradients(packed, use_cache=True), gradients(dense, use_cache=True), strict=True))
     assert len(pairs) == 28
     assert all(torch.equal(one, other) for one, other in pairs)
     assert sum("_DenseForward" in repr(forward) for forward in forwards_of(dense).values()) == 14

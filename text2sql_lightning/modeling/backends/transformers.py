@@ -9,6 +9,7 @@ from text2sql_lightning.errors import ConfigError, ModelError
 from text2sql_lightning.hub_errors import readable_hub_errors
 from text2sql_lightning.modeling.backends.base import LoadRequest, keep_adapter_in_float32, keep_quantized_weights
 from text2sql_lightning.modeling.dequantized import keep_dense_copies
+from text2sql_lightning.modeling.fused_layers import fuse_layers
 from text2sql_lightning.modeling.fused_lora import fuse_lora
 from text2sql_lightning.modeling.segment_attention import Segments, pack_arguments, use_segment_attention
 from text2sql_lightning.modeling.settings import LoraSettings
@@ -33,6 +34,7 @@ class TransformersBackend:
             model = add_adapter(model, request.lora, request.seed)
         keep_adapter_in_float32(model)
         fuse_lora(model)
+        fuse_layers(model)
         return model
 
     def _load_base(self, request: LoadRequest) -> Any:

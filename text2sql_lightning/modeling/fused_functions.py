@@ -1,0 +1,163 @@
+"""The three parts of a decoder layer of Llama's kind, each with a backward pass written by hand.
+
+Autograd keeps every intermediate result and spends a pass over memory on each sum. Here a part keeps what it cannot
+make again cheaply, writes in place, and lets matrix products add to what is there. Attention itself lies between the
+first two parts and stays with PyTorch.
+
+Shapes: hidden states are (tokens, width); a part's matrices are those of `Projection`, passed one by one because
+autograd looks for tensors among the arguments.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn.functional import silu
+
+from text2sql_lightning.modeling.projection import (
+    FIELDS,
+    Projection,
+    gradient_of_input,
+    gradients_of_adapters,
+    project_all,
+)
+
+
+class AttentionInput(torch.autograd.Function):
+    """Norm, query, key and value projections, rotary positions on the first two."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, x: Tensor, weight: Tensor, eps: float, cos: Tensor, sin: Tensor, *matrices: Any
+    ) -> tuple[Tensor, ...]:
+        """Compute the part."""
+        inverse = _inverse_rms(x, eps)
+        layers = _grouped(matrices)
+        outputs, inner = project_all(normalize(x, weight, inverse), layers)
+        for output in outputs[:2]:
+            rotate_(output, cos, sin)
+        _keep(ctx, (x, weight, inverse, cos, sin, inner), matrices)
+        return tuple(outputs)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        """Give the gradients of the arguments."""
+        (x, weight, inverse, cos, sin, inner), layers = _kept(ctx, 6)
+        states = [gradient.clone(memory_format=torch.contiguous_format) for gradient in gradients]
+        for number in (0, 1):
+            rotate_(states[number], cos, -sin)
+        normalized = normalize(x, weight, inverse)
+        of_normalized = gradient_of_input(states, layers) if ctx.needs_input_grad[0] else None
+        of_matrices = gradients_of_adapters(states, normalized, inner, layers, of_normalized)
+        of_x = None if of_normalized is None else normalize_backward(of_normalized, x, weight, inverse)
+        return of_x, None, None, None, None, *_spread(of_matrices)
+
+
+class AttentionOutput(torch.autograd.Function):
+    """x + projection of what attention gave."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, attended: Tensor, *matrices: Any) -> Tensor:
+        """Compute the part."""
+        layers = _grouped(matrices)
+        (output,), inner = project_all(attended, layers)
+        _keep(ctx, (attended, inner), matrices)
+        return output.add_(x)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        """Give the gradients of the arguments."""
+        (attended, inner), layers = _kept(ctx, 2)
+        of_attended = gradient_of_input(gradients, layers)
+        of_matrices = gradients_of_adapters(gradients, attended, inner, layers, of_attended)
+        return gradients[0], of_attended, *_spread(of_matrices)
+
+
+class GatedMlp(torch.autograd.Function):
+    """x + down(silu(gate(n)) * up(n)), n = norm(x)."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, eps: float, *matrices: Any) -> Tensor:
+        """Compute the part."""
+        inverse = _inverse_rms(x, eps)
+        *first, down = _grouped(matrices)
+        (gate, up), inner = project_all(normalize(x, weight, inverse), first)
+        (output,), inner_down = project_all(silu(gate).mul_(up), [down])
+        _keep(ctx, (x, weight, inverse, gate, up, inner, inner_down), matrices)
+        return output.add_(x)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        """Give the gradients of the arguments."""
+        (gradient,) = gradients
+        (x, weight, inverse, gate, up, inner, inner_down), (*first, down) = _kept(ctx, 7)
+        activated = silu(gate)
+        of_product = gradient_of_input([gradient], [down])
+        of_down = gradients_of_adapters([gradient], activated * up, inner_down, [down], of_product)
+        of_up = activated.mul_(of_product)
+        of_gate = torch.ops.aten.silu_backward(of_product.mul_(up), gate)
+        of_normalized = gradient_of_input([of_gate, of_up], first)
+        of_first = gradients_of_adapters([of_gate, of_up], normalize(x, weight, inverse), inner, first, of_normalized)
+        of_x = normalize_backward(of_normalized, x, weight, inverse).add_(gradient)
+        return of_x, None, None, *_spread(of_first + of_down)
+
+
+def normalize(x: Tensor, weight: Tensor, inverse: Tensor) -> Tensor:
+    """Scale each row of x (tokens, width) by its inverse (tokens, 1) and each column by its weight (width,)."""
+    return torch.mul(x, inverse).mul_(weight)
+
+
+def _inverse_rms(x: Tensor, eps: float) -> Tensor:
+    squares = torch.linalg.vector_norm(x, dim=-1, keepdim=True).square_()
+    inverse: Tensor = squares.div_(x.shape[-1]).add_(eps).rsqrt_()
+    return inverse
+
+
+def normalize_backward(gradient: Tensor, x: Tensor, weight: Tensor, inverse: Tensor) -> Tensor:
+    """Go back through the norm; writes over the gradient."""
+    scaled = gradient.mul_(weight).mul_(inverse)
+    along = torch.linalg.vecdot(scaled, x).unsqueeze_(-1).mul_(inverse.square()).div_(x.shape[-1])
+    return scaled.addcmul_(x, along, value=-1)
+
+
+def rotate_(states: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+    """Turn pairs (i, i + size / 2) of each head by the angles of its position, in place.
+
+    Args:
+        states: (tokens, heads * size).
+        cos: (tokens, 1, size / 2).
+        sin: The same.
+    """
+    half = cos.shape[-1]
+    first, second = states.view(states.shape[0], -1, 2, half).unbind(2)
+    turned = first * sin
+    first.mul_(cos).addcmul_(second, sin, value=-1)
+    second.mul_(cos).add_(turned)
+    return states
+
+
+def _grouped(matrices: Sequence[Any]) -> list[Projection]:
+    return [Projection(*matrices[start : start + FIELDS]) for start in range(0, len(matrices), FIELDS)]
+
+
+def _keep(ctx: Any, states: Sequence[Tensor | None], matrices: Sequence[Any]) -> None:
+    tensors = [value if isinstance(value, Tensor) else None for value in matrices]
+    ctx.save_for_backward(*states, *tensors)
+    ctx.scalings = [value for value in matrices if isinstance(value, float)]
+
+
+def _kept(ctx: Any, count: int) -> tuple[tuple[Any, ...], list[Projection]]:
+    saved = ctx.saved_tensors
+    tensors = saved[count:]
+    layers = [
+        Projection(*tensors[number * FIELDS : (number + 1) * FIELDS])._replace(scaling=scaling)
+        for number, scaling in enumerate(ctx.scalings)
+    ]
+    return saved[:count], layers
+
+
+def _spread(gradients: Sequence[Tensor | None]) -> list[Tensor | None]:
+    """Put the gradients of A and B where the matrices stand among a function's arguments."""
+    pairs = zip(gradients[::2], gradients[1::2], strict=True)
+    return [part for of_a, of_b in pairs for part in (None, None, of_a, of_b, None)]
