@@ -97,6 +97,7 @@ def _fits(layer: Any, states: Tensor, past_key_values: Any) -> bool:
         and states.device.type == "cpu"
         and states.dtype == torch.float32
         and not torch.is_autocast_enabled("cpu")
+        and not (layer.input_layernorm.weight.requires_grad or layer.post_attention_layernorm.weight.requires_grad)
     )
 
 

@@ -129,6 +129,15 @@ def test_dropout_and_dora_stay_with_peft(folders: Any, monkeypatch: pytest.Monke
     assert seen == []
 
 
+def test_trained_norms_take_the_usual_way(folders: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = load(folders["llama"], "none", LoraSettings())
+    norm = model.get_base_model().model.layers[0].post_attention_layernorm.weight.requires_grad_()
+    seen = parts_in_use(model, monkeypatch)
+    step(model)
+    assert norm.grad is not None
+    assert len(seen) == 1
+
+
 def test_autocast_and_kept_keys_take_the_usual_way(folders: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     model = load(folders["llama"], "none", LoraSettings()).eval()
     seen = parts_in_use(model, monkeypatch)
