@@ -30,6 +30,7 @@ for number, cell in enumerate(cells):
 
 def settings(quantization: str, packing: str, precision: str) -> list[str]:
     cell = ["--model.quantization", quantization, "--data.packing", packing, "--trainer.precision", precision]
+    cell += ["--trainer.gradient_clip_val", "1.0"]
     return [*cell, "--trainer.max_steps", "2", "--execution_accuracy.fit_examples", "2"]
 
 

@@ -188,6 +188,11 @@ class Text2SQLDataModule(LightningDataModule):
 
     def _read(self, split: Split) -> Sequence[Record]:
         path = Path(str(self.paths[split]))
+        if not path.exists():
+            raise DataError(
+                f"{path}: no such file; make one with `python scripts/build_dataset.py`, or name another with "
+                f"--data.{split}_path"
+            )
         flags: set[bool | None] = set()
 
         def look(record: Record) -> None:

@@ -38,12 +38,15 @@ def build_optimizer(
             "model.optimizer paged_adamw_8bit needs a CUDA device and there is none here: use adamw or auto"
         )
     if name == "adamw" or not on_cuda:
-        return AdamW(groups, lr=learning_rate, weight_decay=weight_decay, fused=True)
+        optimizer = AdamW(groups, lr=learning_rate, weight_decay=weight_decay, fused=not on_cuda)
+        # Gradients are unscaled before they are clipped, not in the step; Lightning refuses to clip otherwise.
+        optimizer._step_supports_amp_scaling = False
+        return optimizer
     import bitsandbytes
 
     paged: Any = bitsandbytes.optim.PagedAdamW8bit  # type: ignore[attr-defined]
-    optimizer: Optimizer = paged(groups, lr=learning_rate, weight_decay=weight_decay)
-    return optimizer
+    eight_bit: Optimizer = paged(groups, lr=learning_rate, weight_decay=weight_decay)
+    return eight_bit
 
 
 def _groups(

@@ -138,6 +138,9 @@ def segment_attention(query: Tensor, key: Tensor, value: Tensor, segments: Segme
     dtype = query.dtype
     if query.device.type == "cpu" and dtype == torch.bfloat16:  # there it takes twice as long as float32
         query, key, value = query.float(), key.float(), value.float()
+    groups = query.shape[1] // key.shape[1]
+    if groups > 1 and query.device.type != "cpu":  # not every kernel there takes fewer key heads
+        key, value = key.repeat_interleave(groups, 1), value.repeat_interleave(groups, 1)
     # Split once: the backward pass of a slice would fill a tensor of the pack's size, for every slice.
     lengths = [length for length, _ in segments]
     queries, keys, values = (torch.split(part, lengths, 2) for part in (query, key, value))
