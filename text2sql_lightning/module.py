@@ -14,9 +14,10 @@ from text2sql_lightning.constants import DEFAULT_BASE_MODEL
 from text2sql_lightning.errors import ModelError, RunError
 from text2sql_lightning.inference.generation import Generation, generate_sql
 from text2sql_lightning.modeling.backends import LoadRequest, get_backend
+from text2sql_lightning.modeling.backends.sharded import ShardedBackend
 from text2sql_lightning.modeling.decoder import base_of, decoder_of, project
-from text2sql_lightning.modeling.fused_layers import target_arguments
-from text2sql_lightning.modeling.loss import CompletionLoss, completion_loss, take, target_loss
+from text2sql_lightning.modeling.fused_layers import target_states
+from text2sql_lightning.modeling.loss import CompletionLoss, completion_loss, target_loss
 from text2sql_lightning.modeling.mfu import model_flops_utilization
 from text2sql_lightning.modeling.micro_batches import MicroBatches, named_out_of_memory
 from text2sql_lightning.modeling.optim import build_optimizer, build_schedule
@@ -31,7 +32,6 @@ from text2sql_lightning.modeling.settings import (
     check_lora,
     check_numbers,
 )
-from text2sql_lightning.modeling.sharding import gather_base, scatter_base, shard_base
 from text2sql_lightning.modeling.support import Hardware, check_support, choose_backend
 from text2sql_lightning.strategies import ShardedBaseStrategy
 from text2sql_lightning.text.prompts import build_prompt, prompt_sha256, split_input
@@ -113,7 +113,6 @@ class Text2SQLModule(LightningModule):
         self._step_sums: list[CompletionLoss] = []
         self._micro_batches = MicroBatches(self.completion_loss, self._trained_weights)
         self._batch_size = 0
-        self._sharded = False
         self._val_loss = MeanMetric()
         self._val_accuracy = MeanMetric()
 
@@ -124,7 +123,8 @@ class Text2SQLModule(LightningModule):
         hardware = Hardware.here()
         name = choose_backend(self.backend, hardware)
         check_support(name, self.quantization, self.lora, hardware)
-        self._backend = get_backend(name)
+        sharded = self._trainer is not None and isinstance(self.trainer.strategy, ShardedBaseStrategy)
+        self._backend = ShardedBackend(get_backend(name)) if sharded else get_backend(name)
         self.backend_name = name
         self.tokenizer = load_tokenizer(self.base_model)
         fitting = self._trainer is None or self.trainer.state.fn == "fit"
@@ -143,23 +143,10 @@ class Text2SQLModule(LightningModule):
                 packing=self.packing,
             )
         )
-        self._sharded = self._trainer is not None and isinstance(self.trainer.strategy, ShardedBaseStrategy)
-        if self._sharded:
-            shard_base(self.model, self.trainer.strategy.root_device)
         if fitting:
-            self._for_training()
+            self._backend.for_training(self.model)
             trained = sum(parameter.numel() for parameter in self.parameters() if parameter.requires_grad)
             rank_zero_info(f"{name} backend, {self.quantization}: training {trained / 1e6:.1f} M adapter weights")
-
-    def _for_training(self) -> None:
-        self._backend.for_training(self.model)
-        if self._sharded:
-            scatter_base(self.model)
-
-    def _for_inference(self) -> None:
-        self._backend.for_inference(self.model)
-        if self._sharded:
-            gather_base(self.model)
 
     def _compute_dtype(self) -> torch.dtype:
         precision = str(self.trainer.precision) if self._trainer else "32-true"
@@ -176,20 +163,14 @@ class Text2SQLModule(LightningModule):
         return completion_loss(hidden, batch["labels"], lambda states: project(self.model, states))
 
     def _packed_loss(self, batch: dict[str, Any]) -> CompletionLoss:
-        decoder, ids, positions = decoder_of(self.model), batch["input_ids"], batch["target_positions"]
-        (hidden,) = decoder(
-            input_ids=ids,
-            position_ids=batch["position_ids"],
-            use_cache=False,
-            **self._backend.pack_arguments(decoder, ids, batch["segments"]),
-            **target_arguments(decoder, positions, ids.shape[1]),
-        ).last_hidden_state
-        states = take(hidden, positions) if len(hidden) == ids.shape[1] else hidden
+        decoder = decoder_of(self.model)
+        arguments = self._backend.pack_arguments(decoder, batch["input_ids"], batch["segments"])
+        states = target_states(decoder, batch, arguments)
         return target_loss(states, batch["target_ids"], lambda states: project(self.model, states))
 
     def on_train_epoch_start(self) -> None:
         """Put the model into training mode, also after a validation that generated."""
-        self._for_training()
+        self._backend.for_training(self.model)
 
     def training_step(self, batch: dict[str, Any], batch_idx: int) -> Tensor:
         """Give the loss of a micro-batch in units that `on_before_optimizer_step` turns into a mean over tokens."""
@@ -248,13 +229,13 @@ class Text2SQLModule(LightningModule):
 
     def on_validation_model_eval(self) -> None:
         """Put the model into inference mode."""
-        self._for_inference()
+        self._backend.for_inference(self.model)
         super().on_validation_model_eval()
 
     def on_validation_model_train(self) -> None:
         """Put the model back into training mode."""
         super().on_validation_model_train()
-        self._for_training()
+        self._backend.for_training(self.model)
 
     def validation_step(self, batch: dict[str, Any], batch_idx: int) -> None:
         """Add a batch to the loss and the token accuracy."""
@@ -300,7 +281,7 @@ class Text2SQLModule(LightningModule):
 
     def generate(self, prompts: list[str], progress: bool = False) -> list[Generation]:
         """Answer prompts with SQL, greedily."""
-        self._for_inference()
+        self._backend.for_inference(self.model)
         return generate_sql(self.model, self.tokenizer, prompts, self.generation, progress)
 
     def _trained_weights(self) -> list[Tensor]:

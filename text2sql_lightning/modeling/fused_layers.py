@@ -48,6 +48,25 @@ def target_arguments(decoder: Any, positions: Tensor, tokens: int) -> dict[str, 
     return {"targets": positions} if fused and len(positions) < tokens else {}
 
 
+def target_states(decoder: Any, pack: dict[str, Any], arguments: dict[str, Any]) -> Tensor:
+    """Compute the last hidden states that predict a pack's targets, (targets, width).
+
+    Args:
+        decoder: Its layers may be fused or not.
+        pack: Token ids and position ids (1, tokens), target positions (targets,).
+        arguments: What the backend needs for the decoder to attend within the pack.
+    """
+    tokens, positions = pack["input_ids"].shape[1], pack["target_positions"]
+    (hidden,) = decoder(
+        input_ids=pack["input_ids"],
+        position_ids=pack["position_ids"],
+        use_cache=False,
+        **arguments,
+        **target_arguments(decoder, positions, tokens),
+    ).last_hidden_state
+    return take(hidden, positions) if len(hidden) == tokens else hidden
+
+
 def _forward(
     self: Any,
     hidden_states: Tensor,

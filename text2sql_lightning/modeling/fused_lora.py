@@ -56,10 +56,10 @@ class _AddUpdate(torch.autograd.Function):
 
 
 def _forward(self: Any, x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
-    if args or kwargs or not _is_plain(self, x):
+    name = plain_adapter(self)
+    if args or kwargs or name is None or not _is_trained(self.lora_A[name].weight, x):
         through_peft: Tensor = type(self).forward(self, x, *args, **kwargs)
         return through_peft
-    (name,) = self.active_adapters
     base = self.base_layer(x)
     if not base.is_contiguous():
         base = base.contiguous()
@@ -76,16 +76,20 @@ def _dtype_of_products(device: torch.device) -> torch.dtype | None:
     return dtype if dtype == torch.bfloat16 or device.type == "cuda" else None
 
 
-def _is_plain(layer: Any, x: Tensor) -> bool:
-    """Whether the layer is plain LoRA with one adapter, trained without dropout in a known precision."""
-    if layer.disable_adapters or layer.merged or len(layer.active_adapters) != 1:
-        return False
-    name = layer.active_adapters[0]
-    return (
-        torch.is_grad_enabled()
-        and x.dtype == _dtype_of_products(x.device)
-        and name in layer.lora_A
-        and name not in layer.lora_variant
-        and layer.lora_A[name].weight.dtype == torch.float32
+def plain_adapter(layer: Any) -> str | None:
+    """Name the adapter of peft's layer where it has one and that is plain LoRA without dropout; else None."""
+    names = layer.active_adapters
+    if layer.disable_adapters or layer.merged or len(names) != 1 or names[0] not in layer.lora_A:
+        return None
+    name: str = names[0]
+    plain = (
+        name not in layer.lora_variant  # DoRA and others
         and isinstance(layer.lora_dropout[name], torch.nn.Identity)
+        and layer.lora_B[name].bias is None
     )
+    return name if plain else None
+
+
+def _is_trained(weight: Tensor, x: Tensor) -> bool:
+    """Whether gradients are wanted, of an adapter in float32 and of products in a known precision."""
+    return torch.is_grad_enabled() and x.dtype == _dtype_of_products(x.device) and weight.dtype == torch.float32

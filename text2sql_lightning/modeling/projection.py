@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from text2sql_lightning.modeling.dequantized import dense_weight
+from text2sql_lightning.modeling.fused_lora import plain_adapter
 
 
 class Projection(NamedTuple):
@@ -52,19 +53,11 @@ def projection_of(layer: Any) -> Projection | None:
         return None
     if layer.disable_adapters:
         return Projection(*dense)
-    names = layer.active_adapters
-    if len(names) != 1 or names[0] not in layer.lora_A or not _is_plain(layer, names[0]):
+    name = plain_adapter(layer)
+    if name is None:
         return None
-    a, b = (getattr(layer, part)[names[0]].weight for part in ("lora_A", "lora_B"))
-    return Projection(*dense, a, b, layer.scaling[names[0]])
-
-
-def _is_plain(layer: Any, name: str) -> bool:
-    return (
-        name not in layer.lora_variant  # DoRA and others
-        and isinstance(layer.lora_dropout[name], torch.nn.Identity)
-        and layer.lora_B[name].bias is None
-    )
+    a, b = (getattr(layer, part)[name].weight for part in ("lora_A", "lora_B"))
+    return Projection(*dense, a, b, layer.scaling[name])
 
 
 def project_all(x: Tensor, layers: Sequence[Projection]) -> tuple[list[Tensor], Tensor | None]:
