@@ -2,7 +2,8 @@
 
 Both answer the same questions of Spider dev greedily, whole schemas in the prompt, in processes of their own and by
 turns. The peer gets its prompts sorted by length and padded at the left, in batches of its best size. Answers have to
-be the same but where the peer's two most likely tokens are closer than 1e-4; those are listed.
+be the same but where the two most likely tokens are closer than 1e-4, or where the peer's token is not the most likely
+one in float32: on some processors bitsandbytes multiplies 4-bit weights in bfloat16. Both are listed.
 """
 
 import argparse
@@ -64,7 +65,7 @@ def _line(quantization: str, result: dict[str, Any]) -> str:
         f"generation, {quantization}: {result['ours']:.2f} against {result['peer']:.2f} examples/s, "
         f"{result['ratio']:.2f} x; memory {result['memory_ratio']:.2f} x; of {result['n']} answers on "
         f"{result['databases']} databases {result['same']} are the same, {result['ties']} ties, "
-        f"{result['differ']} others"
+        f"{result['rounded']} where the peer's rounding chose, {result['differ']} others"
     )
 
 
@@ -111,13 +112,14 @@ def _summary(ours: list[Any], theirs: list[Any], best: int, count: int) -> dict[
         side: max(run["peak_mib"] for run in runs) for side, runs in zip(_SIDES, (ours, theirs), strict=True)
     }  # fmt: skip
     gaps = theirs[-1]["gaps"]
-    ties = {place: gap for place, gap in gaps.items() if gap is not None and gap < _TIE}
+    ties = sum(gap["distance"] is not None and gap["distance"] < _TIE for gap in gaps.values())
+    rounded = sum(gap["distance"] is not None and gap["distance"] >= _TIE and gap["ours_is_best"] for gap in gaps.values())
     return {
         **median, "ratio": median["ours"] / median["peer"], "unit": "examples/s", "versions": theirs[0]["versions"],
         "machine": machine(), "n": count, "rounds": rates, "batch_size": {"ours": _OUR_SIZE, "peer": best},
         "tokens": {"ours": ours[0]["tokens"], "peer": theirs[0]["tokens"]}, "peak_mib": peaks,
-        "memory_ratio": peaks["ours"] / peaks["peer"], "same": count - len(gaps), "ties": len(ties),
-        "differ": len(gaps) - len(ties), "gaps": gaps,
+        "memory_ratio": peaks["ours"] / peaks["peer"], "same": count - len(gaps), "ties": ties,
+        "rounded": rounded, "differ": len(gaps) - ties - rounded, "gaps": gaps,
     }  # fmt: skip
 
 
@@ -157,19 +159,11 @@ def answer_peer(job: dict[str, Any], prompts: list[str]) -> dict[str, Any]:
     """Answer with `generate`, as transformers' documentation shows it; `check` holds another's answers to these."""
     import torch
     import transformers
-    from peft import PeftModel
-    from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig
+    from transformers import AutoTokenizer
 
     from text2sql_lightning.text.sql_cleaning import ensure_sql_only
 
-    quantization = None
-    if job["quantization"] == "nf4":
-        describe: Any = BitsAndBytesConfig
-        quantization = describe(load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True)
-    model: Any = AutoModelForCausalLM.from_pretrained(
-        job["model"], dtype=torch.float32, quantization_config=quantization
-    )  # fmt: skip
-    model = PeftModel.from_pretrained(model, job["adapter"]).eval()
+    model = _load_peer(job, exact=False)
     tokenizer: Any = AutoTokenizer.from_pretrained(job["model"], padding_side="left")
     order = sorted(range(len(prompts)), key=lambda place: len(prompts[place]))
     written: dict[int, list[int]] = {}
@@ -188,6 +182,7 @@ def answer_peer(job: dict[str, Any], prompts: list[str]) -> dict[str, Any]:
             "tokens": sum(ids.index(eos) + 1 if eos in ids else len(ids) for ids in written.values()),
         }  # fmt: skip
         if job["check"]:
+            model = _load_peer(job, exact=True)
             result["gaps"] = {
                 str(place): _gap(model, tokenizer, prompts[place], written[place], sql)
                 for place, sql in enumerate(json.loads(Path(job["check"]).read_text(encoding="utf-8")))
@@ -196,17 +191,36 @@ def answer_peer(job: dict[str, Any], prompts: list[str]) -> dict[str, Any]:
     return result
 
 
-def _gap(model: Any, tokenizer: Any, prompt: str, ids: list[int], other: str) -> float | None:
-    """Give the distance of the two best logits where another answer leaves this one; None where it never does."""
+def _load_peer(job: dict[str, Any], *, exact: bool) -> Any:
+    """Load model and adapter; `exact` with the same 4-bit weights written out in float32."""
+    import torch
+    from peft import PeftModel
+    from transformers import AutoModelForCausalLM, BitsAndBytesConfig
+
+    quantization = None
+    if job["quantization"] == "nf4":
+        describe: Any = BitsAndBytesConfig
+        quantization = describe(load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True)
+    model: Any = AutoModelForCausalLM.from_pretrained(
+        job["model"], dtype=torch.float32, quantization_config=quantization
+    )  # fmt: skip
+    if exact and quantization is not None:
+        model = model.dequantize().float()
+    return PeftModel.from_pretrained(model, job["adapter"]).eval()
+
+
+def _gap(model: Any, tokenizer: Any, prompt: str, ids: list[int], other: str) -> dict[str, Any]:
+    """Say how far apart the two best logits are where another answer leaves this one, and whether it takes the best."""
     import torch
 
     start = tokenizer(prompt, return_tensors="pt")["input_ids"]
     for place in range(len(ids)):
         if not other.startswith(tokenizer.decode(ids[: place + 1], skip_special_tokens=True).strip()):
             logits = model(torch.cat([start, torch.tensor([ids[:place]], dtype=start.dtype)], 1)).logits[0, -1]
-            best, second = logits.topk(2).values.tolist()
-            return float(best - second)
-    return None
+            (best, second), (token, _) = (part.tolist() for part in logits.topk(2))
+            text = tokenizer.decode([*ids[:place], token], skip_special_tokens=True).strip()
+            return {"distance": best - second, "ours_is_best": other.startswith(text)}
+    return {"distance": None, "ours_is_best": False}
 
 
 def _work(side: str, job: dict[str, Any]) -> None:

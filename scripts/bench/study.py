@@ -2,7 +2,8 @@
 
 `data` trains on the same number of records of the rows as they are, then decontaminated, then with the letter case of
 literals repaired, then with distractors; `packing` trains on the same records in padded batches and in shared-prefix
-packs. Every arm answers the same records, whose tables and questions none of them was trained on.
+packs. Every arm answers the same records, whose tables and questions none of them was trained on. On a GPU:
+`--config configs/experiment/smollm2_qlora.yaml --jobs 4`.
 """
 
 import json
@@ -11,6 +12,7 @@ import subprocess
 import sys
 from argparse import ArgumentDefaultsHelpFormatter, ArgumentParser, Namespace
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -58,22 +60,36 @@ def main() -> None:
     add("--rows", type=Path, required=True, help="question / context / answer rows")
     add("--spider_dir", type=Path, help="score on Spider dev as well")
     add("--seeds", type=int, nargs="+", default=[42], help="each makes another split and another order")
-    add("--train_examples", type=int, default=800, help="records that each arm sees once")
+    add("--config", default="configs/experiment/quickstart_cpu.yaml", help="how every arm is trained")
+    add("--train_examples", type=int, default=800, help="records that each arm sees")
+    add("--passes", type=int, default=1, help="over these records")
+    add("--jobs", type=int, default=1, help="arms at the same time")
+    add("--build_only", action="store_true", help="make the data of all arms and stop")
     add("--test_examples", type=int, default=180)
     add("--spider_examples", type=int, default=200)
+    add("--batch_size", type=int, default=50, help="questions answered at the same time")
     add("--out", type=Path, default=Path("outputs/studies"))
     options = parser.parse_args()
     options.out, options.rows = options.out.resolve(), options.rows.resolve()  # commands run in the repository's root
     options.spider_dir = options.spider_dir and options.spider_dir.resolve()
     ensure_embedded_model(ROOT / EMBEDDED_BASE_MODEL)
     jobs = [(seed, arm) for seed in options.seeds for arm in ARMS[options.study]]
-    for seed, arm in tqdm(jobs, desc=options.study, unit="arm"):
-        folder = options.out / options.study / f"seed{seed}"
-        rows, tests = hold_out(options.rows, folder, seed)
-        result = folder / arm.name.replace(" ", "_") / "result.json"
-        if not result.is_file():
-            write_json(result, run_arm(arm, rows, tests, result.parent, seed, options))
-    print(table(options))
+    tests = {seed: hold_out(options.rows, options.out / options.study / f"seed{seed}", seed) for seed in options.seeds}
+    with ThreadPoolExecutor(options.jobs) as pool, tqdm(total=len(jobs), desc=options.study, unit="arm") as bar:
+        for _ in pool.map(lambda job: finish_arm(job[1], job[0], *tests[job[0]], options), jobs):
+            bar.update()
+    if not options.build_only:
+        print(table(options))
+
+
+def finish_arm(arm: Arm, seed: int, rows: Path, tests: dict[str, Path], options: Namespace) -> None:
+    """Build an arm's data and get its figures, unless they are there."""
+    folder = options.out / options.study / f"seed{seed}" / arm.name.replace(" ", "_")
+    if not (folder / "data/dataset_report.json").is_file():
+        build = ("--val_ratio", "0.03", "--test_ratio", "0", "--seed", str(seed), "--overwrite", *arm.build)
+        command("scripts/build_dataset.py", "--input_jsonl", rows, "--out_dir", folder / "data", *build)
+    if not options.build_only and not (folder / "result.json").is_file():
+        write_json(folder / "result.json", run_arm(arm, tests, folder, seed, options))
 
 
 def hold_out(rows: Path, folder: Path, seed: int) -> tuple[Path, dict[str, Path]]:
@@ -105,30 +121,28 @@ def keys_of(row: dict[str, Any]) -> set[str]:
     return {f"question {row['question'].lower()}", f"tables {context if generic else ' '.join(names)}"}
 
 
-def run_arm(
-    arm: Arm, rows: Path, tests: dict[str, Path], folder: Path, seed: int, options: Namespace
-) -> dict[str, Any]:
-    """Build, train and score one arm.
+def run_arm(arm: Arm, tests: dict[str, Path], folder: Path, seed: int, options: Namespace) -> dict[str, Any]:
+    """Train and score one arm.
 
     Returns:
-        Execution accuracy with its 95 % interval by test set, and what the build did.
+        Execution accuracy with its 95 % interval by test set.
     """
     data, run = folder / "data", folder / "run"
-    build = ("--val_ratio", "0.03", "--test_ratio", "0", "--seed", str(seed), "--overwrite", *arm.build)
-    command("scripts/build_dataset.py", "--input_jsonl", rows, "--out_dir", data, *build)
     fit: tuple[str | Path, ...] = ("--data.train_path", data / "train.jsonl", "--data.val_path", data / "val.jsonl")
     fit += ("--data.max_train_examples", str(options.train_examples), "--data.max_val_examples", "16")
+    fit += ("--trainer.max_epochs", str(options.passes))
     fit += ("--seed_everything", str(seed), "--overwrite", "true", "--output_dir", run, *arm.fit)
-    command("-m", "text2sql_lightning", "fit", "--config", "configs/experiment/quickstart_cpu.yaml", *fit)
+    command("-m", "text2sql_lightning", "fit", "--config", options.config, *fit)
     result: dict[str, Any] = {}
     ask = ("--base_model", EMBEDDED_BASE_MODEL, "--adapter_dir", run / "adapters", "--out_dir", folder)
-    few = ("--batch_size", "32", "--max_examples", str(options.test_examples))
+    few = ("--batch_size", str(options.batch_size), "--max_examples", str(options.test_examples))
     for name, path in tests.items():
         command("scripts/evaluate_internal.py", "--records", path, *few, *ask)
         result[name] = figures(folder / "eval_internal.json")
     if options.spider_dir is not None:
-        spider = ("--spider_dir", options.spider_dir, "--max_examples", str(options.spider_examples))
-        command("scripts/evaluate_spider_external.py", *spider, "--max_new_tokens", "96", "--batch_size", "50", *ask)
+        few = ("--batch_size", str(options.batch_size), "--max_examples", str(options.spider_examples))
+        spider = ("--spider_dir", options.spider_dir, "--max_new_tokens", "96")
+        command("scripts/evaluate_spider_external.py", *spider, *few, *ask)
         result["spider"] = figures(folder / "eval_spider.json")
     return result
 

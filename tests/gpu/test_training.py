@@ -88,23 +88,30 @@ def test_greedy_answers_on_gpu_and_cpu_are_equal(tiny_llama_dir: Path) -> None:
 UNSLOTH = """
 import json, sys
 import unsloth
-from lightning.pytorch import Trainer, seed_everything
+from lightning.pytorch import Callback, Trainer, seed_everything
 from text2sql_lightning.data.datamodule import Text2SQLDataModule
-from text2sql_lightning.modeling.settings import LoraSettings
+from text2sql_lightning.modeling.settings import GenerationSettings, LoraSettings
 from text2sql_lightning.module import Text2SQLModule
 
 base, records, precision = json.loads(sys.argv[1])
-losses = {}
+losses, answers = {}, {}
+
+class Ask(Callback):
+    def on_train_end(self, trainer, module):
+        asked = ["SELECT", "How many singers are there?", "How many singers are old?"]
+        answers[module.quantization] = [answer.num_tokens for answer in module.generate(asked)]
+
 for quantization, packing in (("none", "none"), ("nf4", "none"), ("nf4", "shared_prefix"), ("nf4", "sequence")):
     seed_everything(42)
     module = Text2SQLModule(base_model=base, backend="unsloth", quantization=quantization, lora=LoraSettings(r=8),
-                            learning_rate=1e-2, warmup_steps=0, packing=packing)
+                            learning_rate=1e-2, warmup_steps=0, packing=packing,
+                            generation=GenerationSettings(max_new_tokens=8, batch_size=2))
     trainer = Trainer(accelerator="gpu", devices=1, precision=precision, max_steps=1, limit_val_batches=0, logger=False,
                       enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False,
-                      use_distributed_sampler=False)
+                      use_distributed_sampler=False, callbacks=[Ask()])
     trainer.fit(module, Text2SQLDataModule(train_path=records, tokenizer=base, batch_size=16, packing=packing))
     losses[f"{quantization} {packing}"] = trainer.callback_metrics["train/loss"].item()
-print(json.dumps(losses))
+print(json.dumps([losses, answers]))
 """
 
 
@@ -117,7 +124,9 @@ def test_unsloth(fit: Any, tiny_llama_dir: Path, records_file: Any) -> None:
         [sys.executable, "-c", UNSLOTH, job], capture_output=True, text=True, timeout=500, check=False
     )
     assert done.returncode == 0, done.stderr[-4000:]
-    losses = json.loads(done.stdout.splitlines()[-1])
+    losses, answers = json.loads(done.stdout.splitlines()[-1])
+    assert answers.keys() == {"none", "nf4"}
+    assert all(1 <= tokens <= 8 for counts in answers.values() for tokens in counts)
     for quantization in ("none", "nf4"):
         reference = loss_of(fit(tiny_llama_dir, precision=precision, steps=1, quantization=quantization, batch_size=16))
         assert losses[f"{quantization} none"] == pytest.approx(reference, abs=0.03)

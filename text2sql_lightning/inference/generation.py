@@ -18,6 +18,7 @@ from text2sql_lightning.modeling.decoder import decoder_of, project
 from text2sql_lightning.modeling.dequantized import dequantized
 from text2sql_lightning.modeling.grouped_attention import grouped_attention
 from text2sql_lightning.modeling.settings import GenerationSettings
+from text2sql_lightning.modeling.stock_layers import stock_layers
 from text2sql_lightning.text.sql_cleaning import ensure_sql_only, is_complete
 from text2sql_lightning.tokenizer import encode_texts
 
@@ -92,6 +93,7 @@ def generate_samples(
     in_order = sorted(rows, key=lambda row: (row.prompt_ids, row.index, row.sample))
     with ExitStack() as stack:
         stack.enter_context(torch.inference_mode())
+        stack.enter_context(stock_layers(model))
         stack.enter_context(dequantized(model))
         bar = stack.enter_context(tqdm(total=len(rows), desc="Generating SQL", disable=not progress))
         if settings.num_beams > 1:

@@ -1,6 +1,5 @@
 """The state of a model after each prompt: what prompts share is computed once, whatever batch they end up in."""
 
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -60,11 +59,11 @@ def shares_prefixes(model: Any, longest: int) -> bool:
     """Say whether a model can read a prefix tree: it takes a mask of four dimensions and attends to everything.
 
     Args:
-        model: The model. Unsloth's attention ignores such a mask.
+        model: The model, with transformers' own layers at work (`stock_layers`).
         longest: Tokens of the longest sequence: a sliding window must not be shorter.
     """
     config = getattr(decoder_of(model), "config", None)
-    if getattr(config, "_attn_implementation", None) not in ("sdpa", SEGMENTS_NAME) or "unsloth" in sys.modules:
+    if getattr(config, "_attn_implementation", None) not in ("sdpa", SEGMENTS_NAME):
         return False
     if set(getattr(config, "layer_types", None) or ["full_attention"]) - {"full_attention", "sliding_attention"}:
         return False
