@@ -4,6 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 OUT ?= outputs/quickstart
 SEED ?= 42
+DISTRACTORS ?= 0
 SPIDER ?= ../shared/data/spider
 UNSLOTH := unsloth==2026.10.9 unsloth_zoo==2026.10.9
 # Two processes with a thread each: tiny matrices gain nothing from more threads. A file's tests stay together.
@@ -20,8 +21,8 @@ $(VENV)/.setup-stamp: pyproject.toml constraints.txt Makefile
 	$(BIN)/python -m pip install --quiet --no-deps $(UNSLOTH)
 	touch $@
 
-quickstart: setup  ## the main job: base against tuned accuracy on an embedded model; ROWS=file.jsonl[.gz] OUT=dir SEED=n
-	$(BIN)/python scripts/quickstart.py --out $(OUT) --seed $(SEED) $(if $(ROWS),--rows $(ROWS))
+quickstart: setup  ## the main job: base against tuned accuracy on an embedded model; ROWS=file.jsonl[.gz] OUT=dir SEED=n DISTRACTORS=n
+	$(BIN)/python scripts/quickstart.py --out $(OUT) --seed $(SEED) --distractors $(DISTRACTORS) $(if $(ROWS),--rows $(ROWS))
 
 lint: setup
 	$(BIN)/ruff check .

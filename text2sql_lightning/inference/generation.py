@@ -17,6 +17,7 @@ from text2sql_lightning.inference.sampling import draw, row_random
 from text2sql_lightning.modeling.decoder import decoder_of, project
 from text2sql_lightning.modeling.dequantized import dequantized
 from text2sql_lightning.modeling.grouped_attention import grouped_attention
+from text2sql_lightning.modeling.merged_adapters import merged_adapters
 from text2sql_lightning.modeling.settings import GenerationSettings
 from text2sql_lightning.modeling.stock_layers import stock_layers
 from text2sql_lightning.text.sql_cleaning import ensure_sql_only, is_complete
@@ -95,6 +96,7 @@ def generate_samples(
         stack.enter_context(torch.inference_mode())
         stack.enter_context(stock_layers(model))
         stack.enter_context(dequantized(model))
+        stack.enter_context(merged_adapters(model))
         bar = stack.enter_context(tqdm(total=len(rows), desc="Generating SQL", disable=not progress))
         if settings.num_beams > 1:
             _search_beams(model, tokenizer, in_order, settings, bar)
@@ -112,13 +114,13 @@ def _finish(tokenizer: Any, row: _Row) -> Generation:
 def _answer_all(model: Any, tokenizer: Any, rows: list[_Row], settings: GenerationSettings, bar: Any) -> None:
     longest = max((len(row.prompt_ids) for row in rows), default=0) + settings.max_new_tokens
     shared = bool(rows) and shares_prefixes(model, longest)
-    with grouped_attention(model):
-        for batch, members in _batches(model, tokenizer, rows, settings, shared=shared):
+    with grouped_attention(model) as grouped:
+        for batch, members in _batches(model, tokenizer, rows, settings, shared=shared, grouped=grouped):
             _answer(model, tokenizer, batch, members, settings, bar)
 
 
 def _batches(
-    model: Any, tokenizer: Any, rows: list[_Row], settings: GenerationSettings, *, shared: bool
+    model: Any, tokenizer: Any, rows: list[_Row], settings: GenerationSettings, *, shared: bool, grouped: bool
 ) -> Iterator[tuple[Batch, list[_Row]]]:
     """Read the prompts, batch by batch, just before they are answered."""
     if not shared:
@@ -129,7 +131,7 @@ def _batches(
     once = list(dict.fromkeys(row.prompt_ids for row in rows))
     pending = _with_rows(read_prompts(model, once), rows)
     while members := list(islice(pending, settings.batch_size)):
-        yield gather([prompt for prompt, _ in members]), [row for _, row in members]
+        yield gather([prompt for prompt, _ in members], grouped), [row for _, row in members]
 
 
 def _with_rows(prompts: Iterator[Prefilled], rows: list[_Row]) -> Iterator[tuple[Prefilled, _Row]]:
@@ -156,9 +158,8 @@ def _answer(model: Any, tokenizer: Any, batch: Batch, rows: list[_Row], settings
         if not going_on:
             return
         if len(going_on) < _KEEP_SHARE * len(alive):
-            index = torch.tensor(going_on, device=tokens.device)
-            batch.cache.batch_select_indices(index)
-            tokens, batch.mask, batch.positions = tokens[index], batch.mask[index], batch.positions[index]
+            batch.select(going_on)
+            tokens = tokens[torch.tensor(going_on, device=tokens.device)]
             alive = [alive[line] for line in going_on]
         batch.mask = torch.cat([batch.mask, batch.mask.new_ones(len(alive), 1)], dim=1)
         batch.positions = batch.positions + 1
@@ -168,6 +169,7 @@ def _answer(model: Any, tokenizer: Any, batch: Batch, rows: list[_Row], settings
             position_ids=batch.positions,
             past_key_values=batch.cache,
             use_cache=True,
+            **({} if batch.prefixes is None else {"prefixes": batch.prefixes}),
         ).last_hidden_state[:, -1]
 
 

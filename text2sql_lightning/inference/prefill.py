@@ -7,14 +7,18 @@ from typing import Any, Final
 import torch
 from torch import Tensor
 
-from text2sql_lightning.inference.prefix_tree import Ids, count_tokens, lay_out, shared_length, split
+from text2sql_lightning.inference.prefix_tree import Ids, count_tokens, group, lay_out, shared_length, split
 from text2sql_lightning.inference.row_cache import row_cache
 from text2sql_lightning.modeling.decoder import decoder_of
+from text2sql_lightning.modeling.grouped_attention import SharedPrefixes
 from text2sql_lightning.modeling.segment_attention import NAME as SEGMENTS_NAME
 
 _MOST_TOKENS: Final = 512
 """Of one forward pass: in a longer one the attention to tokens of other prompts, masked but computed, would cost more
 than the larger matrix products gain."""
+
+_GROUP_COST: Final = 128
+"""Tokens: what a group of rows with a prefix of its own costs a step, in keys and values that could be read instead."""
 
 _Layers = list[tuple[Tensor, Tensor]]
 
@@ -33,9 +37,10 @@ class Prefilled:
     _layers: _Layers
     _places: Tensor
 
-    def layers(self) -> _Layers:
-        """Give its keys and values, each (heads, length, size), layer by layer."""
-        return [(keys[0, :, self._places], values[0, :, self._places]) for keys, values in self._layers]
+    def layers(self, start: int, end: int) -> _Layers:
+        """Give the keys and values of some of its tokens, each (heads, length, size), layer by layer."""
+        places = self._places[start:end]
+        return [(keys[0, :, places], values[0, :, places]) for keys, values in self._layers]
 
 
 @dataclass
@@ -47,12 +52,22 @@ class Batch:
         cache: Their keys and values, right-aligned.
         mask: Which columns of the cache a row sees, (rows, columns).
         positions: Position of the last token of each row, (rows, 1).
+        prefixes: What stands before the cache, None where every row holds all of its prompt.
     """
 
     hidden: Tensor
     cache: Any
     mask: Tensor
     positions: Tensor
+    prefixes: SharedPrefixes | None = None
+
+    def select(self, rows: list[int]) -> None:
+        """Keep some rows, in order; `hidden` is for the next step to set."""
+        index = torch.tensor(rows, device=self.mask.device)
+        self.cache.batch_select_indices(index)
+        self.mask, self.positions = self.mask[index], self.positions[index]
+        if self.prefixes is not None:
+            self.prefixes = self.prefixes.select(rows)
 
 
 def shares_prefixes(model: Any, longest: int) -> bool:
@@ -126,16 +141,30 @@ def _forward(model: Any, prompts: Sequence[Ids], depth: int, past: _Layers) -> t
     return hidden, [(layer.keys, layer.values) for layer in cache.layers]
 
 
-def gather(prefilled: Sequence[Prefilled]) -> Batch:
-    """Put prompts that were read into a batch; one may stand in it several times."""
-    width = max(len(prompt.ids) for prompt in prefilled)
-    states = [prompt.layers() for prompt in prefilled]
+def gather(prefilled: Sequence[Prefilled], share: bool) -> Batch:
+    """Put prompts that were read into a batch; one may stand in it several times.
+
+    Args:
+        prefilled: Sorted by their tokens.
+        share: Keep beginnings that rows share once, for a model in which `grouped_attention` is at work.
+    """
+    groups = group([prompt.ids for prompt in prefilled], _GROUP_COST) if share else [(len(prefilled), 0)]
+    starts = [shared for count, shared in groups for _ in range(count)]
+    states = [prompt.layers(start, len(prompt.ids)) for prompt, start in zip(prefilled, starts, strict=True)]
     layers = [tuple(zip(*rows, strict=True)) for rows in zip(*states, strict=True)]
     hidden = torch.stack([prompt.hidden for prompt in prefilled])
     lengths = torch.tensor([[len(prompt.ids)] for prompt in prefilled], device=hidden.device)
-    columns = torch.arange(width, device=hidden.device)
-    mask = (columns >= width - lengths).long()
-    return Batch(hidden, row_cache([(keys, values) for keys, values in layers], width), mask, lengths - 1)
+    own = lengths - torch.tensor(starts, device=hidden.device)[:, None]
+    width = int(own.max())
+    mask = (torch.arange(width, device=hidden.device) >= width - own).long()
+    prefixes = _shared(prefilled, groups) if any(starts) else None
+    return Batch(hidden, row_cache([(keys, values) for keys, values in layers], width), mask, lengths - 1, prefixes)
+
+
+def _shared(prefilled: Sequence[Prefilled], groups: Sequence[tuple[int, int]]) -> SharedPrefixes:
+    firsts = [sum(count for count, _ in groups[:number]) for number in range(len(groups))]
+    layers = [prefilled[first].layers(0, shared) for first, (_, shared) in zip(firsts, groups, strict=True)]
+    return SharedPrefixes([count for count, _ in groups], list(zip(*layers, strict=True)))
 
 
 def read_padded(model: Any, prompts: Sequence[Ids], pad_token_id: int) -> Batch:

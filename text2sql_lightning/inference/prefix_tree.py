@@ -95,6 +95,38 @@ def split(prompts: Sequence[Ids], depth: int, most_tokens: int) -> list[Sequence
     return list(runs)
 
 
+def group(prompts: Sequence[Ids], cost: int) -> list[tuple[int, int]]:
+    """Group sorted prompts so that what the members of a group share, counted once for each but one, adds up to most.
+
+    Args:
+        prompts: None empty; the same may stand there several times.
+        cost: Tokens that a group has to save to be worth it.
+
+    Returns:
+        How many prompts follow one another in each group, and how many tokens they share: 0 where nothing is gained,
+        and always fewer than the shortest has.
+    """
+    return _best_groups(prompts, [common_prefix_length(one, two) for one, two in pairwise(prompts)], cost)[1]
+
+
+def _best_groups(prompts: Sequence[Ids], alike: Sequence[int], cost: int) -> tuple[int, list[tuple[int, int]]]:
+    """Compare one group with the best groups on each side of the places where neighbours are least alike."""
+    count = len(prompts)
+    shared = min([*alike, *(len(prompt) - 1 for prompt in prompts)])
+    saved = shared * (count - 1) - cost
+    whole = (saved, [(count, shared)]) if saved > 0 else (0, [(count, 0)])
+    least = min(alike, default=None)
+    if least is None or least == alike[0] == max(alike):
+        return whole
+    ends = [place + 1 for place, length in enumerate(alike) if length == least] + [count]
+    parts = [
+        _best_groups(prompts[start:end], alike[start : end - 1], cost)
+        for start, end in zip([0, *ends[:-1]], ends, strict=True)
+    ]
+    apart = (sum(saved for saved, _ in parts), [one for _, groups in parts for one in groups])
+    return max(whole, apart, key=lambda found: found[0])
+
+
 def common_prefix_length(one: Ids, two: Ids) -> int:
     """Count the tokens that two prompts begin with."""
     limit = min(len(one), len(two))

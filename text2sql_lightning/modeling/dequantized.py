@@ -29,9 +29,14 @@ def keep_dense_copies(model: Any) -> None:
     """
     layers = [module for module in model.modules() if _is_quantized_on_cpu(module)]
     size = sum(layer.weight.quant_state.shape.numel() * layer.compute_dtype.itemsize for layer in layers)
-    if size <= _LARGEST_SHARE * _memory():
+    if fits_in_memory(size):
         for layer in layers:
             layer.forward = _DenseForward(layer)
+
+
+def fits_in_memory(size: int) -> bool:
+    """Say whether a copy of so many bytes takes no more than a quarter of the machine's memory."""
+    return size <= _LARGEST_SHARE * _memory()
 
 
 @contextmanager

@@ -4,14 +4,18 @@ Llama and Mistral have several query heads for one head of keys and values. tran
 before it calls PyTorch's attention, at every step and in every layer, which costs more than all matrix products of a
 small model. With a single query position the heads of a group can be laid out as positions instead, and nothing is
 copied.
+
+Rows of a batch that begin alike need not each hold the keys and values of that beginning either: `SharedPrefixes` has
+them once, and the rows attend to them in one product. Reading a copy for each row is most of what a step costs.
 """
 
-import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final
 
+import torch
 from torch import Tensor
 from torch.nn.functional import scaled_dot_product_attention
 
@@ -21,21 +25,45 @@ from text2sql_lightning.modeling.segment_attention import NAME as SEGMENTS_NAME
 _NAME: Final = "text2sql_grouped"
 
 
+@dataclass
+class SharedPrefixes:
+    """What rows of a batch see before their own keys and values.
+
+    Attributes:
+        counts: How many rows, one after another, begin with each prefix.
+        layers: For each layer the keys and values of the prefixes, each (key heads, length, size); length may be 0.
+    """
+
+    counts: list[int]
+    layers: Sequence[Sequence[tuple[Tensor, Tensor]]]
+
+    def select(self, rows: Sequence[int]) -> "SharedPrefixes":
+        """Keep some rows, in order."""
+        owners = [number for number, count in enumerate(self.counts) for _ in range(count)]
+        kept = [owners[row] for row in rows]
+        numbers = sorted(set(kept))
+        layers = [[layer[number] for number in numbers] for layer in self.layers]
+        return SharedPrefixes([kept.count(number) for number in numbers], layers)
+
+
 @contextmanager
-def grouped_attention(model: Any) -> Iterator[None]:
-    """Let a model on a CPU use grouped attention where it would use PyTorch's; any other model stays as it is."""
+def grouped_attention(model: Any) -> Iterator[bool]:
+    """Let a model on a CPU use grouped attention where it would use PyTorch's; any other model stays as it is.
+
+    Yields:
+        Whether the model does, and takes the keyword argument `prefixes`.
+    """
     config = getattr(decoder_of(model), "config", None)
     device = model.get_input_embeddings().weight.device
-    # Unsloth has attention of its own.
     before = getattr(config, "_attn_implementation", None)
-    if before not in ("sdpa", SEGMENTS_NAME) or device.type != "cpu" or "unsloth" in sys.modules:
-        yield
+    if before not in ("sdpa", SEGMENTS_NAME) or device.type != "cpu":
+        yield False
         return
     assert config is not None
     _register()
     config._attn_implementation = _NAME
     try:
-        yield
+        yield True
     finally:
         config._attn_implementation = before
 
@@ -50,17 +78,69 @@ def _register() -> None:
 
 
 def _attend(
-    module: Any, query: Tensor, key: Tensor, value: Tensor, attention_mask: Tensor | None, **settings: Any
+    module: Any,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attention_mask: Tensor | None,
+    prefixes: SharedPrefixes | None = None,
+    **settings: Any,
 ) -> tuple[Tensor, None]:
     """Attend as transformers' `sdpa` does; query is (batch, heads, positions, size)."""
     batch, heads, positions, size = query.shape
-    if positions > 1 or key.shape[1] == heads or settings.get("position_bias") is not None:
+    plain = positions > 1 or settings.get("position_bias") is not None
+    if prefixes is None and (plain or key.shape[1] == heads):
         from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
         output: tuple[Tensor, None] = sdpa_attention_forward(module, query, key, value, attention_mask, **settings)
         return output
     grouped = query.reshape(batch, key.shape[1], -1, size)
-    attended = scaled_dot_product_attention(
-        grouped, key, value, attn_mask=attention_mask, scale=settings.get("scaling")
-    )
+    scale = settings.get("scaling")
+    if prefixes is None:
+        attended = scaled_dot_product_attention(grouped, key, value, attn_mask=attention_mask, scale=scale)
+    else:
+        layer = prefixes.layers[module.layer_idx]
+        scaled = grouped * (size**-0.5 if scale is None else scale)
+        attended = _attend_behind(scaled, key, value, attention_mask, prefixes.counts, layer)
     return attended.reshape(batch, 1, heads, size), None
+
+
+def _attend_behind(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    mask: Tensor | None,
+    counts: Sequence[int],
+    prefixes: Sequence[tuple[Tensor, Tensor]],
+) -> Tensor:
+    """Attend with one softmax over a row's prefix and its own columns.
+
+    Args:
+        query: Scaled, (rows, key heads, group, size).
+        key: The rows' own, (rows, key heads, columns, size).
+        value: As `key`.
+        mask: Own columns that are seen, bool, (rows, 1, 1, columns), or None for all.
+        counts: Rows of each prefix.
+        prefixes: Their keys and values, (key heads, length, size).
+
+    Returns:
+        As `query`.
+    """
+    own = query @ key.transpose(-1, -2)
+    if mask is not None:
+        own.masked_fill_(~mask, float("-inf"))
+    of_prefix, weights, sizes = [], [], list(counts)
+    for (keys, values), queries, scores in zip(
+        prefixes, torch.split(query, sizes), torch.split(own, sizes), strict=True
+    ):
+        rows, heads, group, size = queries.shape
+        length = keys.shape[1]
+        # One product for all rows: (key heads, rows * group, length).
+        to_prefix = queries.transpose(0, 1).reshape(heads, rows * group, size) @ keys.transpose(-1, -2)
+        to_prefix = to_prefix.view(heads, rows, group, length).transpose(0, 1)
+        both = torch.cat([to_prefix, scores], -1).softmax(-1)
+        first, second = torch.split(both, [length, scores.shape[-1]], -1)
+        seen = first.transpose(0, 1).reshape(heads, rows * group, length) @ values
+        of_prefix.append(seen.view(heads, rows, group, size).transpose(0, 1))
+        weights.append(second)
+    return torch.cat(weights) @ value + torch.cat(of_prefix)

@@ -5,6 +5,7 @@ the adapter's gradients as always, so gradients, checkpoints and resumes are tho
 precision can be sharded; 4-bit weights carry a state that belongs to the whole matrix.
 """
 
+import warnings
 from typing import Any
 
 import torch
@@ -28,6 +29,8 @@ def shard_base(model: Any, device: torch.device) -> None:
     from torch.distributed.device_mesh import init_device_mesh
     from torch.distributed.fsdp import fully_shard
 
+    # Layers in three parts give a view, and nothing here writes into it.
+    warnings.filterwarnings("ignore", "FSDP2-wrapped module .* returned a view tensor", UserWarning)
     mesh = init_device_mesh(device.type, (get_world_size(),))
     for layer in layers_of(model):
         fully_shard(layer, mesh=mesh, ignored_params={p for p in layer.parameters() if p.requires_grad})
