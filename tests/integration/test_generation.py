@@ -145,14 +145,43 @@ ASKED = [f"{schema}\nQuestion {number}" for schema in SCHEMAS for number in rang
 ASKED += ["CREATE", "CREATE TABLE singer"]  # what others begin with
 
 
-@pytest.mark.parametrize("most_tokens", [1, 40, 512])
+@pytest.mark.parametrize(("most_tokens", "group_cost"), [(1, 0), (40, 0), (40, 128), (512, 0), (512, 30)])
 @pytest.mark.parametrize("batch_size", [1, 5, 64])
 def test_shared_prefixes_change_no_answer(
-    monkeypatch: pytest.MonkeyPatch, model: Any, tokenizer: Any, no_early_end: Any, most_tokens: int, batch_size: int
-) -> None:
+    monkeypatch: pytest.MonkeyPatch, model: Any, tokenizer: Any, no_early_end: Any, most_tokens: int, batch_size: int,
+    group_cost: int,
+) -> None:  # fmt: skip
     monkeypatch.setattr(prefill, "_MOST_TOKENS", most_tokens)
+    monkeypatch.setattr(prefill, "_GROUP_COST", group_cost)
     answers = generate_sql(model, tokenizer, ASKED, GenerationSettings(max_new_tokens=9, batch_size=batch_size))
     assert [answer.raw for answer in answers] == [reference(model, tokenizer, prompt, 9) for prompt in ASKED]
+
+
+def test_rows_that_leave_take_nothing_from_others(
+    monkeypatch: pytest.MonkeyPatch, model: Any, tokenizer: Any, no_early_end: Any
+) -> None:
+    """Answers end after different numbers of tokens, so that groups shrink and vanish on the way."""
+    monkeypatch.setattr(prefill, "_GROUP_COST", 0)
+    limits = [1 + number * 3 % 11 for number in range(len(ASKED))]
+    seen: list[int] = []
+    keep = grouped_attention.SharedPrefixes.select
+
+    def select(self: Any, rows: Any) -> Any:
+        kept = keep(self, rows)
+        seen.append(len(kept.counts))
+        return kept
+
+    def append(_: Any, row: Any, token: int) -> bool:
+        row.new_ids.append(token)
+        row.finished = len(row.new_ids) >= limits[row.index]
+        return bool(row.finished)
+
+    monkeypatch.setattr(grouped_attention.SharedPrefixes, "select", select)
+    monkeypatch.setattr(generation, "_append", append)
+    answers = generate_sql(model, tokenizer, ASKED, GenerationSettings(max_new_tokens=12, batch_size=64))
+    expected = [reference(model, tokenizer, prompt, limit) for prompt, limit in zip(ASKED, limits, strict=True)]
+    assert [answer.raw for answer in answers] == expected
+    assert len(set(seen)) > 1
 
 
 def test_each_shared_token_is_read_once(monkeypatch: pytest.MonkeyPatch, model: Any, tokenizer: Any) -> None:

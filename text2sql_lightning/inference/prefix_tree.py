@@ -4,7 +4,7 @@ Prompts share the instruction always and the schema often. Sorted, those that be
 holds such a run as one sequence in which every token sees its own beginning only, and positions count from the root.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby, pairwise
 
@@ -106,25 +106,33 @@ def group(prompts: Sequence[Ids], cost: int) -> list[tuple[int, int]]:
         How many prompts follow one another in each group, and how many tokens they share: 0 where nothing is gained,
         and always fewer than the shortest has.
     """
-    return _best_groups(prompts, [common_prefix_length(one, two) for one, two in pairwise(prompts)], cost)[1]
+    alike = [common_prefix_length(one, two) for one, two in pairwise(prompts)]
+    saved, groups = [0], [(0, 0)]  # the most that the first prompts save, and the last group of the way to do so
+    for end in range(1, len(prompts) + 1):
+        best, last, shared = saved[end - 1], (1, 0), len(prompts[end - 1]) - 1
+        for start in range(end - 2, -1, -1):
+            shared = min(shared, alike[start], len(prompts[start]) - 1)
+            total = saved[start] + shared * (end - start - 1) - cost
+            if total > best:
+                best, last = total, (end - start, shared)
+        saved.append(best)
+        groups.append(last)
+    found, end = [], len(prompts)
+    while end:
+        found.append(groups[end])
+        end -= groups[end][0]
+    return _joined(reversed(found))
 
 
-def _best_groups(prompts: Sequence[Ids], alike: Sequence[int], cost: int) -> tuple[int, list[tuple[int, int]]]:
-    """Compare one group with the best groups on each side of the places where neighbours are least alike."""
-    count = len(prompts)
-    shared = min([*alike, *(len(prompt) - 1 for prompt in prompts)])
-    saved = shared * (count - 1) - cost
-    whole = (saved, [(count, shared)]) if saved > 0 else (0, [(count, 0)])
-    least = min(alike, default=None)
-    if least is None or least == alike[0] == max(alike):
-        return whole
-    ends = [place + 1 for place, length in enumerate(alike) if length == least] + [count]
-    parts = [
-        _best_groups(prompts[start:end], alike[start : end - 1], cost)
-        for start, end in zip([0, *ends[:-1]], ends, strict=True)
-    ]
-    apart = (sum(saved for saved, _ in parts), [one for _, groups in parts for one in groups])
-    return max(whole, apart, key=lambda found: found[0])
+def _joined(groups: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Make one group of neighbours that share nothing."""
+    joined: list[tuple[int, int]] = []
+    for count, shared in groups:
+        if joined and shared == joined[-1][1] == 0:
+            joined[-1] = (joined[-1][0] + count, 0)
+        else:
+            joined.append((count, shared))
+    return joined
 
 
 def common_prefix_length(one: Ids, two: Ids) -> int:

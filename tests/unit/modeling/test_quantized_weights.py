@@ -8,7 +8,8 @@ import torch
 
 from text2sql_lightning.modeling.backends import LoadRequest, get_backend
 from text2sql_lightning.modeling.dequantized import dequantized
-from text2sql_lightning.modeling.grouped_attention import grouped_attention
+from text2sql_lightning.modeling.grouped_attention import SharedPrefixes, grouped_attention
+from text2sql_lightning.modeling.merged_adapters import merged_adapters
 from text2sql_lightning.modeling.settings import LoraSettings
 
 pytestmark = pytest.mark.unit
@@ -102,3 +103,55 @@ def test_grouped_attention_is_attention(tiny_llama_dir: Path) -> None:
         states.append(state.last_hidden_state)
     assert decoder.config._attn_implementation == "sdpa"
     assert torch.allclose(states[0], states[1], atol=1e-6)
+
+
+@pytest.mark.parametrize("key_heads", [1, 2, 4])
+def test_rows_attend_to_shared_prefixes_as_to_copies_of_them(key_heads: int) -> None:
+    """Prefixes of three lengths, one of them none, with one, two and three rows; own columns hidden at the left."""
+    from text2sql_lightning.modeling.grouped_attention import _attend
+
+    torch.manual_seed(0)
+    counts, lengths, columns, size = [1, 2, 3], [5, 0, 7], 4, 8
+    rows = sum(counts)
+    query = torch.randn(rows, 4, 1, size)
+    own = [torch.randn(rows, key_heads, columns, size) for _ in range(2)]
+    prefixes = [tuple(torch.randn(key_heads, length, size) for _ in range(2)) for length in lengths]
+    hidden = torch.tensor([0, 1, 2, 3, 0, 1])
+    mask = (torch.arange(columns) >= hidden[:, None])[:, None, None]
+    shared: Any = SharedPrefixes(counts, [[(query, query)] * 3, prefixes])
+    module = type("Attention", (), {"layer_idx": 1})()
+    for kept in (list(range(rows)), [0, 4, 5], [1]):
+        part, picked = shared.select(kept), torch.tensor(kept)
+        got, _ = _attend(
+            module, query[picked], own[0][picked], own[1][picked], mask[picked], prefixes=part, scaling=0.3
+        )
+        for line, row in enumerate(kept):
+            prefix = prefixes[[0, 1, 1, 2, 2, 2][row]]
+            key, value = (torch.cat([one, two[row, :, hidden[row] :]], 1) for one, two in zip(prefix, own, strict=True))
+            key, value = (part.repeat_interleave(4 // key_heads, 0) for part in (key, value))
+            expected = (query[row] @ key.transpose(1, 2) * 0.3).softmax(-1) @ value
+            torch.testing.assert_close(got[line, 0], expected[:, 0], rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("quantization", ["none", "nf4"])
+def test_merged_adapters_compute_the_same_and_go_away(
+    tiny_llama_dir: Path, monkeypatch: pytest.MonkeyPatch, quantization: str
+) -> None:
+    model = load(tiny_llama_dir, quantization=quantization).eval()
+    torch.manual_seed(0)
+    for name, parameter in model.named_parameters():
+        if "lora_B" in name:
+            torch.nn.init.normal_(parameter, std=0.1)
+    ids, before = torch.arange(30).reshape(3, 10), forwards_of(model)
+    with torch.inference_mode():
+        expected = model(input_ids=ids, use_cache=True).logits
+        with merged_adapters(model):
+            assert sum("_Merged" in repr(forward) for forward in forwards_of(model).values()) == 14
+            torch.testing.assert_close(model(input_ids=ids, use_cache=True).logits, expected, rtol=1e-4, atol=1e-5)
+        assert forwards_of(model) == before
+        assert torch.equal(model(input_ids=ids, use_cache=True).logits, expected)
+        with torch.autocast("cpu", torch.bfloat16), merged_adapters(model):
+            assert forwards_of(model) == before  # there a sum in 16 bits would not be the same
+        monkeypatch.setattr("text2sql_lightning.modeling.dequantized._memory", lambda: 1000.0)
+        with merged_adapters(model):
+            assert forwards_of(model) == before
