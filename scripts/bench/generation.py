@@ -24,8 +24,8 @@ from text2sql_lightning.commands.exit_codes import OneLineParser, run_command
 from text2sql_lightning.constants import EMBEDDED_BASE_MODEL
 from text2sql_lightning.errors import ConfigError, RunError
 
-_SIZES: Final = (16, 32, 64)
-_OUR_SIZE: Final = 32
+_SIZES: Final = (32, 64, 96)
+_OUR_SIZE: Final = 96
 _TIE: Final = 1e-4
 _SIDES: Final = ("ours", "peer")
 

@@ -63,7 +63,7 @@ def grouped_attention(model: Any) -> Iterator[bool]:
     _register()
     config._attn_implementation = _NAME
     try:
-        yield True
+        yield bool(getattr(decoder_of(model), "_supports_attention_backend", False))
     finally:
         config._attn_implementation = before
 
@@ -102,7 +102,7 @@ def _attend(
         layer = prefixes.layers[module.layer_idx]
         scaled = grouped * (size**-0.5 if scale is None else scale)
         attended = _attend_behind(scaled, key, value, attention_mask, prefixes.counts, layer)
-    return attended.reshape(batch, 1, heads, size), None
+    return attended.reshape(batch, 1, heads, -1), None
 
 
 def _attend_behind(
@@ -141,6 +141,6 @@ def _attend_behind(
         both = torch.cat([to_prefix, scores], -1).softmax(-1)
         first, second = torch.split(both, [length, scores.shape[-1]], -1)
         seen = first.transpose(0, 1).reshape(heads, rows * group, length) @ values
-        of_prefix.append(seen.view(heads, rows, group, size).transpose(0, 1))
+        of_prefix.append(seen.view(heads, rows, group, values.shape[-1]).transpose(0, 1))
         weights.append(second)
     return torch.cat(weights) @ value + torch.cat(of_prefix)
