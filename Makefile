@@ -4,7 +4,6 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 OUT ?= outputs/quickstart
 SEED ?= 42
-DISTRACTORS ?= 0
 SPIDER ?= ../shared/data/spider
 UNSLOTH := unsloth==2026.10.9 unsloth_zoo==2026.10.9
 # Two processes with a thread each: tiny matrices gain nothing from more threads. A file's tests stay together.
@@ -22,7 +21,7 @@ $(VENV)/.setup-stamp: pyproject.toml constraints.txt Makefile
 	touch $@
 
 quickstart: setup  ## the main job: base against tuned accuracy on an embedded model; ROWS=file.jsonl[.gz] OUT=dir SEED=n DISTRACTORS=n
-	$(BIN)/python scripts/quickstart.py --out $(OUT) --seed $(SEED) --distractors $(DISTRACTORS) $(if $(ROWS),--rows $(ROWS))
+	$(BIN)/python scripts/quickstart.py --out $(OUT) --seed $(SEED) $(if $(ROWS),--rows $(ROWS)) $(if $(DISTRACTORS),--distractors $(DISTRACTORS))
 
 lint: setup
 	$(BIN)/ruff check .

@@ -112,8 +112,9 @@ def _summary(ours: list[Any], theirs: list[Any], best: int, count: int) -> dict[
         side: max(run["peak_mib"] for run in runs) for side, runs in zip(_SIDES, (ours, theirs), strict=True)
     }  # fmt: skip
     gaps = theirs[-1]["gaps"]
-    ties = sum(gap["distance"] is not None and gap["distance"] < _TIE for gap in gaps.values())
-    rounded = sum(gap["distance"] is not None and gap["distance"] >= _TIE and gap["ours_is_best"] for gap in gaps.values())
+    left = [gap for gap in gaps.values() if gap["distance"] is not None]  # a place where the answers part
+    ties = sum(gap["distance"] < _TIE for gap in left)
+    rounded = sum(gap["distance"] >= _TIE and gap["ours_is_best"] for gap in left)
     return {
         **median, "ratio": median["ours"] / median["peer"], "unit": "examples/s", "versions": theirs[0]["versions"],
         "machine": machine(), "n": count, "rounds": rates, "batch_size": {"ours": _OUR_SIZE, "peer": best},

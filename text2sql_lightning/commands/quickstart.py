@@ -41,7 +41,11 @@ def _parser() -> OneLineParser:
         "--rows", type=Path, metavar="FILE[.gz]", help="question / context / answer rows instead of the embedded sample"
     )
     add("--seed", type=int, default=42, help="decides the split, the sample and the training")
-    add("--distractors", type=float, default=0.0, metavar="MEAN", help="columns added that the answer does not need")
+    add(
+        "--distractors", type=float, metavar="MEAN",
+        help="columns added that the answer does not need; unless given, as many as build_dataset adds, and none with "
+        "--rows, where finding columns takes a model of this size longer than a quickstart",
+    )  # fmt: skip
     add("--train_examples", type=int, default=1350, help="records trained on, once each")
     add("--test_examples", type=int, default=180, help="records of unseen schemas that are scored")
     return parser
@@ -59,7 +63,7 @@ def _run(args: Namespace) -> int:
         "build the dataset",
         [sys.executable, "scripts/build_dataset.py", "--input_jsonl", str(rows), "--out_dir", str(data), "--overwrite",
          "--val_ratio", str(VAL_RATIO), "--test_ratio", str(TEST_RATIO), "--seed", str(args.seed),
-         "--distractors", str(args.distractors)],
+         *_distractors(args)],
     )  # fmt: skip
     shared = [
         "--config", CONFIG, "--seed_everything", str(args.seed),
@@ -118,6 +122,11 @@ class _Timer:
 
     def __exit__(self, *_: object) -> None:
         self._seconds[self._name] = round(time.monotonic() - self._start, 1)
+
+
+def _distractors(args: Namespace) -> list[str]:
+    given = 0.0 if args.distractors is None and args.rows is not None else args.distractors
+    return [] if given is None else ["--distractors", str(given)]
 
 
 def _embedded_rows_file(out: Path) -> Path:

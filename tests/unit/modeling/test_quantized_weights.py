@@ -155,3 +155,14 @@ def test_merged_adapters_compute_the_same_and_go_away(
         monkeypatch.setattr("text2sql_lightning.modeling.dequantized._memory", lambda: 1000.0)
         with merged_adapters(model):
             assert forwards_of(model) == before
+
+
+def test_prefixes_are_for_models_whose_attention_can_be_replaced(
+    tiny_llama_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = load(tiny_llama_dir, quantization="none", trainable=False)
+    with grouped_attention(model) as shares:
+        assert shares
+    monkeypatch.setattr(type(model.get_base_model().model), "_supports_attention_backend", False)
+    with grouped_attention(model) as shares:
+        assert not shares
