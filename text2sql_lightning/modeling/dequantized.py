@@ -14,6 +14,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import linear
 
+from text2sql_lightning.modeling.own_forwards import forwards_kept
+
 _LARGEST_SHARE: Final = 0.25
 """Of the machine's memory: more than that is not taken for a copy."""
 
@@ -42,15 +44,9 @@ def fits_in_memory(size: int) -> bool:
 @contextmanager
 def dequantized(model: Any) -> Iterator[None]:
     """Compute with dense copies as `keep_dense_copies`, and drop afterwards those that were made for this."""
-    before = [(module, vars(module).get("forward")) for module in model.modules() if _is_quantized_on_cpu(module)]
-    try:
+    with forwards_kept(module for module in model.modules() if _is_quantized_on_cpu(module)):
         keep_dense_copies(model)
         yield
-    finally:
-        for layer, forward in before:
-            vars(layer).pop("forward", None)
-            if forward is not None:
-                layer.forward = forward
 
 
 def dense_weight(layer: Any) -> tuple[Tensor, Tensor | None] | None:

@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.nn.functional import linear
 
 from text2sql_lightning.modeling.dequantized import fits_in_memory
+from text2sql_lightning.modeling.own_forwards import forwards_kept
 from text2sql_lightning.modeling.projection import Projection, projection_of
 
 
@@ -29,16 +30,10 @@ def merged_adapters(model: Any) -> Iterator[None]:
     found = [] if torch.is_autocast_enabled("cpu") else _layers(model)
     if not fits_in_memory(sum(projection.weight.nbytes for _, projection in found)):
         found = []
-    before = [(layer, vars(layer).get("forward")) for layer, _ in found]
-    try:
+    with forwards_kept(layer for layer, _ in found):
         for layer, projection in found:
             layer.forward = _Merged(projection)
         yield
-    finally:
-        for layer, forward in before:
-            vars(layer).pop("forward", None)
-            if forward is not None:
-                layer.forward = forward
 
 
 class _Merged:
