@@ -20,6 +20,8 @@ pytestmark = [
 SCRIPT = """
 import json, os, sys
 os.environ["TRITON_INTERPRET"] = "1"
+# unsloth_zoo compiles transformers' masks; torch makes an error of inductor's own aliasing warning where CI is set.
+os.environ["TORCHDYNAMO_DISABLE"] = "1"
 import unsloth
 import torch
 from importlib import import_module
