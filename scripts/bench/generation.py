@@ -96,7 +96,7 @@ def compare(prompts: list[str], quantization: str, options: argparse.Namespace) 
             sizes = {size: _process("peer", job | {"size": size}, bar) for size in _SIZES}
             best = min(sizes, key=lambda size: sizes[size]["seconds"])
             theirs = [sizes[best]]
-            answers.write_text(json.dumps(ours[0]["sql"]), encoding="utf-8")
+            answers.write_text(json.dumps(ours[0]["answers"]), encoding="utf-8")
             for left in range(options.rounds - 1, 0, -1):
                 ours.append(_process("ours", job | {"size": _OUR_SIZE}, bar))
                 check = str(answers) if left == 1 else None
@@ -151,7 +151,8 @@ def answer_ours(job: dict[str, Any], prompts: list[str]) -> dict[str, Any]:
     started = time.perf_counter()
     answers = generate_sql(model, tokenizer, prompts, settings)
     return {
-        "seconds": time.perf_counter() - started, "peak_mib": peak_mib(), "sql": [answer.sql for answer in answers],
+        "seconds": time.perf_counter() - started, "peak_mib": peak_mib(),
+        "answers": [[answer.raw, answer.sql] for answer in answers],
         "tokens": sum(answer.num_tokens for answer in answers),
     }  # fmt: skip
 
@@ -185,8 +186,8 @@ def answer_peer(job: dict[str, Any], prompts: list[str]) -> dict[str, Any]:
         if job["check"]:
             model = _load_peer(job, exact=True)
             result["gaps"] = {
-                str(place): _gap(model, tokenizer, prompts[place], written[place], sql)
-                for place, sql in enumerate(json.loads(Path(job["check"]).read_text(encoding="utf-8")))
+                str(place): _gap(model, tokenizer, prompts[place], written[place], raw)
+                for place, (raw, sql) in enumerate(json.loads(Path(job["check"]).read_text(encoding="utf-8")))
                 if sql != ensure_sql_only(tokenizer.decode(written[place], skip_special_tokens=True))
             }
     return result
@@ -211,17 +212,22 @@ def _load_peer(job: dict[str, Any], *, exact: bool) -> Any:
 
 
 def _gap(model: Any, tokenizer: Any, prompt: str, ids: list[int], other: str) -> dict[str, Any]:
-    """Say how far apart the two best logits are where another answer leaves this one, and whether it takes the best."""
+    """Say how far apart the two best logits are where another text leaves this one, and whether it takes the best."""
     import torch
 
+    def goes_on(token: int, before: list[int]) -> bool:
+        if token == tokenizer.eos_token_id:
+            return bool(other == tokenizer.decode(before, skip_special_tokens=True))
+        return bool(other.startswith(tokenizer.decode([*before, token], skip_special_tokens=True)))
+
     start = tokenizer(prompt, return_tensors="pt")["input_ids"]
-    for place in range(len(ids)):
-        if not other.startswith(tokenizer.decode(ids[: place + 1], skip_special_tokens=True).strip()):
+    for place, written in enumerate(ids):
+        if not goes_on(written, ids[:place]):
             logits = model(torch.cat([start, torch.tensor([ids[:place]], dtype=start.dtype)], 1)).logits[0, -1]
             (best, second), (token, _) = (part.tolist() for part in logits.topk(2))
-            text = tokenizer.decode([*ids[:place], token], skip_special_tokens=True).strip()
-            return {"distance": best - second, "ours_is_best": other.startswith(text)}
-    return {"distance": None, "ours_is_best": False}
+            texts = [tokenizer.decode(ids), other]
+            return {"distance": best - second, "ours_is_best": goes_on(token, ids[:place]), "texts": texts}
+    return {"distance": None, "ours_is_best": False, "texts": [tokenizer.decode(ids), other]}
 
 
 def _work(side: str, job: dict[str, Any]) -> None:

@@ -1,8 +1,8 @@
-"""Training beside TRL's SFTTrainer on a CPU: same model, same rows, one run, by turns; `make bench ROWS=file`.
+"""Training beside SFTTrainer, TRL's or Unsloth's, on a CPU: same model, rows and run, by turns; `make bench ROWS=file`.
 
-Both train one epoch in float32 on the same examples, in processes of their own. TRL gets them in our order of similar
-lengths, its best setting without flash attention; losses are compared before anything else. The first step of each,
-which finds memory and starts threads, is not counted.
+Both train one epoch on the same examples, in processes of their own, in float32 and with products in bfloat16. The peer
+gets them in our order of similar lengths, its best setting without flash attention; losses are compared before anything
+else. The first step of each, which finds memory and starts threads, is not counted.
 """
 
 import argparse
@@ -30,7 +30,8 @@ from text2sql_lightning.text.prompts import INSTRUCTION, build_prompt, format_in
 LORA_R: Final = 16
 _HERE: Final = Path(__file__).resolve().parent
 _PER_SCHEMA: Final = 8
-_TOLERANCE: Final = 2e-3
+_TOLERANCES: Final = {"32-true": 2e-3, "bf16-mixed": 1e-2}
+"""How far apart losses may be, relative; the peer logs three digits, and bfloat16 has as many."""
 
 
 @dataclass(frozen=True)
@@ -42,24 +43,30 @@ class Setting:
         records: What is trained on.
         batch_size: Of both.
         quantization: Of both.
+        precision: Of both, as Lightning names it.
+        peer: "trl" or "unsloth".
     """
 
     name: str
     records: list[Record]
     batch_size: int
     quantization: str
+    precision: str
+    peer: str
 
 
 def main(args: list[str] | None = None) -> int:
     """Run the comparison; returns the exit status."""
     parser = OneLineParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add = parser.add_argument
-    add("--peer_python", type=Path, required=True, help="Python that has trl 1.5.1, peft and bitsandbytes")
+    add("--peer_python", type=Path, required=True, help="Python that has trl 1.5.1, peft and bitsandbytes; and unsloth")
+    add("--peers", nargs="+", choices=("trl", "unsloth"), default=["trl"], help="whose trainer is compared with")
     add("--model", type=Path, default=Path(EMBEDDED_BASE_MODEL), help="folder of the base model")
     add("--rows", type=Path, help="question / context / answer rows (default: the embedded sample)")
     add("--spider_dir", type=Path, help="Spider's dev.json and tables.json: full schemas, 8 questions each")
     add("--examples", type=int, default=48, help="rows of each comparison")
     add("--quantization", nargs="+", choices=("nf4", "none"), default=["nf4", "none"])
+    add("--precision", nargs="+", choices=tuple(_TOLERANCES), default=list(_TOLERANCES))
     add("--rounds", type=int, default=3, help="runs of each, by turns; medians count")
     add("--out", type=Path, default=Path("reports/bench.json"))
     options = parser.parse_args(args)
@@ -84,10 +91,17 @@ def _settings(options: argparse.Namespace) -> list[Setting]:
     if options.spider_dir is not None:
         kinds.append(("full schemas, 8 questions each", spider_records(options.spider_dir, options.examples), 16))
     return [
-        Setting(f"{name}, {quantization}", records, batch_size, quantization)
+        Setting(_name(name, quantization, precision, peer), records, batch_size, quantization, precision, peer)
         for name, records, batch_size in kinds
         for quantization in options.quantization
+        for precision in options.precision
+        for peer in options.peers
     ]
+
+
+def _name(kind: str, quantization: str, precision: str, peer: str) -> str:
+    name = f"{kind}, {quantization}" + ("" if precision == "32-true" else ", bf16")
+    return name if peer == "trl" else f"{name}, beside Unsloth"
 
 
 def built_records(rows: Path | None) -> list[Record]:
@@ -137,7 +151,8 @@ def compare(setting: Setting, options: argparse.Namespace) -> dict[str, Any]:
         folder = Path(name)
         job = {
             "model": str(options.model.resolve()), "quantization": setting.quantization, "r": LORA_R,
-            "batch_size": setting.batch_size, "out": str(folder / "out.json"), "learning_rate": 1e-9,
+            "batch_size": setting.batch_size, "precision": setting.precision, "out": str(folder / "out.json"),
+            "learning_rate": 1e-9,
             "records": str(folder / "train.jsonl"), "packing": "shared_prefix", "only_order": False,
         }  # fmt: skip
         write_records(folder / "train.jsonl", setting.records)
@@ -153,14 +168,17 @@ def compare(setting: Setting, options: argparse.Namespace) -> dict[str, Any]:
             for row in (rows[key] for batch in order["ids"] for key in batch):
                 pair = {"prompt": build_prompt(row.instruction, row.input), "completion": row.output}
                 file.write(json.dumps(pair) + "\n")
-        peer = job | {"rows": str(folder / "rows.jsonl"), "steps": len(order["ids"]), "warm_up": 0, "sorted": True}
+        peer = job | {
+            "peer": setting.peer, "rows": str(folder / "rows.jsonl"), "steps": len(order["ids"]), "warm_up": 0,
+            "sorted": True,
+        }  # fmt: skip
         ours, theirs = [], []
         for _ in tqdm(range(options.rounds), desc=setting.name):
             ours.append(_ours(job))
             theirs.append(_peer(peer, options.peer_python))
         losses = [run["losses"] for run in theirs]
         weighted = sum(x * n for x, n in zip(losses[0], order["targets"], strict=True)) / sum(order["targets"])
-        if abs(weighted - ours[0]["loss"]) > _TOLERANCE * weighted:
+        if abs(weighted - ours[0]["loss"]) > _TOLERANCES[setting.precision] * weighted:
             raise RunError(f"benchmark: losses differ, ours {ours[0]['loss']:.5f}, the peer's {weighted:.5f}")
         return _summary(setting, ours, theirs, weighted, options)
 
@@ -174,7 +192,7 @@ def _summary(
     }
     median = {name: statistics.median(values) for name, values in rates.items()}
     peaks = {"ours": max(run["peak_mib"] for run in ours), "peer": max(run["peak_mib"] for run in theirs)}
-    flops, ceiling = _work(options.model, ours[0]["work"][1:])
+    flops, ceiling = _work(options.model, ours[0]["work"][1:], setting.precision)
     return {
         "ours": median["ours"],
         "peer": median["peer"],
@@ -192,23 +210,24 @@ def _summary(
     }
 
 
-def _work(model: Path, work: list[dict[str, int]]) -> tuple[float, float]:
+def _work(model: Path, work: list[dict[str, int]], precision: str) -> tuple[float, float]:
     """Give the operations of an epoch, and the rate of matrix products of its shapes, in FLOP/s."""
     from text2sql_lightning.modeling.model_shape import read_shape
 
     shape = read_shape(str(model))
     total = sum(shape.step_flops(step["tokens"], step["targets"], step["pairs"]) for step in work)
-    return total, gemm_rate(shape.projections(), round(statistics.mean(step["tokens"] for step in work)))
+    tokens = round(statistics.mean(step["tokens"] for step in work))
+    return total, gemm_rate(shape.projections(), tokens, "float32" if precision == "32-true" else "bfloat16")
 
 
-def gemm_rate(projections: dict[str, tuple[int, int]], tokens: int, repeats: int = 20) -> float:
+def gemm_rate(projections: dict[str, tuple[int, int]], tokens: int, dtype: str = "float32", repeats: int = 20) -> float:
     """Measure matrix products as a layer's passes make them, forward and back to the activations."""
     import torch
 
     seconds, flops = 0.0, 0.0
     for inputs, outputs in projections.values():
-        weight = torch.randn(outputs, inputs)
-        states, gradients = torch.randn(tokens, inputs), torch.randn(tokens, outputs)
+        shapes = (outputs, inputs), (tokens, inputs), (tokens, outputs)
+        weight, states, gradients = (torch.randn(*shape).to(getattr(torch, dtype)) for shape in shapes)
         for left, right in ((states, weight.t()), (gradients, weight)):
             left @ right
             started = time.perf_counter()

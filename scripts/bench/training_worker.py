@@ -16,7 +16,8 @@ def main(job: dict[str, Any]) -> None:
     """Train and measure.
 
     Args:
-        job: model, records (a file), quantization, batch_size, packing, r, out; with `only_order` nothing is trained,
+        job: model, records (a file), quantization, batch_size, packing, r,
+            precision, out; with `only_order` nothing is trained,
             and the order of the ids is written instead.
     """
     from lightning.pytorch import Callback, Trainer, seed_everything
@@ -59,7 +60,8 @@ def main(job: dict[str, Any]) -> None:
         gradient_checkpointing=False, packing=job["packing"], max_seq_length=2048,
     )  # fmt: skip
     trainer = Trainer(
-        accelerator="cpu", devices=1, precision="32-true", max_epochs=1, limit_val_batches=0, callbacks=[Clock()],
+        accelerator="cpu", devices=1, precision=job["precision"], max_epochs=1, limit_val_batches=0,
+        callbacks=[Clock()],
         logger=False, enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False,
         use_distributed_sampler=False, log_every_n_steps=1,
     )  # fmt: skip

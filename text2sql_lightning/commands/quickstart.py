@@ -46,6 +46,11 @@ def _parser() -> OneLineParser:
         help="columns added that the answer does not need; unless given, as many as build_dataset adds, and none with "
         "--rows, where finding columns takes a model of this size longer than a quickstart",
     )  # fmt: skip
+    add(
+        "--precision", choices=("auto", "bf16-mixed", "32-true"), default="auto",
+        help="of the training; auto takes bf16-mixed where the processor has matrix units for it (AMX), else 32-true. "
+        "Answers are computed in float32",
+    )  # fmt: skip
     add("--train_examples", type=int, default=1350, help="records trained on, once each")
     add("--test_examples", type=int, default=180, help="records of unseen schemas that are scored")
     return parser
@@ -73,6 +78,7 @@ def _run(args: Namespace) -> int:
     ]  # fmt: skip
     stages.text2sql("score the base model", ["test", *shared, "--output_dir", str(base)])
     fit = ["fit", *shared, "--data.max_train_examples", str(args.train_examples), "--overwrite", "true"]
+    fit += ["--trainer.precision", _precision(args)]
     stages.text2sql("fine-tune", [*fit, "--output_dir", str(tuned)])
     adapters = ["--model.adapter_path", str(tuned / ADAPTERS_DIR)]
     stages.text2sql("score the tuned model", ["test", *shared, *adapters, "--output_dir", str(tuned)])
@@ -127,6 +133,13 @@ class _Timer:
 def _distractors(args: Namespace) -> list[str]:
     given = 0.0 if args.distractors is None and args.rows is not None else args.distractors
     return [] if given is None else ["--distractors", str(given)]
+
+
+def _precision(args: Namespace) -> str:
+    from text2sql_lightning.modeling.support import has_bf16_matrix_units
+
+    chosen: str = args.precision
+    return chosen if chosen != "auto" else "bf16-mixed" if has_bf16_matrix_units() else "32-true"
 
 
 def _embedded_rows_file(out: Path) -> Path:

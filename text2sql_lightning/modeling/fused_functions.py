@@ -5,7 +5,8 @@ make again cheaply, writes in place, and lets matrix products add to what is the
 first two parts and stays with PyTorch.
 
 Shapes: hidden states are (tokens, width); a part's matrices are those of `Projection`, passed one by one because
-autograd looks for tensors among the arguments.
+autograd looks for tensors among the arguments. With frozen weights in bfloat16 a part rounds to it what it multiplies,
+and the states between parts, norms and attention stay in float32.
 """
 
 from collections.abc import Sequence
@@ -34,7 +35,8 @@ class AttentionInput(torch.autograd.Function):
         """Compute the part."""
         inverse = _inverse_rms(x, eps)
         layers = _grouped(matrices)
-        outputs, inner = project_all(normalize(x, weight, inverse), layers)
+        outputs, inner = project_all(_rounded(normalize(x, weight, inverse), layers), layers)
+        outputs = [output.to(x.dtype) for output in outputs]
         for output in outputs[:2]:
             rotate_(output, cos, sin)
         _keep(ctx, (x, weight, inverse, cos, sin, inner), matrices)
@@ -47,10 +49,11 @@ class AttentionInput(torch.autograd.Function):
         states = [gradient.clone(memory_format=torch.contiguous_format) for gradient in gradients]
         for number in (0, 1):
             rotate_(states[number], cos, -sin)
-        normalized = normalize(x, weight, inverse)
+        states = [_rounded(part, layers) for part in states]
+        normalized = _rounded(normalize(x, weight, inverse), layers)
         of_normalized = gradient_of_input(states, layers) if ctx.needs_input_grad[0] else None
         of_matrices = gradients_of_adapters(states, normalized, inner, layers, of_normalized)
-        of_x = None if of_normalized is None else normalize_backward(of_normalized, x, weight, inverse)
+        of_x = None if of_normalized is None else normalize_backward(of_normalized.to(x.dtype), x, weight, inverse)
         return of_x, None, None, None, None, *_spread(of_matrices)
 
 
@@ -61,17 +64,20 @@ class AttentionOutput(torch.autograd.Function):
     def forward(ctx: Any, x: Tensor, attended: Tensor, *matrices: Any) -> Tensor:
         """Compute the part."""
         layers = _grouped(matrices)
+        attended = _rounded(attended, layers)
         (output,), inner = project_all(attended, layers)
         _keep(ctx, (attended, inner), matrices)
-        return output.add_(x)
+        return _plus(output, x)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         """Give the gradients of the arguments."""
+        (gradient,) = gradients
         (attended, inner), layers = _kept(ctx, 2)
-        of_attended = gradient_of_input(gradients, layers)
-        of_matrices = gradients_of_adapters(gradients, attended, inner, layers, of_attended)
-        return gradients[0], of_attended, *_spread(of_matrices)
+        rounded = [_rounded(gradient, layers)]
+        of_attended = gradient_of_input(rounded, layers)
+        of_matrices = gradients_of_adapters(rounded, attended, inner, layers, of_attended)
+        return gradient, of_attended.to(gradient.dtype), *_spread(of_matrices)
 
 
 class GatedMlp(torch.autograd.Function):
@@ -82,10 +88,10 @@ class GatedMlp(torch.autograd.Function):
         """Compute the part."""
         inverse = _inverse_rms(x, eps)
         *first, down = _grouped(matrices)
-        (gate, up), inner = project_all(normalize(x, weight, inverse), first)
+        (gate, up), inner = project_all(_rounded(normalize(x, weight, inverse), first), first)
         (output,), inner_down = project_all(silu(gate).mul_(up), [down])
         _keep(ctx, (x, weight, inverse, gate, up, inner, inner_down), matrices)
-        return output.add_(x)
+        return _plus(output, x)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
@@ -93,13 +99,15 @@ class GatedMlp(torch.autograd.Function):
         (gradient,) = gradients
         (x, weight, inverse, gate, up, inner, inner_down), (*first, down) = _kept(ctx, 7)
         activated = silu(gate)
-        of_product = gradient_of_input([gradient], [down])
-        of_down = gradients_of_adapters([gradient], activated * up, inner_down, [down], of_product)
+        rounded = [_rounded(gradient, first)]
+        of_product = gradient_of_input(rounded, [down])
+        of_down = gradients_of_adapters(rounded, activated * up, inner_down, [down], of_product)
         of_up = activated.mul_(of_product)
         of_gate = torch.ops.aten.silu_backward(of_product.mul_(up), gate)
         of_normalized = gradient_of_input([of_gate, of_up], first)
-        of_first = gradients_of_adapters([of_gate, of_up], normalize(x, weight, inverse), inner, first, of_normalized)
-        of_x = normalize_backward(of_normalized, x, weight, inverse).add_(gradient)
+        normalized = _rounded(normalize(x, weight, inverse), first)
+        of_first = gradients_of_adapters([of_gate, of_up], normalized, inner, first, of_normalized)
+        of_x = normalize_backward(of_normalized.to(x.dtype), x, weight, inverse).add_(gradient)
         return of_x, None, None, *_spread(of_first + of_down)
 
 
@@ -135,6 +143,14 @@ def rotate_(states: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
     first.mul_(cos).addcmul_(second, sin, value=-1)
     second.mul_(cos).add_(turned)
     return states
+
+
+def _rounded(states: Tensor, layers: Sequence[Projection]) -> Tensor:
+    return states.to(layers[0].weight.dtype)
+
+
+def _plus(output: Tensor, x: Tensor) -> Tensor:
+    return output.add_(x) if output.dtype == x.dtype else x + output
 
 
 def _grouped(matrices: Sequence[Any]) -> list[Projection]:

@@ -1,8 +1,9 @@
 """Decoder layers of Llama's kind on a CPU in three parts, each with its backward pass written by hand.
 
-What is computed is what transformers and peft compute, to rounding. A layer takes its usual way wherever the parts do
-not fit: under autocast, with keys and values kept, with other adapters than plain LoRA, with 4-bit weights of which no
-dense copy is kept, and on a GPU, where Unsloth and fused kernels do this.
+What is computed is what transformers and peft compute, to rounding. Under autocast to bfloat16 the matrix products are
+in it, and attention, norms and the states between layers in float32. A layer takes its usual way wherever the parts do
+not fit: with keys and values kept, with other adapters than plain LoRA, with 4-bit weights of which no dense copy is
+kept, and on a GPU, where Unsloth and fused kernels do this.
 """
 
 from collections.abc import Iterable
@@ -86,26 +87,38 @@ def _forward(
             past_key_values=past_key_values,
             **kwargs,
         )
-    attention, norms = self.self_attn, (self.input_layernorm, self.post_attention_layernorm)
+    with torch.autocast("cpu", enabled=False):
+        return _in_parts(self, hidden_states, attention_mask, position_embeddings, targets, layers, kwargs)
+
+
+def _in_parts(
+    layer: Any,
+    hidden_states: Tensor,
+    attention_mask: Tensor | None,
+    position_embeddings: tuple[Tensor, Tensor],
+    targets: Tensor | None,
+    layers: list[Projection],
+    arguments: dict[str, Any],
+) -> Any:
+    attention, norms = layer.self_attn, (layer.input_layernorm, layer.post_attention_layernorm)
     shape = hidden_states.shape
-    x = hidden_states.flatten(0, 1)
-    cos, sin = (part.expand(shape[0], -1, -1).flatten(0, 1) for part in position_embeddings)
+    x = hidden_states.flatten(0, 1).float()
+    cos, sin = (part.float().expand(shape[0], -1, -1).flatten(0, 1) for part in position_embeddings)
     half = cos.shape[-1] // 2
+    weights = [norm.weight.float() for norm in norms]
     heads = AttentionInput.apply(  # type: ignore[no-untyped-call]
-        x, norms[0].weight, norms[0].variance_epsilon, cos[:, None, :half], sin[:, None, :half], *_flat(layers[:3])
+        x, weights[0], norms[0].variance_epsilon, cos[:, None, :half], sin[:, None, :half], *_flat(layers[:3])
     )
     query, key, value = (part.view(*shape[:2], -1, attention.head_dim).transpose(1, 2) for part in heads)
     dropout = attention.attention_dropout if attention.training else 0.0
     attended, _ = _attend(attention)(
-        attention, query, key, value, attention_mask, dropout=dropout, scaling=attention.scaling, **kwargs
+        attention, query, key, value, attention_mask, dropout=dropout, scaling=attention.scaling, **arguments
     )
     attended = attended.reshape(x.shape[0], -1)
     if targets is not None and attention.layer_idx == attention.config.num_hidden_layers - 1:
         x, attended = take(x, targets), take(attended, targets)
     x = AttentionOutput.apply(x, attended, *_flat(layers[3:4]))  # type: ignore[no-untyped-call]
-    x = GatedMlp.apply(  # type: ignore[no-untyped-call]
-        x, norms[1].weight, norms[1].variance_epsilon, *_flat(layers[4:])
-    )
+    x = GatedMlp.apply(x, weights[1], norms[1].variance_epsilon, *_flat(layers[4:]))  # type: ignore[no-untyped-call]
     return x.view(shape[0], -1, shape[2])
 
 
@@ -114,16 +127,20 @@ def _fits(layer: Any, states: Tensor, past_key_values: Any) -> bool:
         past_key_values is None
         and layer.self_attn.config._attn_implementation in ("sdpa", SEGMENTS_NAME)
         and states.device.type == "cpu"
-        and states.dtype == torch.float32
-        and not torch.is_autocast_enabled("cpu")
+        and states.dtype in (torch.float32, _dtype_of_products())
         and not (layer.input_layernorm.weight.requires_grad or layer.post_attention_layernorm.weight.requires_grad)
     )
+
+
+def _dtype_of_products() -> torch.dtype:
+    return torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else torch.float32
 
 
 def _projections(layer: Any) -> list[Projection] | None:
     modules = [getattr(layer.self_attn, name) for name in _ATTENTION] + [getattr(layer.mlp, name) for name in _MLP]
     found = [projection for module in modules if (projection := projection_of(module)) is not None]
-    return found if len(found) == len(modules) else None
+    dtype = _dtype_of_products()
+    return found if len(found) == len(modules) and all(one.weight.dtype == dtype for one in found) else None
 
 
 def _attend(attention: Any) -> Any:

@@ -4,6 +4,8 @@
 
 W and bias are frozen. Every product adds to a matrix that is there already (`addmm`), so that no pass over memory is
 spent on sums. Layers that read the same input, such as query, key and value, share one product for their A.
+
+W may be in bfloat16 where x and the adapter are in float32: then all products here are, and what they give.
 """
 
 from collections.abc import Sequence
@@ -64,7 +66,7 @@ def project_all(x: Tensor, layers: Sequence[Projection]) -> tuple[list[Tensor], 
     """Compute layers that read the same input.
 
     Args:
-        x: (tokens, inputs).
+        x: (tokens, inputs), in the precision of the frozen weights.
         layers: With adapters or without.
 
     Returns:
@@ -81,7 +83,7 @@ def project_all(x: Tensor, layers: Sequence[Projection]) -> tuple[list[Tensor], 
     inner = torch.mm(x, a.t())
     for output, part, layer in zip(outputs, _parts(inner, layers), layers, strict=True):
         if layer.b is not None:
-            output.addmm_(part, layer.b.t(), alpha=layer.scaling)
+            output.addmm_(part, layer.b.t().to(x.dtype), alpha=layer.scaling)
     return outputs, inner
 
 
@@ -107,7 +109,7 @@ def gradients_of_adapters(
         of_x: The gradient of the input, to which that of the updates is added; None where nobody asks for it.
 
     Returns:
-        The gradients of A and B of each layer in turn, None without an adapter.
+        The gradients of A and B of each layer in turn, in their precision, None without an adapter.
     """
     a = _all_a(layers)
     if inner is None or a is None:
@@ -120,17 +122,22 @@ def gradients_of_adapters(
         if layer.b is None:
             of_b.append(None)
             continue
-        torch.mm(gradient, layer.b, out=own).mul_(layer.scaling)
-        of_b.append(torch.mm(part.t(), gradient).mul_(layer.scaling).t())  # faster than the other way round
+        torch.mm(gradient, layer.b.to(x.dtype), out=own).mul_(layer.scaling)
+        of_part = torch.mm(part.t(), gradient).to(layer.b.dtype)  # faster than the other way round
+        of_b.append(of_part.mul_(layer.scaling).t())
     of_a = _parts(torch.mm(of_inner.t(), x).t(), layers)
     if of_x is not None:
         of_x.addmm_(of_inner, a)
     pairs = zip(layers, of_a, of_b, strict=True)
-    return [part for layer, one, other in pairs for part in ((one.t(), other) if layer.a is not None else (None, None))]
+    return [
+        part
+        for layer, one, other in pairs
+        for part in ((None, None) if layer.a is None else (one.t().to(layer.a.dtype), other))
+    ]
 
 
 def _all_a(layers: Sequence[Projection]) -> Tensor | None:
-    parts = [layer.a for layer in layers if layer.a is not None]
+    parts = [layer.a.to(layer.weight.dtype) for layer in layers if layer.a is not None]
     return torch.cat(parts) if len(parts) > 1 else next(iter(parts), None)
 
 

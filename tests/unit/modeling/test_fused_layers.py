@@ -47,8 +47,8 @@ def folders(tiny_llama_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> d
 def load(folder: Path, quantization: str, lora: LoraSettings | None, **more: Any) -> Any:
     request = LoadRequest(
         base_model=str(folder), quantization=quantization, lora=lora, adapter_path=None, trainable=True,
-        compute_dtype=torch.float32, device=torch.device("cpu"), max_seq_length=64, seed=1,
-        **{"gradient_checkpointing": False, **more},
+        device=torch.device("cpu"), max_seq_length=64, seed=1,
+        **{"gradient_checkpointing": False, "compute_dtype": torch.float32, **more},
     )  # fmt: skip
     model = get_backend("transformers").load(request)
     torch.manual_seed(3)
@@ -115,6 +115,55 @@ def test_four_bits_and_gradient_checkpointing(
     assert seen == [30] * (4 if checkpointing else 2)
     as_they_are(model)
     assert_same(found, step(model))
+
+
+def gradient_errors(found: Any, expected: Any) -> torch.Tensor:
+    return torch.stack([(one - other).norm() / other.norm() for one, other in zip(found[1], expected[1], strict=True)])
+
+
+@pytest.mark.parametrize("architecture", ["llama", "mistral", "qwen2"])
+@pytest.mark.parametrize("checkpointing", [False, True])
+def test_products_in_bfloat16_and_the_rest_in_float32(
+    folders: Any, monkeypatch: pytest.MonkeyPatch, architecture: str, checkpointing: bool
+) -> None:
+    """Nearer to float32 than autocast alone, which keeps the states between layers and the norms in bfloat16 too."""
+    exact = load(folders[architecture], "none", LoraSettings())
+    for parameter in exact.parameters():
+        if not parameter.requires_grad:
+            parameter.data = parameter.data.bfloat16().float()
+    expected = step(exact)
+    more = {"compute_dtype": torch.bfloat16, "gradient_checkpointing": checkpointing}
+    model = load(folders[architecture], "none", LoraSettings(), **more)
+    seen = parts_in_use(model, monkeypatch)
+
+    def autocast_step() -> Any:
+        with torch.autocast("cpu", torch.bfloat16):
+            model.zero_grad()
+            loss = model(input_ids=IDS, labels=IDS, use_cache=False).loss
+        loss.backward()
+        return loss.detach(), [parameter.grad for parameter in model.parameters() if parameter.requires_grad]
+
+    found = autocast_step()
+    assert seen == [30] * (4 if checkpointing else 2)
+    as_they_are(model)
+    usual = autocast_step()
+    assert len(seen) == (4 if checkpointing else 2)
+    torch.testing.assert_close(found[0], expected[0], rtol=1e-3, atol=0)
+    assert all(gradient.dtype == torch.float32 for gradient in found[1])
+    ours, theirs = gradient_errors(found, expected), gradient_errors(usual, expected)
+    assert 1e-4 < ours.mean() < theirs.mean()
+    assert ours.max() < 0.05
+
+
+def test_four_bits_in_bfloat16(folders: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    exact = step(load(folders["llama"], "nf4", LoraSettings()))
+    model = load(folders["llama"], "nf4", LoraSettings(), compute_dtype=torch.bfloat16)
+    seen = parts_in_use(model, monkeypatch)
+    with torch.autocast("cpu", torch.bfloat16):
+        loss = model(input_ids=IDS, labels=IDS, use_cache=False).loss
+    loss.backward()
+    assert seen == [30] * 2
+    torch.testing.assert_close(loss.detach(), exact[0], rtol=1e-2, atol=0)
 
 
 @pytest.mark.parametrize("lora", [LoraSettings(dropout=0.3), LoraSettings(use_dora=True)])
