@@ -152,7 +152,7 @@ def answer_ours(job: dict[str, Any], prompts: list[str]) -> dict[str, Any]:
     answers = generate_sql(model, tokenizer, prompts, settings)
     return {
         "seconds": time.perf_counter() - started, "peak_mib": peak_mib(),
-        "answers": [[answer.raw, answer.sql] for answer in answers],
+        "answers": [[answer.token_ids, answer.sql] for answer in answers],
         "tokens": sum(answer.num_tokens for answer in answers),
     }  # fmt: skip
 
@@ -186,8 +186,8 @@ def answer_peer(job: dict[str, Any], prompts: list[str]) -> dict[str, Any]:
         if job["check"]:
             model = _load_peer(job, exact=True)
             result["gaps"] = {
-                str(place): _gap(model, tokenizer, prompts[place], written[place], raw)
-                for place, (raw, sql) in enumerate(json.loads(Path(job["check"]).read_text(encoding="utf-8")))
+                str(place): _gap(model, tokenizer, prompts[place], written[place], other)
+                for place, (other, sql) in enumerate(json.loads(Path(job["check"]).read_text(encoding="utf-8")))
                 if sql != ensure_sql_only(tokenizer.decode(written[place], skip_special_tokens=True))
             }
     return result
@@ -211,23 +211,18 @@ def _load_peer(job: dict[str, Any], *, exact: bool) -> Any:
     return PeftModel.from_pretrained(model, job["adapter"]).eval()
 
 
-def _gap(model: Any, tokenizer: Any, prompt: str, ids: list[int], other: str) -> dict[str, Any]:
-    """Say how far apart the two best logits are where another text leaves this one, and whether it takes the best."""
+def _gap(model: Any, tokenizer: Any, prompt: str, ids: list[int], other: list[int]) -> dict[str, Any]:
+    """Say how far apart the two best logits are where other ids leave these, and whether they take the best."""
     import torch
 
-    def goes_on(token: int, before: list[int]) -> bool:
-        if token == tokenizer.eos_token_id:
-            return bool(other == tokenizer.decode(before, skip_special_tokens=True))
-        return bool(other.startswith(tokenizer.decode([*before, token], skip_special_tokens=True)))
-
+    texts = [tokenizer.decode(part, skip_special_tokens=True) for part in (ids, other)]
     start = tokenizer(prompt, return_tensors="pt")["input_ids"]
-    for place, written in enumerate(ids):
-        if not goes_on(written, ids[:place]):
+    for place, (peers, ours) in enumerate(zip(ids, other, strict=False)):  # both may go on after their statement
+        if peers != ours:
             logits = model(torch.cat([start, torch.tensor([ids[:place]], dtype=start.dtype)], 1)).logits[0, -1]
             (best, second), (token, _) = (part.tolist() for part in logits.topk(2))
-            texts = [tokenizer.decode(ids), other]
-            return {"distance": best - second, "ours_is_best": goes_on(token, ids[:place]), "texts": texts}
-    return {"distance": None, "ours_is_best": False, "texts": [tokenizer.decode(ids), other]}
+            return {"distance": best - second, "ours_is_best": token == ours, "texts": texts}
+    return {"distance": None, "ours_is_best": False, "texts": texts}
 
 
 def _work(side: str, job: dict[str, Any]) -> None:

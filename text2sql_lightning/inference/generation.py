@@ -34,14 +34,19 @@ class Generation:
     Args:
         raw: The generated text, without special tokens.
         sql: The statement in it.
-        num_tokens: Generated tokens, the EOS included.
+        token_ids: What was generated, the EOS included.
         finished: Whether it ended by itself or with a complete statement, rather than at the token limit.
     """
 
     raw: str
     sql: str
-    num_tokens: int
+    token_ids: tuple[int, ...]
     finished: bool
+
+    @property
+    def num_tokens(self) -> int:
+        """Generated tokens, the EOS included."""
+        return len(self.token_ids)
 
 
 @dataclass
@@ -108,7 +113,7 @@ def generate_samples(
 
 def _finish(tokenizer: Any, row: _Row) -> Generation:
     raw = tokenizer.decode(row.new_ids, skip_special_tokens=True)
-    return Generation(raw, ensure_sql_only(raw), len(row.new_ids), row.finished)
+    return Generation(raw, ensure_sql_only(raw), tuple(row.new_ids), row.finished)
 
 
 def _answer_all(model: Any, tokenizer: Any, rows: list[_Row], settings: GenerationSettings, bar: Any) -> None:

@@ -10,11 +10,11 @@ and the states between parts, norms and attention stay in float32.
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 import torch
 from torch import Tensor
-from torch.nn.functional import silu
+from torch.nn.functional import pad, silu
 
 from text2sql_lightning.modeling.projection import (
     FIELDS,
@@ -23,6 +23,9 @@ from text2sql_lightning.modeling.projection import (
     gradients_of_adapters,
     project_all,
 )
+
+_ROWS: Final = 64
+"""Rows of a product in bfloat16 are a multiple of it: oneDNN compiles, and keeps, a kernel for each number of rows."""
 
 
 class AttentionInput(torch.autograd.Function):
@@ -36,7 +39,7 @@ class AttentionInput(torch.autograd.Function):
         inverse = _inverse_rms(x, eps)
         layers = _grouped(matrices)
         outputs, inner = project_all(_rounded(normalize(x, weight, inverse), layers), layers)
-        outputs = [output.to(x.dtype) for output in outputs]
+        outputs = [_exact(output, x) for output in outputs]
         for output in outputs[:2]:
             rotate_(output, cos, sin)
         _keep(ctx, (x, weight, inverse, cos, sin, inner), matrices)
@@ -53,7 +56,7 @@ class AttentionInput(torch.autograd.Function):
         normalized = _rounded(normalize(x, weight, inverse), layers)
         of_normalized = gradient_of_input(states, layers) if ctx.needs_input_grad[0] else None
         of_matrices = gradients_of_adapters(states, normalized, inner, layers, of_normalized)
-        of_x = None if of_normalized is None else normalize_backward(of_normalized.to(x.dtype), x, weight, inverse)
+        of_x = None if of_normalized is None else normalize_backward(_exact(of_normalized, x), x, weight, inverse)
         return of_x, None, None, None, None, *_spread(of_matrices)
 
 
@@ -77,7 +80,7 @@ class AttentionOutput(torch.autograd.Function):
         rounded = [_rounded(gradient, layers)]
         of_attended = gradient_of_input(rounded, layers)
         of_matrices = gradients_of_adapters(rounded, attended, inner, layers, of_attended)
-        return gradient, of_attended.to(gradient.dtype), *_spread(of_matrices)
+        return gradient, _exact(of_attended, gradient), *_spread(of_matrices)
 
 
 class GatedMlp(torch.autograd.Function):
@@ -107,7 +110,7 @@ class GatedMlp(torch.autograd.Function):
         of_normalized = gradient_of_input([of_gate, of_up], first)
         normalized = _rounded(normalize(x, weight, inverse), first)
         of_first = gradients_of_adapters([of_gate, of_up], normalized, inner, first, of_normalized)
-        of_x = normalize_backward(of_normalized.to(x.dtype), x, weight, inverse).add_(gradient)
+        of_x = normalize_backward(_exact(of_normalized, x), x, weight, inverse).add_(gradient)
         return of_x, None, None, *_spread(of_first + of_down)
 
 
@@ -146,11 +149,17 @@ def rotate_(states: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
 
 
 def _rounded(states: Tensor, layers: Sequence[Projection]) -> Tensor:
-    return states.to(layers[0].weight.dtype)
+    """Give states in the precision of the weights; where that is another one, with rows of zeros at the end."""
+    dtype = layers[0].weight.dtype
+    return states if states.dtype == dtype else pad(states.to(dtype), (0, 0, 0, -len(states) % _ROWS))
+
+
+def _exact(product: Tensor, like: Tensor) -> Tensor:
+    return product[: len(like)].to(like.dtype)
 
 
 def _plus(output: Tensor, x: Tensor) -> Tensor:
-    return output.add_(x) if output.dtype == x.dtype else x + output
+    return output.add_(x) if output.dtype == x.dtype else x + output[: len(x)]
 
 
 def _grouped(matrices: Sequence[Any]) -> list[Projection]:
