@@ -3,7 +3,7 @@
 import importlib.util
 import sys
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from text2sql_lightning.errors import ConfigError
 from text2sql_lightning.modeling.settings import Backend, LoraSettings, Quantization
@@ -43,14 +43,6 @@ def choose_precision(hardware: Hardware) -> Precision:
     if hardware.cuda_capability is None:
         return "32-true"
     return "bf16-mixed" if hardware.cuda_capability >= (8, 0) else "16-mixed"
-
-
-def has_bf16_matrix_units() -> bool:
-    """Say whether this processor multiplies matrices in bfloat16 faster than in float32 (AMX)."""
-    import torch
-
-    capabilities: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
-    return bool(capabilities.get("amx_bf16", False))
 
 
 def choose_backend(backend: Backend, hardware: Hardware) -> ConcreteBackend:
