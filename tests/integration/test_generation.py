@@ -115,6 +115,7 @@ def test_an_answer_ends_with_its_statement_with_eos_or_at_the_limit(
     assert [answer.sql for answer in answers[:2]] == ["SELECT 1", "SELECT 2"]
     assert "and then more" not in answers[0].raw
     assert answers[1].raw == "SELECT 2"
+    assert answers[1].token_ids == tuple(scripts[1])
     assert answers[1].num_tokens == len(scripts[1])  # EOS counts
     assert answers[2].num_tokens == 30
 

@@ -5,7 +5,7 @@
 W and bias are frozen. Every product adds to a matrix that is there already (`addmm`), so that no pass over memory is
 spent on sums. Layers that read the same input, such as query, key and value, share one product for their A.
 
-W may be in bfloat16 where x and the adapter are in float32: then all products here are, and what they give.
+W may be in bfloat16: then x is, and the adapter, which is kept in float32, is rounded to it for the products.
 """
 
 from collections.abc import Sequence
