@@ -18,6 +18,8 @@ def add_model_flags(parser: Any) -> None:
     add("--base_model", metavar="DIR|NAME", help="the base model")
     add("--adapter_dir", type=Path, metavar="DIR", help="adapters/ of a run, on top of its base model")
     add("--backend", choices=("auto", "unsloth", "transformers"), default="auto", help="how the model is loaded")
+    add("--engine", choices=("builtin", "vllm"), default="builtin",
+        help="what generates: this project, or vLLM on a GPU, without --backend and --batch_size")  # fmt: skip
     add("--quantization", choices=("nf4", "int8", "none"), default="nf4", help="how the base weights are kept")
     add("--prompt", choices=("project", "chat"), default="project",
         help="ask with this project's prompt, or with the model's own chat template (a fair baseline)")  # fmt: skip
@@ -67,20 +69,21 @@ def answer(args: Namespace, questions: Sequence[Any]) -> tuple[list[Any], dict[s
         One `Generation` a question, and what is to be recorded of how they came about.
     """
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    if wants_unsloth(["--model.backend", args.backend]):
+    if args.engine == "builtin" and wants_unsloth(["--model.backend", args.backend]):
         from text2sql_lightning.modeling.backends.unsloth import import_unsloth
 
         import_unsloth()
     shots = read_shots(args, questions)
     settings = model_settings(args)
-    answers, template = _generate(settings, args, questions, shots)
+    generate = _generate if args.engine == "builtin" else _generate_with_vllm
+    answers, template = generate(settings, args, questions, shots)
     facts = {
         "base_model": str(settings["base_model"]),
         "adapter": str(args.adapter_dir) if args.adapter_dir else "none",
         "quantization": str(settings["quantization"]),
         "prompt": args.prompt + (f" (template SHA-256 {template[:16]})" if template else ""),
         "few_shot": f"{len(shots)} examples of {args.train_file}, seed {args.seed}" if shots else "0",
-        "generation": f"greedy, at most {args.max_new_tokens} tokens, ended at one statement, cleaned to it",
+        "generation": f"{args.engine}, greedy, at most {args.max_new_tokens} tokens, cut and cleaned to one statement",
     }
     return answers, facts
 
@@ -130,7 +133,6 @@ def _generate(
     from lightning.pytorch import Trainer
 
     from text2sql_lightning.cli import quiet_libraries
-    from text2sql_lightning.inference.baselines import ChatTokenizer, chat_prompt, project_prompt, template_sha256
     from text2sql_lightning.modeling.settings import GenerationSettings, LoraSettings
     from text2sql_lightning.modeling.support import Hardware, choose_precision
     from text2sql_lightning.module import Text2SQLModule
@@ -142,12 +144,8 @@ def _generate(
         answers: list[Any]  # Trainer would copy what predict_step returns, and cannot copy frozen dataclasses
 
         def predict_step(self, batch: list[int], batch_idx: int) -> Any:
-            if args.prompt == "chat":
-                prompts = [chat_prompt(self.tokenizer, questions[at], shots) for at in batch]
-                self.template = template_sha256(self.tokenizer)
-                self.tokenizer = ChatTokenizer(self.tokenizer)
-            else:
-                prompts = [project_prompt(questions[at], shots) for at in batch]
+            asked = [questions[at] for at in batch]
+            self.tokenizer, prompts, self.template = _prompts(self.tokenizer, args.prompt, asked, shots)
             _check_lengths(self, prompts, args.max_new_tokens)
             self.answers = self.generate(prompts, progress=True)
             return len(self.answers)
@@ -168,6 +166,33 @@ def _generate(
     trainer = Trainer(accelerator="auto", devices=1, precision=choose_precision(Hardware.here()), **quiet)
     trainer.predict(module, dataloaders=_one_batch(len(questions)), return_predictions=False)
     return module.answers, module.template
+
+
+def _generate_with_vllm(
+    settings: dict[str, Any], args: Namespace, questions: Sequence[Any], shots: Sequence[Any]
+) -> tuple[list[Any], str]:
+    from text2sql_lightning.inference.vllm_engine import check_vllm, generate_with_vllm
+    from text2sql_lightning.modeling.settings import GenerationSettings
+    from text2sql_lightning.modeling.support import Hardware
+    from text2sql_lightning.tokenizer import load_tokenizer
+
+    check_vllm(Hardware.here(), settings["quantization"])
+    tokenizer, prompts, template = _prompts(load_tokenizer(settings["base_model"]), args.prompt, questions, shots)
+    answers = generate_with_vllm(
+        tokenizer, prompts, GenerationSettings(max_new_tokens=args.max_new_tokens, seed=args.seed),
+        base_model=str(settings["base_model"]), adapter_dir=args.adapter_dir, quantization=settings["quantization"],
+    )  # fmt: skip
+    return answers, template
+
+
+def _prompts(tokenizer: Any, kind: str, questions: Sequence[Any], shots: Sequence[Any]) -> tuple[Any, list[str], str]:
+    """Give the tokenizer that reads the prompts, the prompts, and the hash of the chat template where one is used."""
+    from text2sql_lightning.inference.baselines import ChatTokenizer, chat_prompt, project_prompt, template_sha256
+
+    if kind == "project":
+        return tokenizer, [project_prompt(question, shots) for question in questions], ""
+    prompts = [chat_prompt(tokenizer, question, shots) for question in questions]
+    return ChatTokenizer(tokenizer), prompts, template_sha256(tokenizer)
 
 
 def _one_batch(count: int) -> Any:
