@@ -64,6 +64,7 @@ def main(args: list[str] | None = None) -> int:
     add("--model", type=Path, default=Path(EMBEDDED_BASE_MODEL), help="folder of the base model")
     add("--rows", type=Path, help="question / context / answer rows (default: the embedded sample)")
     add("--spider_dir", type=Path, help="Spider's dev.json and tables.json: full schemas, 8 questions each")
+    add("--kinds", nargs="+", choices=("rows", "schemas"), default=["rows", "schemas"], help="schemas: Spider's")
     add("--examples", type=int, default=48, help="rows of each comparison")
     add("--quantization", nargs="+", choices=("nf4", "none"), default=["nf4", "none"])
     add("--precision", nargs="+", choices=tuple(_TOLERANCES), default=list(_TOLERANCES))
@@ -84,11 +85,13 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _settings(options: argparse.Namespace) -> list[Setting]:
-    rows = built_records(options.rows)
-    if len(rows) < options.examples:
-        raise ConfigError(f"--examples is {options.examples}, and the rows give {len(rows)} records: take fewer")
-    kinds = [("rows", Random(42).sample(rows, options.examples), 8)]
-    if options.spider_dir is not None:
+    kinds = []
+    if "rows" in options.kinds:
+        rows = built_records(options.rows)
+        if len(rows) < options.examples:
+            raise ConfigError(f"--examples is {options.examples}, and the rows give {len(rows)} records: take fewer")
+        kinds.append(("rows", Random(42).sample(rows, options.examples), 8))
+    if "schemas" in options.kinds and options.spider_dir is not None:
         kinds.append(("full schemas, 8 questions each", spider_records(options.spider_dir, options.examples), 16))
     return [
         Setting(_name(name, quantization, precision, peer), records, batch_size, quantization, precision, peer)
