@@ -92,7 +92,7 @@ def _settings(options: argparse.Namespace) -> list[Setting]:
             raise ConfigError(f"--examples is {options.examples}, and the rows give {len(rows)} records: take fewer")
         kinds.append(("rows", Random(42).sample(rows, options.examples), 8))
     if "schemas" in options.kinds and options.spider_dir is not None:
-        kinds.append(("full schemas, 8 questions each", spider_records(options.spider_dir, options.examples), 16))
+        kinds.append(("whole schemas", spider_records(options.spider_dir, options.examples), 16))
     return [
         Setting(_name(name, quantization, precision, peer), records, batch_size, quantization, precision, peer)
         for name, records, batch_size in kinds
