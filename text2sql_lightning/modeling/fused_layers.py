@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from text2sql_lightning.modeling.fused_functions import AttentionInput, AttentionOutput, GatedMlp
+from text2sql_lightning.modeling.fused_lora import dtype_of_products
 from text2sql_lightning.modeling.loss import take
 from text2sql_lightning.modeling.projection import Projection, projection_of
 from text2sql_lightning.modeling.segment_attention import NAME as SEGMENTS_NAME
@@ -127,19 +128,15 @@ def _fits(layer: Any, states: Tensor, past_key_values: Any) -> bool:
         past_key_values is None
         and layer.self_attn.config._attn_implementation in ("sdpa", SEGMENTS_NAME)
         and states.device.type == "cpu"
-        and states.dtype in (torch.float32, _dtype_of_products())
+        and states.dtype in (torch.float32, dtype_of_products(states.device))
         and not (layer.input_layernorm.weight.requires_grad or layer.post_attention_layernorm.weight.requires_grad)
     )
-
-
-def _dtype_of_products() -> torch.dtype:
-    return torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else torch.float32
 
 
 def _projections(layer: Any) -> list[Projection] | None:
     modules = [getattr(layer.self_attn, name) for name in _ATTENTION] + [getattr(layer.mlp, name) for name in _MLP]
     found = [projection for module in modules if (projection := projection_of(module)) is not None]
-    dtype = _dtype_of_products()
+    dtype = dtype_of_products(torch.device("cpu"))
     return found if len(found) == len(modules) and all(one.weight.dtype == dtype for one in found) else None
 
 

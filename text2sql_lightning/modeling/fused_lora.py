@@ -69,7 +69,8 @@ def _forward(self: Any, x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
     return updated
 
 
-def _dtype_of_products(device: torch.device) -> torch.dtype | None:
+def dtype_of_products(device: torch.device) -> torch.dtype | None:
+    """Give the precision that autocast asks of matrix products; None for one that adapters are not trained with."""
     if not torch.is_autocast_enabled(device.type):
         return torch.float32
     dtype = torch.get_autocast_dtype(device.type)
@@ -92,4 +93,4 @@ def plain_adapter(layer: Any) -> str | None:
 
 def _is_trained(weight: Tensor, x: Tensor) -> bool:
     """Whether gradients are wanted, of an adapter in float32 and of products in a known precision."""
-    return torch.is_grad_enabled() and x.dtype == _dtype_of_products(x.device) and weight.dtype == torch.float32
+    return torch.is_grad_enabled() and x.dtype == dtype_of_products(x.device) and weight.dtype == torch.float32
