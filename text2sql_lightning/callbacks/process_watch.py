@@ -17,7 +17,7 @@ from text2sql_lightning.run_meta import RunMeta
 
 _EVERY_S: Final = 1.0
 _GRACE_S: Final = 3.0
-"""For the first process to find out by itself; less than the 5 s after which Lightning kills it without a word."""
+"""For the first process to find out by itself."""
 
 
 class ProcessWatch(Callback):
@@ -41,7 +41,7 @@ class ProcessWatch(Callback):
     def setup(self, trainer: Any, pl_module: Any, stage: str) -> None:
         """Start to watch: the first process the others, and each of them the first."""
         self._ended.clear()
-        self._children = getattr(getattr(trainer.strategy, "launcher", None), "procs", [])
+        self._children = _taken_over(getattr(trainer.strategy, "launcher", None))
         started_by_lightning = isinstance(getattr(trainer.strategy, "cluster_environment", None), LightningEnvironment)
         if self._children:
             self._start(self._watch_children)
@@ -91,6 +91,16 @@ class ProcessWatch(Callback):
             if os.getppid() != self._parent:
                 time.sleep(_GRACE_S)
                 os._exit(1)
+
+
+def _taken_over(launcher: Any) -> Sequence[Popen[bytes]]:
+    """Give the processes that Lightning has started, and leave its observer, which looks at the same list, none."""
+    watched: list[Popen[bytes]] = getattr(launcher, "procs", [])
+    if watched:
+        launcher.procs = children = list(watched)
+        watched.clear()
+        return children
+    return []
 
 
 def describe_exit(code: int) -> str:
