@@ -15,9 +15,10 @@ from text2sql_lightning.errors import ModelError, RunError
 from text2sql_lightning.inference.generation import Generation, generate_sql
 from text2sql_lightning.modeling.backends import LoadRequest, get_backend
 from text2sql_lightning.modeling.backends.sharded import ShardedBackend
-from text2sql_lightning.modeling.decoder import base_of, decoder_of, project
+from text2sql_lightning.modeling.decoder import base_of, decoder_of
 from text2sql_lightning.modeling.fused_layers import target_states
-from text2sql_lightning.modeling.loss import CompletionLoss, completion_loss, target_loss
+from text2sql_lightning.modeling.head_loss import head_loss
+from text2sql_lightning.modeling.loss import CompletionLoss, select_targets
 from text2sql_lightning.modeling.mfu import model_flops_utilization
 from text2sql_lightning.modeling.micro_batches import MicroBatches, named_out_of_memory
 from text2sql_lightning.modeling.optim import build_optimizer, build_schedule
@@ -160,13 +161,13 @@ class Text2SQLModule(LightningModule):
         if "segments" in batch:
             return self._packed_loss(batch)
         hidden = decoder_of(self.model)(input_ids=batch["input_ids"], use_cache=False).last_hidden_state
-        return completion_loss(hidden, batch["labels"], lambda states: project(self.model, states))
+        return head_loss(self.model, *select_targets(hidden, batch["labels"]))
 
     def _packed_loss(self, batch: dict[str, Any]) -> CompletionLoss:
         decoder = decoder_of(self.model)
         arguments = self._backend.pack_arguments(decoder, batch["input_ids"], batch["segments"])
         states = target_states(decoder, batch, arguments)
-        return target_loss(states, batch["target_ids"], lambda states: project(self.model, states))
+        return head_loss(self.model, states, batch["target_ids"])
 
     def on_train_epoch_start(self) -> None:
         """Put the model into training mode, also after a validation that generated."""

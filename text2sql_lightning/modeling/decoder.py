@@ -28,6 +28,12 @@ def decoder_of(model: Any) -> torch.nn.Module:
     return decoder
 
 
+def has_plain_logits(model: Any) -> bool:
+    """Whether the output head's product is what `project` gives."""
+    config = base_of(model).config
+    return not any(getattr(config, name, None) for name in ("logit_scale", "logits_scaling", "final_logit_softcapping"))
+
+
 def project(model: Any, hidden: Tensor) -> Tensor:
     """Give logits (positions, vocabulary) of hidden states (positions, width), as the architecture defines them."""
     base = base_of(model)

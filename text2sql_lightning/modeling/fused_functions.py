@@ -10,11 +10,11 @@ and the states between parts, norms and attention stay in float32.
 """
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn.functional import pad, silu
+from torch.nn.functional import silu
 
 from text2sql_lightning.modeling.projection import (
     FIELDS,
@@ -22,10 +22,8 @@ from text2sql_lightning.modeling.projection import (
     gradient_of_input,
     gradients_of_adapters,
     project_all,
+    rounded,
 )
-
-_ROWS: Final = 64
-"""Rows of a product in bfloat16 are a multiple of it: oneDNN compiles, and keeps, a kernel for each number of rows."""
 
 
 class AttentionInput(torch.autograd.Function):
@@ -149,9 +147,7 @@ def rotate_(states: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
 
 
 def _rounded(states: Tensor, layers: Sequence[Projection]) -> Tensor:
-    """Give states in the precision of the weights; where that is another one, with rows of zeros at the end."""
-    dtype = layers[0].weight.dtype
-    return states if states.dtype == dtype else pad(states.to(dtype), (0, 0, 0, -len(states) % _ROWS))
+    return rounded(states, layers[0].weight.dtype)
 
 
 def _exact(product: Tensor, like: Tensor) -> Tensor:

@@ -46,24 +46,19 @@ def take(states: Tensor, positions: Tensor) -> Tensor:
     return states.index_select(0, positions)
 
 
-def completion_loss(hidden: Tensor, labels: Tensor, head: HeadFunction, chunk_size: int = 2048) -> CompletionLoss:
-    """Sum the cross entropy over target tokens, projecting `chunk_size` positions at a time.
+def target_loss(states: Tensor, targets: Tensor, head: HeadFunction, chunk_size: int = 2048) -> CompletionLoss:
+    """Sum the cross entropy over targets, projecting `chunk_size` of them at a time.
 
     Args:
-        hidden: Last hidden states, (batch, length, width).
-        labels: Token ids, (batch, length), IGNORE_INDEX where there is no target. Not shifted.
+        states: Last hidden states that predict a target, (targets, width).
+        targets: Token ids, (targets,).
         head: The output head.
-        chunk_size: Positions per projection. Beyond one chunk the logits are recomputed in the backward pass, so at
-            most one chunk of them exists at a time.
+        chunk_size: Targets per projection. Beyond one chunk the logits are recomputed in the backward pass, so at most
+            one chunk of them exists at a time.
 
     Returns:
         Sums in float32: loss (nats), target tokens, and targets that are the most likely token.
     """
-    return target_loss(*select_targets(hidden, labels), head, chunk_size)
-
-
-def target_loss(states: Tensor, targets: Tensor, head: HeadFunction, chunk_size: int = 2048) -> CompletionLoss:
-    """Sum the cross entropy of states (targets, width) that predict token ids (targets,); see `completion_loss`."""
     if states.shape[0] <= chunk_size:
         loss, correct = _chunk_loss(states, targets, head)
         return CompletionLoss(loss, torch.tensor(targets.numel(), device=loss.device), correct)

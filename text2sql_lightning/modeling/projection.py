@@ -9,10 +9,11 @@ W may be in bfloat16: then x is, and the adapter, which is kept in float32, is r
 """
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
 from text2sql_lightning.modeling.dequantized import dense_weight
 from text2sql_lightning.modeling.fused_lora import plain_adapter
@@ -37,6 +38,14 @@ class Projection(NamedTuple):
 
 
 FIELDS = len(Projection._fields)
+
+_ROWS: Final = 64
+"""Rows of a product in bfloat16 are a multiple of it: oneDNN compiles, and keeps, a kernel for each number of rows."""
+
+
+def rounded(states: Tensor, dtype: torch.dtype) -> Tensor:
+    """Give states in the precision of the weights; where that is another one, with rows of zeros at the end."""
+    return states if states.dtype == dtype else pad(states.to(dtype), (0, 0, 0, -len(states) % _ROWS))
 
 
 def projection_of(layer: Any) -> Projection | None:

@@ -9,7 +9,7 @@ from text2sql_lightning.data.batching import plan_batches
 from text2sql_lightning.data.collate import collate, collate_sequences, collate_shared_prefixes
 from text2sql_lightning.data.encoding import EncodedExample
 from text2sql_lightning.data.packing import pack_sequences, pack_shared_prefixes
-from text2sql_lightning.modeling.loss import completion_loss, target_loss
+from text2sql_lightning.modeling.loss import select_targets, target_loss
 from text2sql_lightning.modeling.segment_attention import pack_arguments, use_segment_attention
 
 pytestmark = pytest.mark.unit
@@ -101,7 +101,7 @@ def test_loss_and_gradients_are_those_of_the_separate_examples(models: Any, seed
     examples = draw_examples(seed)
     padded = collate(examples, pad_token_id=0)
     hidden = plain.model(input_ids=padded["input_ids"]).last_hidden_state
-    separate = completion_loss(hidden, padded["labels"], plain.lm_head)
+    separate = target_loss(*select_targets(hidden, padded["labels"]), plain.lm_head)
     separate.loss_sum.backward()
     expected = gradient(plain)
 

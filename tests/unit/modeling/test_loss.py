@@ -1,4 +1,4 @@
-"""completion_loss against an independent reference: full logits, a loop over positions, cross_entropy by hand."""
+"""target_loss against an independent reference: full logits, a loop over positions, cross_entropy by hand."""
 
 import math
 from typing import Any
@@ -7,11 +7,16 @@ import pytest
 import torch
 
 from text2sql_lightning.constants import IGNORE_INDEX
-from text2sql_lightning.modeling.loss import completion_loss, select_targets, take
+from text2sql_lightning.modeling.loss import CompletionLoss, select_targets, take, target_loss
 
 pytestmark = pytest.mark.unit
 
 WIDTH, VOCABULARY = 8, 11
+
+
+def completion_loss(hidden: Any, labels: Any, head: Any, **more: Any) -> CompletionLoss:
+    """The loss of a padded batch."""
+    return target_loss(*select_targets(hidden, labels), head, **more)
 
 
 def make_batch(seed: Any = 0, lengths: Any = ((3, 2), (1, 6), (5, 1))) -> Any:
