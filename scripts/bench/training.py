@@ -66,6 +66,7 @@ def main(args: list[str] | None = None) -> int:
     add("--spider_dir", type=Path, help="Spider's dev.json and tables.json: full schemas, 8 questions each")
     add("--kinds", nargs="+", choices=("rows", "schemas"), default=["rows", "schemas"], help="schemas: Spider's")
     add("--examples", type=int, default=48, help="rows of each comparison")
+    add("--peer_micro_batch", type=int, default=8, help="examples that the peer takes at a time, in the same steps")
     add("--quantization", nargs="+", choices=("nf4", "none"), default=["nf4", "none"])
     add("--precision", nargs="+", choices=tuple(_TOLERANCES), default=list(_TOLERANCES))
     add("--rounds", type=int, default=3, help="runs of each, by turns; medians count")
@@ -172,8 +173,8 @@ def compare(setting: Setting, options: argparse.Namespace) -> dict[str, Any]:
                 pair = {"prompt": build_prompt(row.instruction, row.input), "completion": row.output}
                 file.write(json.dumps(pair) + "\n")
         peer = job | {
-            "peer": setting.peer, "rows": str(folder / "rows.jsonl"), "steps": len(order["ids"]), "warm_up": 0,
-            "sorted": True,
+            "peer": setting.peer, "micro_batch": min(options.peer_micro_batch, setting.batch_size),
+            "rows": str(folder / "rows.jsonl"), "steps": len(order["ids"]), "warm_up": 0, "sorted": True,
         }  # fmt: skip
         ours, theirs = [], []
         for _ in tqdm(range(options.rounds), desc=setting.name):

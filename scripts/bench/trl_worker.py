@@ -19,7 +19,8 @@ def main(job: dict[str, Any]) -> None:
 
     Args:
         job: peer ("trl", or "unsloth", whose trainer is TRL's with its own patches), model, rows (JSON lines of prompt
-            and completion), quantization, batch_size, steps, warm_up, r, learning_rate, precision, out.
+            and completion), quantization, batch_size, micro_batch (examples at a time), steps, warm_up, r,
+            learning_rate, precision, out.
     """
     # Unsloth first, or its patches are lost.
     versions = {"unsloth": import_module("unsloth").__version__} if job["peer"] == "unsloth" else {}
@@ -48,7 +49,8 @@ def main(job: dict[str, Any]) -> None:
         processing_class=AutoTokenizer.from_pretrained(job["model"]),
         train_dataset=Dataset.from_list(rows),
         args=trl.SFTConfig(
-            output_dir=job["out"] + ".trl", per_device_train_batch_size=job["batch_size"],
+            output_dir=job["out"] + ".trl", per_device_train_batch_size=job["micro_batch"],
+            gradient_accumulation_steps=job["batch_size"] // job["micro_batch"],
             max_steps=job["warm_up"] + job["steps"], learning_rate=job["learning_rate"], logging_steps=1,
             lr_scheduler_type="constant", completion_only_loss=True, max_length=2048, packing=False,
             gradient_checkpointing=False, use_cpu=True, bf16=in_bf16, report_to=[], save_strategy="no",
