@@ -45,6 +45,7 @@ ADAPTER := $(wildcard $(OUT)/run/adapters)
 bench: setup .venv-bench/.stamp  ## peers side by side: training, generation with the quickstart's adapter, scoring with OFFICIAL=checkout; ROWS=file SPIDER=dir PREDICTIONS=file
 	$(if $(OFFICIAL),$(BIN)/python scripts/bench/official_spider.py --official $(OFFICIAL) --official_python .venv-bench/bin/python --spider_dir $(SPIDER) $(if $(PREDICTIONS),--predictions $(PREDICTIONS)))
 	$(BIN)/python scripts/bench/training.py --peer_python .venv-bench/bin/python $(if $(ROWS),--rows $(ROWS)) $(if $(wildcard $(SPIDER)/dev.json),--spider_dir $(SPIDER))
+	$(BIN)/python scripts/bench/training.py --peer_python .venv-bench/bin/python $(if $(ROWS),--rows $(ROWS)) --peers unsloth --kinds rows --quantization nf4
 	$(if $(wildcard $(SPIDER)/dev.json),$(if $(ADAPTER),$(BIN)/python scripts/bench/generation.py --spider_dir $(SPIDER) --adapter_dir $(ADAPTER)))
 	$(BIN)/python scripts/bench/sharing.py
 	$(BIN)/python scripts/bench/report.py
@@ -53,24 +54,11 @@ bench-growth: setup  ## steps over 1,000 to 1,000,000 rows, made of ROWS=file (h
 	$(BIN)/python scripts/bench/growth.py $(ROWS)
 	$(BIN)/python scripts/bench/report.py
 
-.venv-bench/.stamp: constraints.txt  # TRL 1.5.1 is the newest that can train on a CPU
+BENCH_PIP := .venv-bench/bin/python -m pip install --quiet
+.venv-bench/.stamp: constraints.txt pyproject.toml $(VENV)/.setup-stamp  # TRL 1.5.1 is the newest that can train on a CPU; Unsloth asks for torch with CUDA
 	$(PYTHON) -m venv .venv-bench
-	.venv-bench/bin/python -m pip install --quiet sqlparse nltk trl==1.5.1 $$(grep -E '^(torch|transformers|peft|bitsandbytes|accelerate|datasets)==' constraints.txt)
+	grep -v '^trl==' constraints.txt > .venv-bench/constraints.txt
+	$(BENCH_PIP) --constraint .venv-bench/constraints.txt sqlparse nltk trl==1.5.1 torch transformers peft bitsandbytes accelerate datasets \
+	  $$($(BIN)/python -c "import tomllib; extras = tomllib.load(open('pyproject.toml', 'rb'))['project']['optional-dependencies']; print(*(name for name in extras['unsloth-cpu'] if not name.startswith('trl')))")
+	$(BENCH_PIP) --no-deps $(UNSLOTH)
 	touch $@
-
-audit: .venv-audit/.stamp  ## known vulnerabilities of the pinned packages, where the database can be reached
-	.venv-audit/bin/python scripts/audit.py
-
-.venv-audit/.stamp:
-	$(PYTHON) -m venv .venv-audit
-	.venv-audit/bin/python -m pip install --quiet 'pip-audit>=2.9,<3'
-	touch $@
-
-docs: setup  ## write docs/configuration.md from the code
-	$(BIN)/python scripts/write_configuration_docs.py
-
-sample: setup  ## make the embedded sample again: the same bytes
-	$(BIN)/python -m text2sql_lightning.sample --out data/sample/rows.jsonl.gz --seed 42
-
-clean:
-	rm -rf $(VENV) .venv-audit build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache

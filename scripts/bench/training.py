@@ -176,19 +176,25 @@ def compare(setting: Setting, options: argparse.Namespace) -> dict[str, Any]:
             "peer": setting.peer, "micro_batch": min(options.peer_micro_batch, setting.batch_size),
             "rows": str(folder / "rows.jsonl"), "steps": len(order["ids"]), "warm_up": 0, "sorted": True,
         }  # fmt: skip
-        ours, theirs = [], []
+        ours, theirs, ceilings = [], [], []
         for _ in tqdm(range(options.rounds), desc=setting.name):
             ours.append(_ours(job))
+            ceilings.append(_ceiling(options.model, ours[0]["work"], setting.precision))
             theirs.append(_peer(peer, options.peer_python))
         losses = [run["losses"] for run in theirs]
         weighted = sum(x * n for x, n in zip(losses[0], order["targets"], strict=True)) / sum(order["targets"])
         if abs(weighted - ours[0]["loss"]) > _TOLERANCES[setting.precision] * weighted:
             raise RunError(f"benchmark: losses differ, ours {ours[0]['loss']:.5f}, the peer's {weighted:.5f}")
-        return _summary(setting, ours, theirs, weighted, options)
+        return _summary(setting, ours, theirs, weighted, ceilings, options)
 
 
 def _summary(
-    setting: Setting, ours: list[Any], theirs: list[Any], peer_loss: float, options: argparse.Namespace
+    setting: Setting,
+    ours: list[Any],
+    theirs: list[Any],
+    peer_loss: float,
+    ceilings: list[float],
+    options: argparse.Namespace,
 ) -> dict[str, Any]:
     rates = {
         name: [setting.batch_size * (len(run["seconds"]) - 1) / sum(run["seconds"][1:]) for run in runs]
@@ -196,7 +202,8 @@ def _summary(
     }
     median = {name: statistics.median(values) for name, values in rates.items()}
     peaks = {"ours": max(run["peak_mib"] for run in ours), "peer": max(run["peak_mib"] for run in theirs)}
-    flops, ceiling = _work(options.model, ours[0]["work"][1:], setting.precision)
+    flops = _flops(options.model, ours[0]["work"][1:])
+    shares = [flops / sum(run["seconds"][1:]) / ceiling for run, ceiling in zip(ours, ceilings, strict=True)]
     return {
         "ours": median["ours"],
         "peer": median["peer"],
@@ -209,19 +216,27 @@ def _summary(
         "loss": {"ours": ours[0]["loss"], "peer": peer_loss},
         "peak_mib": peaks,
         "memory_ratio": peaks["ours"] / peaks["peer"],
-        "gemm_gflops": ceiling / 1e9,
-        "share_of_ceiling": flops / statistics.median([sum(run["seconds"][1:]) for run in ours]) / ceiling,
+        "peer_micro_batch": options.peer_micro_batch,
+        "gemm_gflops": statistics.median(ceilings) / 1e9,
+        "share_of_ceiling": statistics.median(shares),
+        "shares": shares,
     }
 
 
-def _work(model: Path, work: list[dict[str, int]], precision: str) -> tuple[float, float]:
-    """Give the operations of an epoch, and the rate of matrix products of its shapes, in FLOP/s."""
+def _flops(model: Path, work: list[dict[str, int]]) -> float:
+    """Give the operations of an epoch, those of distinct tokens alone."""
     from text2sql_lightning.modeling.model_shape import read_shape
 
     shape = read_shape(str(model))
-    total = sum(shape.step_flops(step["tokens"], step["targets"], step["pairs"]) for step in work)
+    return sum(shape.step_flops(step["tokens"], step["targets"], step["pairs"]) for step in work)
+
+
+def _ceiling(model: Path, work: list[dict[str, int]], precision: str) -> float:
+    """Give the rate of matrix products of an epoch's shapes, in FLOP/s; it drifts with the machine, as steps do."""
+    from text2sql_lightning.modeling.model_shape import read_shape
+
     tokens = round(statistics.mean(step["tokens"] for step in work))
-    return total, gemm_rate(shape.projections(), tokens, "float32" if precision == "32-true" else "bfloat16")
+    return gemm_rate(read_shape(str(model)).projections(), tokens, "float32" if precision == "32-true" else "bfloat16")
 
 
 def gemm_rate(projections: dict[str, tuple[int, int]], tokens: int, dtype: str = "float32", repeats: int = 20) -> float:

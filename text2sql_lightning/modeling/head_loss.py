@@ -60,7 +60,7 @@ class FrozenHeadLoss(torch.autograd.Function):
         gradient = torch.empty_like(states) if ctx.needs_input_grad[0] else None
         loss = torch.zeros((), device=states.device)
         correct = torch.zeros((), dtype=torch.long, device=states.device)
-        products = weight.new_empty(min(chunk, len(rounded(states, weight.dtype))), len(weight))
+        products = weight.new_empty(len(rounded(states[:chunk], weight.dtype)), len(weight))
         scores = torch.empty_like(products, dtype=torch.float32) if products.dtype != torch.float32 else products
         with torch.autocast(states.device.type, enabled=False):
             for start in range(0, len(states), chunk):
