@@ -210,6 +210,25 @@ def test_a_cluster_asks_to_stop(
     assert (folder / ADAPTER).read_bytes() == (tmp_path / "whole" / ADAPTER).read_bytes()
 
 
+@pytest.mark.parametrize("command", ["validate", "test", "predict"])
+def test_a_cluster_asks_to_stop_while_answers_are_written(
+    tiny: Any, text2sql: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    """Nothing is lost, so nobody has to wait for the batch."""
+    from text2sql_lightning.module import Text2SQLModule
+
+    before = signal.getsignal(signal.SIGTERM)
+
+    def generate(self: Any, prompts: Any, progress: bool = False) -> Any:
+        os.kill(os.getpid(), signal.SIGTERM)
+        raise AssertionError("went on")
+
+    monkeypatch.setattr(Text2SQLModule, "generate", generate)
+    done = text2sql(command, *tiny.flags(tmp_path / "run"))
+    assert (done.code, done.err.splitlines()[-1]) == (130, "interrupted")
+    assert signal.getsignal(signal.SIGTERM) == before
+
+
 def test_a_validation_between_the_micro_batches_of_a_step(
     tiny: Any, text2sql: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -24,7 +24,7 @@ class RunCheckpoint(ModelCheckpoint):
     Lightning's own callback renews `last.ckpt` only together with a better `best.ckpt`, never between validations, and
     a fit that `max_steps` ends within an epoch is not validated at all. SIGTERM and SIGUSR1 end a run after the step
     at work, with a checkpoint of it. In a single process they end a validation at once where the step before it is
-    saved; elsewhere after it.
+    saved, and `validate`, `test` and `predict`, where nothing can be lost; elsewhere after it.
 
     Args:
         dirpath: The folder of the checkpoints; follows `output_dir`.
@@ -113,8 +113,23 @@ class RunCheckpoint(ModelCheckpoint):
 
     def on_validation_start(self, trainer: Any, pl_module: Any) -> None:
         """Let a request to stop end a validation at once, where the step before it is saved and no process waits."""
-        if trainer.state.fn == "fit" and self._last_global_step_saved == trainer.global_step < self._total_steps:
+        if trainer.state.fn == "validate":
+            self._may_stop_at_once(trainer)
+        elif trainer.state.fn == "fit" and self._last_global_step_saved == trainer.global_step < self._total_steps:
             self._stop.may_stop_at_once = trainer.world_size == 1
+
+    def on_test_start(self, trainer: Any, pl_module: Any) -> None:
+        """Let a request to stop end the command at once."""
+        self._may_stop_at_once(trainer)
+
+    def on_predict_start(self, trainer: Any, pl_module: Any) -> None:
+        """Let a request to stop end the command at once."""
+        self._may_stop_at_once(trainer)
+
+    def _may_stop_at_once(self, trainer: Any) -> None:
+        if trainer.world_size == 1:  # elsewhere Lightning stops all processes, after a batch
+            self._stop.listen()
+            self._stop.may_stop_at_once = True
 
     def on_validation_end(self, trainer: Any, pl_module: Any) -> None:
         """Save what was just validated; also as the best, if it is."""
