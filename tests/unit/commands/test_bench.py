@@ -87,3 +87,17 @@ def test_every_kind_is_compared_in_every_precision(bench: Any) -> None:
         "rows, nf4", "rows, nf4, beside Unsloth", "rows, nf4, bf16", "rows, nf4, bf16, beside Unsloth",
         "rows, none", "rows, none, beside Unsloth", "rows, none, bf16", "rows, none, bf16, beside Unsloth",
     ]  # fmt: skip
+
+
+def test_steps_by_length_and_questions_per_schema(bench: Any) -> None:
+    seconds = {
+        "transformers": 8.0, "ours, transformers": 4.0, "ours, transformers, shared": 1.6,
+        "ours, transformers, shared, no recompute": 1.25,
+    }  # fmt: skip
+    results = [
+        {"path": path, "length": 128, "per_schema": 4, "seconds": value, "distinct_tokens": 512}
+        for path, value in seconds.items()
+    ]
+    assert bench("sharing").table({"results": results}).splitlines()[2:] == [
+        "| 128 | 4 | 50% | 8.0 s | 4.0 s | 1.6 s | 1.2 s | 2.5 x | 5.0 x |"
+    ]
