@@ -62,3 +62,20 @@ BENCH_PIP := .venv-bench/bin/python -m pip install --quiet
 	  $$($(BIN)/python -c "import tomllib; extras = tomllib.load(open('pyproject.toml', 'rb'))['project']['optional-dependencies']; print(*(name for name in extras['unsloth-cpu'] if not name.startswith('trl')))")
 	$(BENCH_PIP) --no-deps $(UNSLOTH)
 	touch $@
+
+audit: .venv-audit/.stamp  ## known vulnerabilities of the pinned packages, where the database can be reached
+	.venv-audit/bin/python scripts/audit.py
+
+.venv-audit/.stamp:
+	$(PYTHON) -m venv .venv-audit
+	.venv-audit/bin/python -m pip install --quiet 'pip-audit>=2.9,<3'
+	touch $@
+
+docs: setup  ## write docs/configuration.md from the code
+	$(BIN)/python scripts/write_configuration_docs.py
+
+sample: setup  ## make the embedded sample again: the same bytes
+	$(BIN)/python -m text2sql_lightning.sample --out data/sample/rows.jsonl.gz --seed 42
+
+clean:
+	rm -rf $(VENV) .venv-audit build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache
