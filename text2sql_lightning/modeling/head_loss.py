@@ -12,6 +12,7 @@ from torch import Tensor
 
 from text2sql_lightning.modeling.decoder import base_of, has_plain_logits, project
 from text2sql_lightning.modeling.dequantized import dense_weight
+from text2sql_lightning.modeling.fused_lora import dtype_of_products
 from text2sql_lightning.modeling.loss import CompletionLoss, target_loss
 from text2sql_lightning.modeling.projection import rounded
 
@@ -47,8 +48,9 @@ def _frozen_weight(model: Any, device: torch.device) -> Tensor | None:
         return None
     if weight.dtype not in (torch.float32, torch.bfloat16):  # float16 needs its loss scale before the gradient
         return None
-    wanted = torch.get_autocast_dtype(device.type) if torch.is_autocast_enabled(device.type) else weight.dtype
-    return weight if weight.dtype == wanted else None
+    if torch.is_autocast_enabled(device.type) and weight.dtype != dtype_of_products(device):
+        return None
+    return weight
 
 
 class FrozenHeadLoss(torch.autograd.Function):
