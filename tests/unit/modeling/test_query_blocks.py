@@ -1,0 +1,72 @@
+import random
+from typing import Any
+
+import pytest
+import torch
+
+from text2sql_lightning.modeling.query_blocks import ROWS, query_blocks
+
+pytestmark = pytest.mark.unit
+
+INF = float("-inf")
+
+
+def random_tree(draw: random.Random) -> list[tuple[int, tuple[int, ...]]]:
+    """A pack laid out from the root down: each segment hangs on one of the chain that ends at the one before it."""
+    segments: list[tuple[int, tuple[int, ...]]] = []
+    for number in range(draw.randint(1, 12)):
+        chain = (*segments[-1][1], number - 1) if segments else ()
+        segments.append((draw.randint(1, 90), chain[: draw.randint(0, len(chain))]))
+    return segments
+
+
+def pairs_of(segments: Any) -> set[tuple[int, int]]:
+    owner = [number for number, (length, _) in enumerate(segments) for _ in range(length)]
+    return {
+        (query, key)
+        for query, own in enumerate(owner)
+        for key, other in enumerate(owner)
+        if other in segments[own][1] or (other == own and key <= query)
+    }
+
+
+def test_a_small_pack() -> None:
+    """Two tokens that all see, and two branches of one and two."""
+    (block,) = query_blocks([(2, ()), (1, (0,)), (2, (0,))])
+    assert (block.start, block.end, block.keys) == (0, 5, ((0, 5),))
+    assert block.columns.tolist() == [0, 1, 2, 3, 4, *[0] * 27]
+    assert block.mask.shape == (ROWS, 1, 32)
+    assert block.mask[:5, 0, :5].tolist() == [
+        [0, INF, INF, INF, INF],
+        [0, 0, INF, INF, INF],
+        [0, 0, 0, INF, INF],
+        [0, 0, INF, 0, INF],
+        [0, 0, INF, 0, 0],
+    ]
+    assert (block.mask[:5, 0, 5:] == INF).all()
+    assert (block.mask[5:] == 0).all()  # softmax of nothing would be NaN
+
+
+def test_a_block_skips_what_none_of_its_queries_sees() -> None:
+    """A branch of 100 tokens ends where the second block begins."""
+    first, second = query_blocks([(28, ()), (100, (0,)), (40, (0,))])
+    assert first.keys == ((0, 128),)
+    assert (second.start, second.end, second.keys) == (128, 168, ((0, 28), (128, 168)))
+    assert second.columns.tolist()[:68] == [*range(28), *range(128, 168)]
+    assert second.mask.shape == (ROWS, 1, 96)
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_each_pair_once(seed: int) -> None:
+    segments = random_tree(random.Random(seed))
+    seen: list[tuple[int, int]] = []
+    for block in query_blocks(segments):
+        assert block.mask.shape[2] == len(block.columns)
+        assert len(block.columns) % 32 == 0
+        keys = [key for start, end in block.keys for key in range(start, end)]
+        assert block.columns.tolist() == keys + [0] * (len(block.columns) - len(keys))
+        rows, columns = (block.mask[: block.end - block.start, 0] == 0).nonzero().T.tolist()
+        seen += [(block.start + row, block.columns[column].item()) for row, column in zip(rows, columns, strict=True)]
+    assert len(seen) == len(set(seen))
+    assert set(seen) == pairs_of(segments)
+    assert torch.equal(torch.tensor(sorted({query for query, _ in seen})), torch.arange(sum(n for n, _ in segments)))
