@@ -52,42 +52,41 @@ class _BlockAttention(torch.autograd.Function):
     def forward(
         ctx: Any, query: Tensor, key: Tensor, value: Tensor, blocks: Sequence[QueryBlock], scale: float
     ) -> Tensor:
-        heads = key.shape[1]
+        heads, tokens = key.shape[1], key.shape[2]
         scaled = key[0].float() * scale  # fewer numbers than the queries
         kept = torch.cat([scaled.to(_BF16), value[0].to(_BF16)])
-        attended = torch.empty(query.shape[2], query.shape[1], query.shape[3], dtype=query.dtype)
-        weights, queries = [], []
+        queries = _to_blocks(query, heads, torch.float32)
+        attended = torch.empty_like(queries, dtype=_BF16)
+        weights = []
         with _products_in_bfloat16():
-            for block in blocks:
-                rows = _rows(query, heads, block, torch.float32)
-                scores = torch.bmm(rows, scaled.index_select(1, block.columns).transpose(1, 2))
+            for number, block in enumerate(blocks):
+                scores = torch.bmm(queries[number], _take(scaled, block).transpose(1, 2))
                 scores.view(heads, ROWS, -1, scores.shape[2]).add_(block.mask)
                 weights.append(scores.softmax(-1).to(_BF16))
-                queries.append(rows.to(_BF16))
-                _put(attended, torch.bmm(weights[-1], kept[heads:].index_select(1, block.columns)), block)
-        ctx.save_for_backward(kept, *weights, *queries)
+                torch.bmm(weights[-1], _take(kept[heads:], block), out=attended[number])
+        ctx.save_for_backward(kept, queries.to(_BF16), *weights)
         ctx.blocks, ctx.scale = blocks, scale
-        return attended[None].transpose(1, 2)
+        return _from_blocks(attended, tokens, query.dtype)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         (gradient,) = gradients
-        kept, *saved = ctx.saved_tensors
-        blocks = ctx.blocks
-        heads = len(kept) // 2
-        of_query = torch.empty_like(gradient.transpose(1, 2)[0], memory_format=torch.contiguous_format)
+        kept, queries, *weights = ctx.saved_tensors
+        heads, tokens = len(kept) // 2, kept.shape[1]
+        of_attended = _to_blocks(gradient, heads, _BF16)
+        of_queries = torch.empty_like(queries)
         of_kept = torch.zeros(kept.shape)
-        for block, weights, queries in zip(blocks, saved[: len(blocks)], saved[len(blocks) :], strict=True):
-            own = kept.index_select(1, block.columns)
-            rows = _rows(gradient, heads, block, _BF16)
-            of_weights = torch.bmm(rows, own[heads:].transpose(1, 2))
-            of_scores = torch._softmax_backward_data(of_weights, weights, -1, _BF16)
-            _put(of_query, torch.bmm(of_scores, own[:heads]), block)
-            torch.bmm(of_scores.transpose(1, 2), queries, out=own[:heads])
-            torch.bmm(weights.transpose(1, 2), rows, out=own[heads:])
+        for number, (block, own_weights) in enumerate(zip(ctx.blocks, weights, strict=True)):
+            own = _take(kept, block)
+            of_weights = torch.bmm(of_attended[number], own[heads:].transpose(1, 2))
+            of_scores = torch._softmax_backward_data(of_weights, own_weights, -1, _BF16)
+            torch.bmm(of_scores, own[:heads], out=of_queries[number])
+            torch.bmm(of_scores.transpose(1, 2), queries[number], out=own[:heads])
+            torch.bmm(own_weights.transpose(1, 2), of_attended[number], out=own[heads:])
             _add(of_kept, own, block)
         of_key, of_value = torch.split(of_kept.to(gradient.dtype), heads)
-        return of_query[None].transpose(1, 2), of_key[None] * ctx.scale, of_value[None], None, None
+        of_query = _from_blocks(of_queries, tokens, gradient.dtype)
+        return of_query, of_key[None] * ctx.scale, of_value[None], None, None
 
 
 @contextmanager
@@ -104,26 +103,40 @@ def _products_in_bfloat16() -> Iterator[None]:
         matmul.fp32_precision = before
 
 
-def _rows(states: Tensor, heads: int, block: QueryBlock, dtype: torch.dtype) -> Tensor:
-    """Lay a block's states (1, all heads, tokens, width) out as (key heads, ROWS * group, width), zeros at the end."""
-    tokens, width = block.end - block.start, states.shape[3]
-    part = states[0, :, block.start : block.end].view(heads, -1, tokens, width).transpose(1, 2)
-    make = torch.empty if tokens == ROWS else torch.zeros
-    rows = make(heads, ROWS, part.shape[2], width, dtype=dtype)
-    rows[:, :tokens] = part
-    return rows.flatten(1, 2)
+def _to_blocks(states: Tensor, heads: int, dtype: torch.dtype) -> Tensor:
+    """Lay states (1, all heads, tokens, width) out as (blocks, key heads, ROWS * group, width), zeros at the end."""
+    by_token = states[0].transpose(0, 1)
+    whole, rest = divmod(len(by_token), ROWS)
+    shape = (ROWS, heads, by_token.shape[1] // heads, by_token.shape[2])
+    blocks = torch.empty(whole + bool(rest), heads, ROWS, *shape[2:], dtype=dtype)
+    blocks[:whole] = by_token[: whole * ROWS].reshape(whole, *shape).transpose(1, 2)
+    if rest:
+        blocks[whole, :, :rest] = by_token[whole * ROWS :].reshape(rest, *shape[1:]).transpose(0, 1)
+        blocks[whole, :, rest:] = 0
+    return blocks.flatten(2, 3)
 
 
-def _put(states: Tensor, rows: Tensor, block: QueryBlock) -> None:
-    """Write rows back where `_rows` has them from; states are (tokens, all heads, width)."""
-    tokens, heads, width = block.end - block.start, len(rows), rows.shape[2]
-    part = states[block.start : block.end].view(tokens, heads, -1, width)
-    part.copy_(rows.view(heads, ROWS, -1, width)[:, :tokens].transpose(0, 1))
+def _from_blocks(blocks: Tensor, tokens: int, dtype: torch.dtype) -> Tensor:
+    """Undo `_to_blocks`; in memory tokens stand before heads."""
+    count, heads, _, width = blocks.shape
+    whole, rest = divmod(tokens, ROWS)
+    by_row = blocks.view(count, heads, ROWS, -1, width).transpose(1, 2)
+    states = torch.empty(tokens, *by_row.shape[2:], dtype=dtype)
+    states[: whole * ROWS].view(whole, *by_row.shape[1:]).copy_(by_row[:whole])
+    if rest:
+        states[whole * ROWS :] = by_row[whole, :rest]
+    return states.flatten(1, 2)[None].transpose(1, 2)
+
+
+def _take(states: Tensor, block: QueryBlock) -> Tensor:
+    """Copy the columns of a block from states (heads, tokens, width)."""
+    return torch.cat([states[:, start:end] for start, end in block.columns], 1)
 
 
 def _add(states: Tensor, of_columns: Tensor, block: QueryBlock) -> None:
     """Add what a block's columns got to states (heads, tokens, width)."""
     lengths = [end - start for start, end in block.keys]
-    parts = torch.split(of_columns[:, : sum(lengths)], lengths, 1)
+    # One copy to float32 first: sums of two precisions take three times as long.
+    parts = torch.split(of_columns.float()[:, : sum(lengths)], lengths, 1)
     for (start, end), part in zip(block.keys, parts, strict=True):
         states[:, start:end] += part

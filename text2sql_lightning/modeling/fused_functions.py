@@ -155,7 +155,7 @@ def _exact(product: Tensor, like: Tensor) -> Tensor:
 
 
 def _plus(output: Tensor, x: Tensor) -> Tensor:
-    return output.add_(x) if output.dtype == x.dtype else x + output[: len(x)]
+    return _exact(output, x).add_(x)
 
 
 def _grouped(matrices: Sequence[Any]) -> list[Projection]:

@@ -13,7 +13,6 @@ from typing import Any, Final, NamedTuple
 
 import torch
 from torch import Tensor
-from torch.nn.functional import pad
 
 from text2sql_lightning.modeling.dequantized import dense_weight
 from text2sql_lightning.modeling.fused_lora import plain_adapter
@@ -45,7 +44,13 @@ _ROWS: Final = 64
 
 def rounded(states: Tensor, dtype: torch.dtype) -> Tensor:
     """Give states in the precision of the weights; where that is another one, with rows of zeros at the end."""
-    return states if states.dtype == dtype else pad(states.to(dtype), (0, 0, 0, -len(states) % _ROWS))
+    if states.dtype == dtype:
+        return states
+    rows = len(states)
+    result = states.new_empty(-(-rows // _ROWS) * _ROWS, states.shape[1], dtype=dtype)
+    result[:rows] = states
+    result[rows:] = 0
+    return result
 
 
 def projection_of(layer: Any) -> Projection | None:

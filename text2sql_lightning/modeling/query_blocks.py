@@ -16,7 +16,7 @@ from text2sql_lightning.modeling.flex_attention import ends_of_readers
 ROWS: Final = 128
 """Queries of a block; fewer waste less on pairs that are masked, and spend more on calls."""
 _COLUMNS: Final = 32
-"""Keys of a block are a multiple of it."""
+"""Columns of a block are a multiple of it, but in a pack of fewer tokens."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class QueryBlock:
         start: First query.
         end: Behind the last query, at most `ROWS` further.
         keys: First key and the end of each run of keys, in order.
-        columns: Numbers of the keys, then zeros up to a multiple, (columns,).
+        filling: First tokens of the pack that stand behind the keys, seen by nobody, to make a round number of columns.
         mask: 0 for a pair that is seen and -inf for another, (ROWS, 1, columns) in float32; the rows behind the last
             query see all.
     """
@@ -35,8 +35,13 @@ class QueryBlock:
     start: int
     end: int
     keys: tuple[tuple[int, int], ...]
-    columns: Tensor
+    filling: int
     mask: Tensor
+
+    @property
+    def columns(self) -> list[tuple[int, int]]:
+        """Give the runs of tokens that the columns of the block are."""
+        return [*self.keys, (0, self.filling)] if self.filling else list(self.keys)
 
 
 def query_blocks(segments: Sequence[tuple[int, Sequence[int]]]) -> list[QueryBlock]:
@@ -54,11 +59,13 @@ def _block(ends: Tensor, start: int, end: int) -> QueryBlock:
     rows = torch.arange(start, end)
     keys = torch.cat([(ends[:start] > start).nonzero()[:, 0], rows])
     seen = (keys <= rows[:, None]) & (rows[:, None] < ends[keys])
-    total = -(-len(keys) // _COLUMNS) * _COLUMNS
-    mask = torch.zeros(ROWS, 1, total)
+    filling = -len(keys) % _COLUMNS
+    if filling > len(ends):
+        filling = 0
+    mask = torch.zeros(ROWS, 1, len(keys) + filling)
     mask[: len(rows), 0, len(keys) :] = float("-inf")
     mask[: len(rows), 0, : len(keys)].masked_fill_(~seen, float("-inf"))
-    return QueryBlock(start, end, _runs(keys), torch.cat([keys, keys.new_zeros(total - len(keys))]), mask)
+    return QueryBlock(start, end, _runs(keys), filling, mask)
 
 
 def _runs(keys: Tensor) -> tuple[tuple[int, int], ...]:
