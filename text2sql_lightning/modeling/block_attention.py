@@ -1,30 +1,39 @@
 """Attention within a pack on a CPU whose matrix units take bfloat16: products of blocks, forward and backward.
 
 PyTorch's own kernel makes little of these units in its forward pass and nothing in its backward pass. Here a block of
-queries meets its keys in one product for all heads that share them. Queries, keys and values are rounded to bfloat16,
-as autocast asks of products; scores and softmax are in float32. The weights that softmax gives are kept for the
-backward pass, in bfloat16.
+queries meets its keys in one product for all heads that share them. Scores and softmax are computed in float32, and
+the weights that softmax gives are kept for the backward pass in bfloat16, which all other products are in.
 """
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Any, Final
 
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 from text2sql_lightning.modeling.query_blocks import ROWS, QueryBlock
 
 _BF16: Final = torch.bfloat16
 _MOST_KEPT: Final = 2**29
-"""Bytes of weights that may be kept for the backward pass of a pack, in all layers; more take the usual way."""
+"""Bytes of weights that may be kept for the backward pass of a pack, in all layers."""
+_MOST_WASTED: Final = 2.0
+"""Pairs of a query and a key that blocks compute, for each that segments do: with more, short examples were slower."""
 
 
-def keeps_little(blocks: Sequence[QueryBlock], config: Any) -> bool:
-    """Say whether the weights of a pack may be kept in all layers of a model."""
-    pairs = sum(block.mask.numel() for block in blocks)
-    kept: int = pairs * config.num_attention_heads * config.num_hidden_layers * _BF16.itemsize
-    return kept <= _MOST_KEPT
+def has_matrix_units() -> bool:
+    """Say whether the processor has units for products in bfloat16 (AMX); without, the products are slower."""
+    supported: bool = getattr(torch.cpu, "_is_amx_tile_supported", lambda: False)()
+    return supported
+
+
+def pays(blocks: Sequence[QueryBlock], segments: Sequence[tuple[int, Sequence[int]]], config: Any) -> bool:
+    """Say whether a model attends to a pack by blocks faster than by segments, and keeps little for it."""
+    lengths = [length for length, _ in segments]
+    by_segments = sum(length * (length + sum(lengths[one] for one in above)) for length, above in segments)
+    by_blocks = sum(block.mask.numel() for block in blocks)
+    kept = by_blocks * config.num_attention_heads * config.num_hidden_layers * _BF16.itemsize
+    return by_blocks <= _MOST_WASTED * by_segments and bool(kept <= _MOST_KEPT)
 
 
 def attend_by_blocks(
@@ -35,7 +44,7 @@ def attend_by_blocks(
     Args:
         query: (1, heads, tokens, width).
         key: (1, key heads, tokens, width); the heads are a multiple of the key heads.
-        value: As `key`.
+        value: As `key`, of the same width.
         blocks: The pack.
         scale: Factor on the scores; None for 1 / sqrt(width).
 
@@ -58,7 +67,7 @@ class _BlockAttention(torch.autograd.Function):
         queries = _to_blocks(query, heads, torch.float32)
         attended = torch.empty_like(queries, dtype=_BF16)
         weights = []
-        with _products_in_bfloat16():
+        with torch.autocast("cpu", enabled=False):
             for number, block in enumerate(blocks):
                 scores = torch.bmm(queries[number], _take(scaled, block).transpose(1, 2))
                 scores.view(heads, ROWS, -1, scores.shape[2]).add_(block.mask)
@@ -69,6 +78,7 @@ class _BlockAttention(torch.autograd.Function):
         return _from_blocks(attended, tokens, query.dtype)
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         (gradient,) = gradients
         kept, queries, *weights = ctx.saved_tensors
@@ -87,20 +97,6 @@ class _BlockAttention(torch.autograd.Function):
         of_key, of_value = torch.split(of_kept.to(gradient.dtype), heads)
         of_query = _from_blocks(of_queries, tokens, gradient.dtype)
         return of_query, of_key[None] * ctx.scale, of_value[None], None, None
-
-
-@contextmanager
-def _products_in_bfloat16() -> Iterator[None]:
-    """Let products of float32 round their factors to bfloat16 where the processor gains by it, and no result."""
-    backend: Any = torch.backends.mkldnn
-    matmul = backend.matmul
-    before = matmul.fp32_precision
-    try:
-        matmul.fp32_precision = "bf16"
-        with torch.autocast("cpu", enabled=False):
-            yield
-    finally:
-        matmul.fp32_precision = before
 
 
 def _to_blocks(states: Tensor, heads: int, dtype: torch.dtype) -> Tensor:

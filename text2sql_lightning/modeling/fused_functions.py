@@ -2,11 +2,11 @@
 
 Autograd keeps every intermediate result and spends a pass over memory on each sum. Here a part keeps what it cannot
 make again cheaply, writes in place, and lets matrix products add to what is there. Attention itself lies between the
-first two parts and stays with PyTorch.
+first two parts, elsewhere.
 
 Shapes: hidden states are (tokens, width); a part's matrices are those of `Projection`, passed one by one because
 autograd looks for tensors among the arguments. With frozen weights in bfloat16 a part rounds to it what it multiplies,
-and the states between parts, norms and attention stay in float32.
+and norms and the states between parts stay in float32.
 """
 
 from collections.abc import Sequence

@@ -1,7 +1,7 @@
 """Decoder layers of Llama's kind on a CPU in three parts, each with its backward pass written by hand.
 
 What is computed is what transformers and peft compute, to rounding. Under autocast to bfloat16 the matrix products are
-in it, and attention, norms and the states between layers in float32. A layer takes its usual way wherever the parts do
+in it, and norms, softmax and the states between layers in float32. A layer takes its usual way wherever the parts do
 not fit: with keys and values kept, with other adapters than plain LoRA, with 4-bit weights of which no dense copy is
 kept, and on a GPU, where Unsloth and fused kernels do this.
 """

@@ -16,7 +16,7 @@ from text2sql_lightning.modeling.flex_attention import ends_of_readers
 ROWS: Final = 128
 """Queries of a block; fewer waste less on pairs that are masked, and spend more on calls."""
 _COLUMNS: Final = 32
-"""Columns of a block are a multiple of it, but in a pack of fewer tokens."""
+"""Columns of a block are a multiple of it, unless the pack has too few tokens to fill it up with."""
 
 
 @dataclass(frozen=True)

@@ -3,8 +3,8 @@
 A pack is a row of segments (`data.packing`): whole examples, or the branches of a prefix tree. A dense mask over the
 row would compute every pair of tokens and throw most of them away; on a CPU that was a quarter of a training step.
 Here each segment attends in a call of its own to the keys that it sees, which are a few hundred. On a GPU that would be
-many small calls: there one kernel does it (`flex_attention`). Where a CPU computes products in bfloat16, blocks of
-queries attend by such products (`block_attention`).
+many small calls: there one kernel does it (`flex_attention`). Where a CPU has units for products in bfloat16, blocks
+of queries attend by such products (`block_attention`).
 
 The function is registered with transformers (`AttentionInterface`) and stays in place for generation, where there are
 no segments and transformers' own attention runs.
@@ -20,7 +20,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from text2sql_lightning.errors import ModelError
-from text2sql_lightning.modeling.block_attention import attend_by_blocks, keeps_little
+from text2sql_lightning.modeling.block_attention import attend_by_blocks, has_matrix_units, pays
 from text2sql_lightning.modeling.flex_attention import attend_in_blocks, block_mask, has_flex_kernel
 from text2sql_lightning.modeling.fused_lora import dtype_of_products
 from text2sql_lightning.modeling.query_blocks import QueryBlock, query_blocks
@@ -38,7 +38,7 @@ class PackLayout:
     Attributes:
         segments: Lengths and ancestors.
         mask: The same for flex attention, where it has a kernel.
-        blocks: The same for attention by products, where these are in bfloat16 on a CPU.
+        blocks: The same for attention by products, where these are in bfloat16 on a CPU that has units for them.
     """
 
     segments: Segments
@@ -52,16 +52,16 @@ class PackLayout:
         width = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
         if has_flex_kernel(device, width):
             return cls(segments, mask=block_mask(segments, device))
-        if device.type == "cpu" and dtype_of_products(device) == torch.bfloat16:
+        if device.type == "cpu" and dtype_of_products(device) == torch.bfloat16 and has_matrix_units():
             blocks = query_blocks(segments)
-            return cls(segments, blocks=blocks if keeps_little(blocks, config) else None)
+            return cls(segments, blocks=blocks if pays(blocks, segments, config) else None)
         return cls(segments)
 
     def attend(self, query: Tensor, key: Tensor, value: Tensor, scale: float | None) -> Tensor:
         """Attend within the pack; shapes are those of `segment_attention`."""
         if self.mask is not None:
             return attend_in_blocks(query, key, value, self.mask, scale)
-        if self.blocks is not None:
+        if self.blocks is not None and query.shape[3] == value.shape[3]:
             return attend_by_blocks(query, key, value, self.blocks, scale)
         return segment_attention(query, key, value, self.segments, scale)
 

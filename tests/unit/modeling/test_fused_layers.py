@@ -12,6 +12,7 @@ from text2sql_lightning.modeling.backends import LoadRequest, get_backend
 from text2sql_lightning.modeling.fused_functions import AttentionInput, AttentionOutput, GatedMlp
 from text2sql_lightning.modeling.fused_layers import fuse_layers, target_arguments
 from text2sql_lightning.modeling.loss import take
+from text2sql_lightning.modeling.query_blocks import query_blocks
 from text2sql_lightning.modeling.segment_attention import pack_arguments
 from text2sql_lightning.modeling.settings import LoraSettings
 
@@ -160,6 +161,7 @@ def test_products_in_bfloat16_and_the_rest_in_float32(
 def test_packs_in_bfloat16(folders: Any) -> None:
     """Attention by products in bfloat16: nearer to float32, too, than autocast with PyTorch's kernel."""
     segments = [(8, ()), (7, (0,)), (6, (0,)), (9, ())]
+    blocks = query_blocks(segments)
     ids = torch.arange(10, 40)[None]
     positions = torch.tensor([[*range(8), *range(8, 15), *range(8, 14), *range(9)]])
     exact = load(folders["llama"], "none", LoraSettings(), packing="shared_prefix")
@@ -174,9 +176,7 @@ def test_packs_in_bfloat16(folders: Any) -> None:
         model.zero_grad()
         with torch.autocast("cpu", torch.bfloat16, enabled=autocast):
             arguments = pack_arguments(decoder, ids, segments)
-            assert (arguments["pack"].blocks is not None) is autocast
-            if not by_blocks:
-                arguments["pack"] = replace(arguments["pack"], blocks=None)
+            arguments["pack"] = replace(arguments["pack"], blocks=blocks if by_blocks else None)
             states = decoder(input_ids=ids, position_ids=positions, use_cache=False, **arguments).last_hidden_state
         loss = (states.float()[0] * weights).sum()
         loss.backward()
