@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from text2sql_lightning.modeling.query_blocks import ROWS, QueryBlock
+from text2sql_lightning.modeling.segments import Segments
 
 _BF16: Final = torch.bfloat16
 _MOST_KEPT: Final = 2**29
@@ -27,7 +28,7 @@ def has_matrix_units() -> bool:
     return supported
 
 
-def pays(blocks: Sequence[QueryBlock], segments: Sequence[tuple[int, Sequence[int]]], config: Any) -> bool:
+def pays(blocks: Sequence[QueryBlock], segments: Segments, config: Any) -> bool:
     """Say whether a model attends to a pack by blocks faster than by segments, and keeps little for it."""
     lengths = [length for length, _ in segments]
     by_segments = sum(length * (length + sum(lengths[one] for one in above)) for length, above in segments)

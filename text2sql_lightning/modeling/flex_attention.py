@@ -1,11 +1,10 @@
 """Attention within a pack on a GPU: one kernel over the whole pack that skips what nobody may see.
 
-A pack is a tree laid out from the root down, so everything that may see a segment, its descendants and itself, stands
-in one run of tokens from the segment on. Who sees whom therefore takes one number for each token: where the run of its
-segment ends. PyTorch's flex attention (arXiv:2412.05496) makes a kernel of that rule.
+Who sees whom takes one number for each token (`segments`). PyTorch's flex attention (arXiv:2412.05496) makes a kernel
+of that rule.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, Final
 
@@ -13,6 +12,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 from torch.nn.attention.flex_attention import BlockMask, flex_attention
+
+from text2sql_lightning.modeling.segments import Segments, ends_by_token
 
 _BLOCK: Final = 128
 """Tokens of a block, which the kernel skips, computes in full, or pair by pair."""
@@ -27,23 +28,7 @@ def has_flex_kernel(device: torch.device, width: int) -> bool:
     return width >= _SMALLEST_WIDTH and width & (width - 1) == 0
 
 
-def ends_of_readers(segments: Sequence[tuple[int, Sequence[int]]]) -> list[int]:
-    """Give, for each segment, the place behind the last token that may see it.
-
-    Args:
-        segments: Lengths and ancestors, laid out from the root down.
-    """
-    ends: list[int] = []
-    end = 0
-    for length, ancestors in segments:
-        end += length
-        ends.append(end)
-        for ancestor in ancestors:
-            ends[ancestor] = end
-    return ends
-
-
-def block_mask(segments: Sequence[tuple[int, Sequence[int]]], device: torch.device) -> BlockMask:
+def block_mask(segments: Segments, device: torch.device) -> BlockMask:
     """Describe a pack to the kernel.
 
     PyTorch's own `create_block_mask` looks at every pair of tokens, which took 10 ms a pack, more than the attention of
@@ -54,8 +39,7 @@ def block_mask(segments: Sequence[tuple[int, Sequence[int]]], device: torch.devi
         segments: Lengths and ancestors; the lengths add up to the tokens of the pack.
         device: Where the attention runs.
     """
-    lengths = torch.tensor([length for length, _ in segments])
-    ends = torch.tensor(ends_of_readers(segments)).repeat_interleave(lengths)
+    ends = ends_by_token(segments)
     tokens = len(ends)
     blocks = -(-tokens // _BLOCK)
     padded = functional.pad(ends, (0, blocks * _BLOCK - tokens)).view(blocks, _BLOCK)

@@ -3,7 +3,6 @@
 Blocks have one number of queries and few numbers of keys, because oneDNN compiles, and keeps, a kernel for each shape.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
@@ -11,7 +10,7 @@ from typing import Final
 import torch
 from torch import Tensor
 
-from text2sql_lightning.modeling.flex_attention import ends_of_readers
+from text2sql_lightning.modeling.segments import Segments, ends_by_token
 
 ROWS: Final = 128
 """Queries of a block; fewer waste less on pairs that are masked, and spend more on calls."""
@@ -44,14 +43,13 @@ class QueryBlock:
         return [*self.keys, (0, self.filling)] if self.filling else list(self.keys)
 
 
-def query_blocks(segments: Sequence[tuple[int, Sequence[int]]]) -> list[QueryBlock]:
+def query_blocks(segments: Segments) -> list[QueryBlock]:
     """Cut a pack.
 
     Args:
         segments: Lengths and ancestors, laid out from the root down.
     """
-    lengths = torch.tensor([length for length, _ in segments])
-    ends = torch.tensor(ends_of_readers(segments)).repeat_interleave(lengths)
+    ends = ends_by_token(segments)
     return [_block(ends, start, min(start + ROWS, len(ends))) for start in range(0, len(ends), ROWS)]
 
 

@@ -13,7 +13,7 @@ no segments and transformers' own attention runs.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 import torch
 from torch import Tensor
@@ -24,11 +24,9 @@ from text2sql_lightning.modeling.block_attention import attend_by_blocks, has_ma
 from text2sql_lightning.modeling.flex_attention import attend_in_blocks, block_mask, has_flex_kernel
 from text2sql_lightning.modeling.fused_lora import dtype_of_products
 from text2sql_lightning.modeling.query_blocks import QueryBlock, query_blocks
+from text2sql_lightning.modeling.segments import Segments
 
 NAME: Final = "text2sql_segments"
-
-Segments: TypeAlias = Sequence[tuple[int, Sequence[int]]]
-"""For each segment of a pack, in order: its length in tokens, and the numbers of its ancestors from the root."""
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from typing import Any
 import torch
 
 from text2sql_lightning.modeling.backends.base import LoadRequest, ModelBackend
-from text2sql_lightning.modeling.segment_attention import Segments
+from text2sql_lightning.modeling.segments import Segments
 from text2sql_lightning.modeling.sharding import gather_base, scatter_base, shard_base
 
 

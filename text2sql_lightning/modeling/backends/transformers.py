@@ -11,7 +11,8 @@ from text2sql_lightning.modeling.backends.base import LoadRequest, keep_adapter_
 from text2sql_lightning.modeling.dequantized import keep_dense_copies
 from text2sql_lightning.modeling.fused_layers import fuse_layers
 from text2sql_lightning.modeling.fused_lora import fuse_lora
-from text2sql_lightning.modeling.segment_attention import Segments, pack_arguments, use_segment_attention
+from text2sql_lightning.modeling.segment_attention import pack_arguments, use_segment_attention
+from text2sql_lightning.modeling.segments import Segments
 from text2sql_lightning.modeling.settings import LoraSettings
 
 log = logging.getLogger(__name__)

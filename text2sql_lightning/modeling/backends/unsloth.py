@@ -11,7 +11,7 @@ from text2sql_lightning.hub_errors import readable_hub_errors
 from text2sql_lightning.modeling.backends.base import LoadRequest, keep_adapter_in_float32, keep_quantized_weights
 from text2sql_lightning.modeling.backends.transformers import check_target_modules
 from text2sql_lightning.modeling.backends.unsloth_packs import unsloth_pack_arguments, use_packs
-from text2sql_lightning.modeling.segment_attention import Segments
+from text2sql_lightning.modeling.segments import Segments
 
 log = logging.getLogger(__name__)
 

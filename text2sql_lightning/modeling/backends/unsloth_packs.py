@@ -15,11 +15,11 @@ from text2sql_lightning.errors import ModelError
 from text2sql_lightning.modeling.decoder import decoder_of
 from text2sql_lightning.modeling.segment_attention import (
     PackLayout,
-    Segments,
     check_plain_attention,
     pack_arguments,
     use_segment_attention,
 )
+from text2sql_lightning.modeling.segments import Segments
 
 _FUNCTION: Final = "run_attention"
 _MODULES: Final = ("unsloth.models.llama", "unsloth.models.mistral")
