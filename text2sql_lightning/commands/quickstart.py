@@ -48,7 +48,7 @@ def _parser() -> OneLineParser:
     )  # fmt: skip
     add(
         "--precision", choices=("32-true", "bf16-mixed"), default="32-true",
-        help="of the training; bf16-mixed is faster where the processor has matrix units for it (AMX), and slower "
+        help="of the training; bf16-mixed is faster where the processor multiplies in it (AMX, AVX512-BF16) and slower "
         "elsewhere; answers are computed in float32 either way",
     )  # fmt: skip
     add("--train_examples", type=int, default=1350, help="records trained on, once each")

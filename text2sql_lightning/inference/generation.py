@@ -18,6 +18,7 @@ from text2sql_lightning.modeling.decoder import decoder_of, project
 from text2sql_lightning.modeling.dequantized import dequantized
 from text2sql_lightning.modeling.grouped_attention import grouped_attention
 from text2sql_lightning.modeling.merged_adapters import merged_adapters
+from text2sql_lightning.modeling.onednn_layers import onednn_layers
 from text2sql_lightning.modeling.settings import GenerationSettings
 from text2sql_lightning.modeling.stock_layers import stock_layers
 from text2sql_lightning.text.sql_cleaning import ensure_sql_only, is_complete
@@ -102,6 +103,7 @@ def generate_samples(
         stack.enter_context(stock_layers(model))
         stack.enter_context(dequantized(model))
         stack.enter_context(merged_adapters(model))
+        stack.enter_context(onednn_layers(model))
         bar = stack.enter_context(tqdm(total=len(rows), desc="Generating SQL", disable=not progress))
         if settings.num_beams > 1:
             _search_beams(model, tokenizer, in_order, settings, bar)

@@ -1,6 +1,6 @@
-"""Attention within a pack on a CPU whose matrix units take bfloat16: products of blocks, forward and backward.
+"""Attention within a pack on a CPU that multiplies in bfloat16: products of blocks, forward and backward.
 
-PyTorch's own kernel makes little of these units in its forward pass and nothing in its backward pass. Here a block of
+PyTorch's own kernel makes little of this in its forward pass and nothing in its backward pass. Here a block of
 queries meets its keys in one product for all heads that share them. Scores and softmax are computed in float32, and
 the weights that softmax gives are kept for the backward pass in bfloat16, which all other products are in.
 """
@@ -22,10 +22,10 @@ _MOST_WASTED: Final = 2.0
 """Pairs of a query and a key that blocks compute, for each that segments do: with more, short examples were slower."""
 
 
-def has_matrix_units() -> bool:
-    """Say whether the processor has units for products in bfloat16 (AMX); without, the products are slower."""
-    supported: bool = getattr(torch.cpu, "_is_amx_tile_supported", lambda: False)()
-    return supported
+def has_bfloat16_products() -> bool:
+    """Say whether the processor has instructions for products in bfloat16; without, they are slower than in float32."""
+    questions = ("_is_amx_tile_supported", "_is_avx512_bf16_supported")
+    return any(getattr(torch.cpu, question, bool)() for question in questions)
 
 
 def pays(blocks: Sequence[QueryBlock], segments: Segments, config: Any) -> bool:

@@ -12,9 +12,9 @@ from typing import Any, Final
 
 import torch
 from torch import Tensor
-from torch.nn.functional import linear
 
 from text2sql_lightning.modeling.own_forwards import forwards_kept
+from text2sql_lightning.modeling.products import linear
 
 _LARGEST_SHARE: Final = 0.25
 """Of the machine's memory: more than that is not taken for a copy."""

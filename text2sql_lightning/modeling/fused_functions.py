@@ -19,6 +19,7 @@ from torch.nn.functional import silu
 from text2sql_lightning.modeling.projection import (
     FIELDS,
     Projection,
+    gradient_of_inner,
     gradient_of_input,
     gradients_of_adapters,
     project_all,
@@ -52,9 +53,11 @@ class AttentionInput(torch.autograd.Function):
             rotate_(states[number], cos, -sin)
         states = [_rounded(part, layers) for part in states]
         normalized = _rounded(normalize(x, weight, inverse), layers)
-        of_normalized = gradient_of_input(states, layers) if ctx.needs_input_grad[0] else None
-        of_matrices = gradients_of_adapters(states, normalized, inner, layers, of_normalized)
-        of_x = None if of_normalized is None else normalize_backward(_exact(of_normalized, x), x, weight, inverse)
+        of_inner, of_x = gradient_of_inner(states, layers), None
+        of_matrices = gradients_of_adapters(states, normalized, inner, of_inner, layers)
+        if ctx.needs_input_grad[0]:
+            of_normalized = _exact(gradient_of_input(states, of_inner, layers), x)
+            of_x = normalize_backward(of_normalized, x, weight, inverse)
         return of_x, None, None, None, None, *_spread(of_matrices)
 
 
@@ -76,8 +79,9 @@ class AttentionOutput(torch.autograd.Function):
         (gradient,) = gradients
         (attended, inner), layers = _kept(ctx, 2)
         rounded = [_rounded(gradient, layers)]
-        of_attended = gradient_of_input(rounded, layers)
-        of_matrices = gradients_of_adapters(rounded, attended, inner, layers, of_attended)
+        of_inner = gradient_of_inner(rounded, layers)
+        of_attended = gradient_of_input(rounded, of_inner, layers)
+        of_matrices = gradients_of_adapters(rounded, attended, inner, of_inner, layers)
         return gradient, _exact(of_attended, gradient), *_spread(of_matrices)
 
 
@@ -101,13 +105,15 @@ class GatedMlp(torch.autograd.Function):
         (x, weight, inverse, gate, up, inner, inner_down), (*first, down) = _kept(ctx, 7)
         activated = silu(gate)
         rounded = [_rounded(gradient, first)]
-        of_product = gradient_of_input(rounded, [down])
-        of_down = gradients_of_adapters(rounded, activated * up, inner_down, [down], of_product)
+        of_inner = gradient_of_inner(rounded, [down])
+        of_product = gradient_of_input(rounded, of_inner, [down])
+        of_down = gradients_of_adapters(rounded, activated * up, inner_down, of_inner, [down])
         of_up = activated.mul_(of_product)
         of_gate = torch.ops.aten.silu_backward(of_product.mul_(up), gate)
-        of_normalized = gradient_of_input([of_gate, of_up], first)
+        of_inner = gradient_of_inner([of_gate, of_up], first)
+        of_normalized = gradient_of_input([of_gate, of_up], of_inner, first)
         normalized = _rounded(normalize(x, weight, inverse), first)
-        of_first = gradients_of_adapters([of_gate, of_up], normalized, inner, first, of_normalized)
+        of_first = gradients_of_adapters([of_gate, of_up], normalized, inner, of_inner, first)
         of_x = normalize_backward(_exact(of_normalized, x), x, weight, inverse).add_(gradient)
         return of_x, None, None, *_spread(of_first + of_down)
 

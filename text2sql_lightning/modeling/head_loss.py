@@ -14,6 +14,7 @@ from text2sql_lightning.modeling.decoder import base_of, has_plain_logits, proje
 from text2sql_lightning.modeling.dequantized import dense_weight
 from text2sql_lightning.modeling.fused_lora import dtype_of_products
 from text2sql_lightning.modeling.loss import CompletionLoss, target_loss
+from text2sql_lightning.modeling.products import product
 from text2sql_lightning.modeling.projection import rounded
 
 _CHUNK: Final = {"cpu": 128}
@@ -62,24 +63,22 @@ class FrozenHeadLoss(torch.autograd.Function):
         gradient = torch.empty_like(states) if ctx.needs_input_grad[0] else None
         loss = torch.zeros((), device=states.device)
         correct = torch.zeros((), dtype=torch.long, device=states.device)
-        products = weight.new_empty(len(rounded(states[:chunk], weight.dtype)), len(weight))
-        scores = torch.empty_like(products, dtype=torch.float32) if products.dtype != torch.float32 else products
+        room = weight.new_empty(len(rounded(states[:chunk], weight.dtype)), len(weight))
+        scores = None if room.dtype == torch.float32 else torch.empty_like(room, dtype=torch.float32)
         with torch.autocast(states.device.type, enabled=False):
             for start in range(0, len(states), chunk):
                 ids = targets[start : start + chunk]
                 part = rounded(states[start : start + chunk], weight.dtype)
-                product = torch.mm(part, weight.t(), out=products[: len(part)])
-                own = scores[: len(ids)]
-                if scores is not products:
-                    own.copy_(product[: len(ids)])
+                scored = product(part, weight.t(), out=room[: len(part)])
+                own = scored[: len(ids)] if scores is None else scores[: len(ids)].copy_(scored[: len(ids)])
                 loss_of_part, correct_of_part = _to_probabilities(own, ids)
                 loss += loss_of_part
                 correct += correct_of_part
                 if gradient is not None:
                     own[torch.arange(len(ids), device=ids.device), ids] -= 1.0
-                    if scores is not products:
-                        product[: len(ids)].copy_(own)
-                    gradient[start : start + chunk] = torch.mm(product, weight)[: len(ids)]
+                    if scores is not None:
+                        scored[: len(ids)].copy_(own)
+                    gradient[start : start + chunk] = product(scored, weight)[: len(ids)]
         ctx.save_for_backward(gradient)
         ctx.mark_non_differentiable(correct)
         return loss, correct

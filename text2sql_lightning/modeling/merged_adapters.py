@@ -10,10 +10,10 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn.functional import linear
 
 from text2sql_lightning.modeling.dequantized import fits_in_memory
 from text2sql_lightning.modeling.own_forwards import forwards_kept
+from text2sql_lightning.modeling.products import linear
 from text2sql_lightning.modeling.projection import Projection, projection_of
 
 

@@ -2,20 +2,21 @@
 
     y = x W^T + bias + scaling * (x A^T) B^T
 
-W and bias are frozen. Every product adds to a matrix that is there already (`addmm`), so that no pass over memory is
-spent on sums. Layers that read the same input, such as query, key and value, share one product for their A.
+W and bias are frozen. Every product adds to a matrix that is there already, so that no pass over memory is spent on
+sums. Layers that read the same input, such as query, key and value, share one product for their A.
 
 W may be in bfloat16: then x is, and the adapter, which is kept in float32, is rounded to it for the products.
 """
 
 from collections.abc import Sequence
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
 from text2sql_lightning.modeling.dequantized import dense_weight
 from text2sql_lightning.modeling.fused_lora import plain_adapter
+from text2sql_lightning.modeling.products import add_product, linear, product, round_rows
 
 
 class Projection(NamedTuple):
@@ -38,18 +39,15 @@ class Projection(NamedTuple):
 
 FIELDS = len(Projection._fields)
 
-_ROWS: Final = 64
-"""Rows of a product in bfloat16 are a multiple of it: oneDNN compiles, and keeps, a kernel for each number of rows."""
-
 
 def rounded(states: Tensor, dtype: torch.dtype) -> Tensor:
-    """Give states in the precision of the weights; where that is another one, with rows of zeros at the end."""
-    if states.dtype == dtype:
+    """Give states in the precision of the weights, and with rows of zeros at the end where `round_rows` asks for it."""
+    rows = round_rows(len(states), states.device, dtype)
+    if states.dtype == dtype and rows == len(states):
         return states
-    rows = len(states)
-    result = states.new_empty(-(-rows // _ROWS) * _ROWS, states.shape[1], dtype=dtype)
-    result[:rows] = states
-    result[rows:] = 0
+    result = states.new_empty(rows, states.shape[1], dtype=dtype)
+    result[: len(states)] = states
+    result[len(states) :] = 0
     return result
 
 
@@ -87,31 +85,40 @@ def project_all(x: Tensor, layers: Sequence[Projection]) -> tuple[list[Tensor], 
         Their outputs (tokens, outputs), and the inner states of their updates beside each other (tokens, sum of r), or
         None without any adapter.
     """
-    outputs = [
-        torch.mm(x, layer.weight.t()) if layer.bias is None else torch.addmm(layer.bias, x, layer.weight.t())
-        for layer in layers
-    ]
+    outputs = [linear(x, layer.weight, layer.bias) for layer in layers]
     a = _all_a(layers)
     if a is None:
         return outputs, None
-    inner = torch.mm(x, a.t())
-    for output, part, layer in zip(outputs, _parts(inner, layers), layers, strict=True):
-        if layer.b is not None:
-            output.addmm_(part, layer.b.t().to(x.dtype), alpha=layer.scaling)
-    return outputs, inner
+    inner = product(x, a.t())
+    updated = [
+        output if layer.b is None else add_product(output, part, layer.b.t().to(x.dtype), layer.scaling)
+        for output, part, layer in zip(outputs, _parts(inner, layers), layers, strict=True)
+    ]
+    return updated, inner
 
 
-def gradient_of_input(gradients: Sequence[Tensor], layers: Sequence[Projection]) -> Tensor:
-    """Go back through the frozen part of `project_all`: from the outputs' gradients to that of x, (tokens, inputs)."""
+def gradient_of_inner(gradients: Sequence[Tensor], layers: Sequence[Projection]) -> Tensor | None:
+    """Go back from the outputs' gradients to those of the inner states of `project_all`, (tokens, sum of r)."""
+    parts = [
+        product(gradient, layer.b.to(gradient.dtype)).mul_(layer.scaling)
+        for gradient, layer in zip(gradients, layers, strict=True)
+        if layer.b is not None
+    ]
+    return torch.cat(parts, 1) if parts else None
+
+
+def gradient_of_input(gradients: Sequence[Tensor], of_inner: Tensor | None, layers: Sequence[Projection]) -> Tensor:
+    """Go back from the outputs' gradients and those of the inner states to that of x, (tokens, inputs)."""
     (gradient, layer), *others = zip(gradients, layers, strict=True)
-    of_x = torch.mm(gradient, layer.weight)
+    of_x = product(gradient, layer.weight)
     for gradient, layer in others:
-        of_x.addmm_(gradient, layer.weight)
-    return of_x
+        of_x = add_product(of_x, gradient, layer.weight)
+    a = _all_a(layers)
+    return of_x if of_inner is None or a is None else add_product(of_x, of_inner, a)
 
 
 def gradients_of_adapters(
-    gradients: Sequence[Tensor], x: Tensor, inner: Tensor | None, layers: Sequence[Projection], of_x: Tensor | None
+    gradients: Sequence[Tensor], x: Tensor, inner: Tensor | None, of_inner: Tensor | None, layers: Sequence[Projection]
 ) -> list[Tensor | None]:
     """Go back through the updates of `project_all`.
 
@@ -119,35 +126,23 @@ def gradients_of_adapters(
         gradients: Those of the outputs.
         x: The input.
         inner: The inner states.
+        of_inner: Their gradients.
         layers: The layers.
-        of_x: The gradient of the input, to which that of the updates is added; None where nobody asks for it.
 
     Returns:
         The gradients of A and B of each layer in turn, in their precision, None without an adapter.
     """
-    a = _all_a(layers)
-    if inner is None or a is None:
+    if inner is None or of_inner is None:
         return [None, None] * len(layers)
-    of_inner = torch.empty_like(inner)
-    of_b: list[Tensor | None] = []
-    for gradient, layer, part, own in zip(
-        gradients, layers, _parts(inner, layers), _parts(of_inner, layers), strict=True
-    ):
-        if layer.b is None:
-            of_b.append(None)
+    of_a = _parts(product(of_inner.t(), x).t(), layers)
+    of_matrices: list[Tensor | None] = []
+    for gradient, layer, part, own in zip(gradients, layers, _parts(inner, layers), of_a, strict=True):
+        if layer.a is None or layer.b is None:
+            of_matrices += [None, None]
             continue
-        torch.mm(gradient, layer.b.to(x.dtype), out=own).mul_(layer.scaling)
-        of_part = torch.mm(part.t(), gradient).to(layer.b.dtype)  # faster than the other way round
-        of_b.append(of_part.mul_(layer.scaling).t())
-    of_a = _parts(torch.mm(of_inner.t(), x).t(), layers)
-    if of_x is not None:
-        of_x.addmm_(of_inner, a)
-    pairs = zip(layers, of_a, of_b, strict=True)
-    return [
-        part
-        for layer, one, other in pairs
-        for part in ((None, None) if layer.a is None else (one.t().to(layer.a.dtype), other))
-    ]
+        of_b = product(part.t(), gradient).to(layer.b.dtype)  # faster than the other way round
+        of_matrices += [own.t().to(layer.a.dtype), of_b.mul_(layer.scaling).t()]
+    return of_matrices
 
 
 def _all_a(layers: Sequence[Projection]) -> Tensor | None:

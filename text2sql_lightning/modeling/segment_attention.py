@@ -20,7 +20,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from text2sql_lightning.errors import ModelError
-from text2sql_lightning.modeling.block_attention import attend_by_blocks, has_matrix_units, pays
+from text2sql_lightning.modeling.block_attention import attend_by_blocks, has_bfloat16_products, pays
 from text2sql_lightning.modeling.flex_attention import attend_in_blocks, block_mask, has_flex_kernel
 from text2sql_lightning.modeling.fused_lora import dtype_of_products
 from text2sql_lightning.modeling.query_blocks import QueryBlock, query_blocks
@@ -50,7 +50,7 @@ class PackLayout:
         width = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
         if has_flex_kernel(device, width):
             return cls(segments, mask=block_mask(segments, device))
-        if device.type == "cpu" and dtype_of_products(device) == torch.bfloat16 and has_matrix_units():
+        if device.type == "cpu" and dtype_of_products(device) == torch.bfloat16 and has_bfloat16_products():
             blocks = query_blocks(segments)
             return cls(segments, blocks=blocks if pays(blocks, segments, config) else None)
         return cls(segments)

@@ -110,7 +110,7 @@ def test_values_of_another_width_take_the_usual_way() -> None:
 def test_a_layout_has_blocks_where_they_pay(
     monkeypatch: pytest.MonkeyPatch, segments: Any, layers: int, units: bool, by_blocks: bool
 ) -> None:
-    monkeypatch.setattr("text2sql_lightning.modeling.segment_attention.has_matrix_units", lambda: units)
+    monkeypatch.setattr("text2sql_lightning.modeling.segment_attention.has_bfloat16_products", lambda: units)
     config = SimpleNamespace(head_dim=64, num_attention_heads=9, num_hidden_layers=layers)
     decoder, device = SimpleNamespace(config=config), torch.device("cpu")
     assert PackLayout.on(device, decoder, segments).blocks is None
