@@ -82,7 +82,7 @@ def onednn_is_faster() -> bool:
     """Say whether float32 products by MKL would leave AVX-512 alone."""
     supported: bool = (
         torch.backends.mkl.is_available()  # type: ignore[no-untyped-call]
-        and torch.backends.mkldnn.is_available()
+        and torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
         and torch.backends.cpu.get_cpu_capability() == "AVX512"
         and not _made_by_intel()
         and hasattr(torch.ops.mkldnn, "_linear_pointwise")
