@@ -67,6 +67,12 @@ def main(args: list[str] | None = None) -> int:
     add("--kinds", nargs="+", choices=("rows", "schemas"), default=["rows", "schemas"], help="schemas: Spider's")
     add("--examples", type=int, default=48, help="rows of each comparison")
     add("--peer_micro_batch", type=int, default=8, help="examples that the peer takes at a time, in the same steps")
+    add(
+        "--peer_float32_products",
+        choices=("highest", "medium"),
+        default="highest",
+        help="torch.set_float32_matmul_precision of the peer; medium is faster on some processors, rounds on others",
+    )
     add("--quantization", nargs="+", choices=("nf4", "none"), default=["nf4", "none"])
     add("--precision", nargs="+", choices=tuple(_TOLERANCES), default=list(_TOLERANCES))
     add("--rounds", type=int, default=3, help="runs of each, by turns; medians count")
@@ -94,8 +100,9 @@ def _settings(options: argparse.Namespace) -> list[Setting]:
         kinds.append(("rows", Random(42).sample(rows, options.examples), 8))
     if "schemas" in options.kinds and options.spider_dir is not None:
         kinds.append(("whole schemas", spider_records(options.spider_dir, options.examples), 16))
+    more = "" if options.peer_float32_products == "highest" else ", peer with medium products"
     return [
-        Setting(_name(name, quantization, precision, peer), records, batch_size, quantization, precision, peer)
+        Setting(_name(name, quantization, precision, peer) + more, records, batch_size, quantization, precision, peer)
         for name, records, batch_size in kinds
         for quantization in options.quantization
         for precision in options.precision
@@ -174,6 +181,7 @@ def compare(setting: Setting, options: argparse.Namespace) -> dict[str, Any]:
                 file.write(json.dumps(pair) + "\n")
         peer = job | {
             "peer": setting.peer, "micro_batch": min(options.peer_micro_batch, setting.batch_size),
+            "float32_products": options.peer_float32_products,
             "rows": str(folder / "rows.jsonl"), "steps": len(order["ids"]), "warm_up": 0, "sorted": True,
         }  # fmt: skip
         ours, theirs, ceilings = [], [], []
@@ -217,6 +225,7 @@ def _summary(
         "peak_mib": peaks,
         "memory_ratio": peaks["ours"] / peaks["peer"],
         "peer_micro_batch": options.peer_micro_batch,
+        "peer_float32_products": options.peer_float32_products,
         "gemm_gflops": statistics.median(ceilings) / 1e9,
         "share_of_ceiling": statistics.median(shares),
         "shares": shares,
@@ -240,18 +249,20 @@ def _ceiling(model: Path, work: list[dict[str, int]], precision: str) -> float:
 
 
 def gemm_rate(projections: dict[str, tuple[int, int]], tokens: int, dtype: str = "float32", repeats: int = 20) -> float:
-    """Measure matrix products as a layer's passes make them, forward and back to the activations."""
+    """Measure matrix products as a layer's passes make them, forward and back, by the library that is faster here."""
     import torch
+
+    from text2sql_lightning.modeling.products import product
 
     seconds, flops = 0.0, 0.0
     for inputs, outputs in projections.values():
         shapes = (outputs, inputs), (tokens, inputs), (tokens, outputs)
         weight, states, gradients = (torch.randn(*shape).to(getattr(torch, dtype)) for shape in shapes)
         for left, right in ((states, weight.t()), (gradients, weight)):
-            left @ right
+            product(left, right)
             started = time.perf_counter()
             for _ in range(repeats):
-                left @ right
+                product(left, right)
             seconds += time.perf_counter() - started
             flops += 2.0 * tokens * inputs * outputs * repeats
     return flops / seconds

@@ -20,7 +20,7 @@ def main(job: dict[str, Any]) -> None:
     Args:
         job: peer ("trl", or "unsloth", whose trainer is TRL's with its own patches), model, rows (JSON lines of prompt
             and completion), quantization, batch_size, micro_batch (examples at a time), steps, warm_up, r,
-            learning_rate, precision, out.
+            learning_rate, precision, float32_products (torch's matmul precision), out.
     """
     # Unsloth first, or its patches are lost.
     versions = {"unsloth": import_module("unsloth").__version__} if job["peer"] == "unsloth" else {}
@@ -30,6 +30,7 @@ def main(job: dict[str, Any]) -> None:
     from transformers import AutoTokenizer, TrainerCallback
 
     trl: Any = import_module("trl")
+    torch.set_float32_matmul_precision(job["float32_products"])
     rows = [json.loads(line) for line in Path(job["rows"]).read_text(encoding="utf-8").splitlines()]
     in_bf16 = job["precision"] == "bf16-mixed"
     loaded = (_load_unsloth if versions else _load)(job, torch.bfloat16 if in_bf16 else torch.float32)

@@ -67,7 +67,7 @@ def test_shares_are_those_of_each_round(bench: Any, monkeypatch: pytest.MonkeyPa
         {"seconds": [9.0, seconds], "peak_mib": 100.0, "work": [{}, {}], "loss": 1.0} for seconds in (4.0, 6.0, 8.0)
     ]
     theirs = [{"seconds": [9.0, 12.0], "peak_mib": 400.0, "versions": {"trl": "1.5.1"}}] * 3
-    options = Namespace(model=Path("model"), peer_micro_batch=8)
+    options = Namespace(model=Path("model"), peer_micro_batch=8, peer_float32_products="highest")
     found = training._summary(setting, ours, theirs, 1.0, [2e11, 1.25e11, 1e11], options)
     assert found["shares"] == pytest.approx([0.75, 0.8, 0.75])
     assert (found["share_of_ceiling"], found["gemm_gflops"]) == (pytest.approx(0.75), 125.0)
