@@ -19,6 +19,8 @@ _COMPARISONS: Final[dict[type[exp.Expr], str]] = {
 _ARITHMETIC: Final[tuple[type[exp.Expr], ...]] = (
     exp.Sum, exp.Avg, exp.Add, exp.Sub, exp.Mul, exp.Div, exp.Mod, exp.BitwiseAnd, exp.BitwiseOr,
 )  # fmt: skip
+_LARGEST: Final = 2**53
+"""Of numbers that rows are made around: up to here SQLite's two kinds of numbers are the same."""
 _MIRRORED: Final = {">": "<", ">=": "<=", "<": ">", "<=": ">="}
 _NEGATED: Final = {"=": "<>", "<>": "=", ">": "<=", ">=": "<", "<": ">=", "<=": ">"}
 
@@ -48,7 +50,10 @@ class Condition:
 
     def _holds(self, value: Literal) -> bool:
         if self.operator in ("like", "glob"):
-            return like(str(self.values[0]), str(value)) == 1
+            try:
+                return like(str(self.values[0]), str(value)) == 1
+            except OverflowError:  # a pattern that is too long: the query will fail on any row
+                return False
         if self.operator == "between":
             return _compare(value, ">=", self.values[0]) and _compare(value, "<=", self.values[-1])
         if self.operator == "in":
@@ -172,7 +177,7 @@ class _Reader:
         if order:
             self.usage.sorted.update(self._places(number, order))
         if limit and isinstance(limit.expression, exp.Literal) and limit.expression.is_int:
-            self.usage.limit = max(self.usage.limit, int(limit.expression.this))
+            self.usage.limit = max(self.usage.limit, whole(_number(limit.expression.this)))
 
     def _read_calculation(self, number: int, part: exp.Expr) -> None:
         for kinds, places in self._calculations:
@@ -191,7 +196,7 @@ class _Reader:
             kind = _MIRRORED.get(kind, kind)
         negated = self._is_negated(part)
         if isinstance(left, exp.Count) or (isinstance(left, exp.Paren) and isinstance(left.this, exp.Count)):
-            self.usage.counts += [int(x) for x in literals if isinstance(x, int | float)]
+            self.usage.counts += [whole(x) for x in literals if isinstance(x, int | float)]
             return
         place = next(iter(self._places(number, left)), None)
         if place is None:
@@ -276,5 +281,13 @@ class _Reader:
 
 
 def _number(text: str) -> int | float:
-    value = float(text) if not text.lower().startswith("0x") else float(int(text, 16))
-    return int(value) if value.is_integer() and abs(value) < 2**53 else value
+    try:
+        value = float(text) if not text.lower().startswith("0x") else float(int(text, 16))
+    except OverflowError:  # a hexadecimal number of 1,024 bits and more
+        value = float("inf")
+    return int(value) if value.is_integer() and abs(value) < _LARGEST else value
+
+
+def whole(value: float) -> int:
+    """Give a number without what follows its point, and no larger than SQLite stores and Python draws from."""
+    return int(min(max(value, -_LARGEST), _LARGEST))

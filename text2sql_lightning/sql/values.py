@@ -7,7 +7,7 @@ from random import Random
 from typing import Final
 
 from text2sql_lightning.sql.tokens import keywords
-from text2sql_lightning.sql.usage import Condition, Literal
+from text2sql_lightning.sql.usage import Condition, Literal, whole
 
 _WORDS: Final = sorted(
     keywords(
@@ -54,7 +54,7 @@ class PoolSpec:
         numbers = [value for value in known if not isinstance(value, str)]
         if not numbers:
             return list(rng.sample(range(1, 12 if self.narrow else 200), size))
-        low, high = int(min(numbers)), int(max(numbers))
+        low, high = whole(min(numbers)), whole(max(numbers))
         spread = max(20, (high - low) // 2)
         return list(rng.sample(range(low - spread if low < 0 else max(0, low - spread), high + spread + 5), size))
 
@@ -78,7 +78,7 @@ class Pool:
         numbers = [value for value in values if not isinstance(value, str)]
         if not numbers:
             return f"{'Zz' if above else 'Aa'} {rng.choice(_WORDS)} {rng.randint(1, 99)}"
-        return int(max(numbers)) + rng.randint(2, 40) if above else int(min(numbers)) - rng.randint(1, 40)
+        return whole(max(numbers)) + rng.randint(2, 40) if above else whole(min(numbers)) - rng.randint(1, 40)
 
     def fulfilling(self, conditions: Sequence[Condition]) -> list[Literal]:
         """Return the values that fulfil the most of the conditions."""

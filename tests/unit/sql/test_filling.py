@@ -103,6 +103,28 @@ def test_what_cannot_run_is_an_error(context: str, gold: str, message: str) -> N
         make_databases(context, gold, seed=0)
 
 
+@pytest.mark.parametrize(
+    "number",
+    ["99999999999999999999", "-1e30", "9223372036854775807", "-9223372036854775808", "9" * 5000, "1e999", "1.5e300"],
+)
+@pytest.mark.parametrize("kind", ["INTEGER", "REAL", "VARCHAR"])
+@pytest.mark.parametrize(
+    "gold",
+    ["SELECT a FROM t WHERE b = {}", "SELECT a FROM t WHERE b <= {}", "SELECT a FROM t WHERE b = '{}'",
+     "SELECT a FROM t GROUP BY a HAVING COUNT(*) <= {}", "SELECT a FROM t WHERE a LIKE '%{}' AND b BETWEEN 3 AND {}"],
+)  # fmt: skip
+def test_numbers_that_no_column_holds(gold: str, kind: str, number: str) -> None:
+    """A model writes digits without an end; SQLite takes such a number for a REAL, or for infinity."""
+    databases = make_databases(f"CREATE TABLE t (a VARCHAR, b {kind})", gold.replace("{}", number), seed=0)
+    assert len(databases) == 4
+
+
+@pytest.mark.parametrize("limit", ["99999999999999999999", "9" * 5000, "0x" + "f" * 300, "1.5", "-1e400"])
+def test_limits_that_sqlite_refuses(limit: str) -> None:
+    with pytest.raises(DataError, match="does not run"):
+        make_databases("CREATE TABLE t (a VARCHAR)", f"SELECT a FROM t LIMIT {limit}", seed=0)
+
+
 def test_a_null_in_what_is_counted() -> None:
     context, gold = "CREATE TABLE t (a VARCHAR, b VARCHAR)", "SELECT COUNT(a) FROM t WHERE b = 'x'"
     answers = [
