@@ -20,8 +20,8 @@ $(VENV)/.setup-stamp: pyproject.toml constraints.txt Makefile
 	$(BIN)/python -m pip install --quiet --no-deps $(UNSLOTH)
 	touch $@
 
-quickstart: setup  ## the main job: base against tuned accuracy on an embedded model; ROWS=file.jsonl[.gz] OUT=dir SEED=n DISTRACTORS=n PRECISION=bf16-mixed
-	$(BIN)/python scripts/quickstart.py --out $(OUT) --seed $(SEED) $(if $(ROWS),--rows $(ROWS)) $(if $(DISTRACTORS),--distractors $(DISTRACTORS)) $(if $(PRECISION),--precision $(PRECISION))
+quickstart: setup  ## the main job: base against tuned accuracy on an embedded model; ROWS=file.jsonl[.gz] OUT=dir SEED=n DISTRACTORS=n RECORDS=n PRECISION=bf16-mixed
+	$(BIN)/python scripts/quickstart.py --out $(OUT) --seed $(SEED) $(if $(ROWS),--rows $(ROWS)) $(if $(DISTRACTORS),--distractors $(DISTRACTORS)) $(if $(RECORDS),--train_examples $(RECORDS)) $(if $(PRECISION),--precision $(PRECISION))
 
 lint: setup
 	$(BIN)/ruff check .

@@ -1,8 +1,7 @@
 """4-bit weights as dense ones on a CPU, where memory allows.
 
 There bitsandbytes dequantizes every weight in every pass: at every token that is generated, and twice in every training
-step. Doing so once gives the same numbers, bit by bit: the layer then multiplies by the very matrix that it would have
-made.
+step. Doing so once gives the same numbers: the layer then multiplies by the very matrix that it would have made.
 """
 
 import os

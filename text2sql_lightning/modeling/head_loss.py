@@ -14,7 +14,7 @@ from text2sql_lightning.modeling.decoder import base_of, has_plain_logits, proje
 from text2sql_lightning.modeling.dequantized import dense_weight
 from text2sql_lightning.modeling.fused_lora import dtype_of_products
 from text2sql_lightning.modeling.loss import CompletionLoss, target_loss
-from text2sql_lightning.modeling.products import product
+from text2sql_lightning.modeling.products import by_onednn, product
 from text2sql_lightning.modeling.projection import rounded
 
 _CHUNK: Final = {"cpu": 128}
@@ -63,13 +63,14 @@ class FrozenHeadLoss(torch.autograd.Function):
         gradient = torch.empty_like(states) if ctx.needs_input_grad[0] else None
         loss = torch.zeros((), device=states.device)
         correct = torch.zeros((), dtype=torch.long, device=states.device)
-        room = weight.new_empty(len(rounded(states[:chunk], weight.dtype)), len(weight))
-        scores = None if room.dtype == torch.float32 else torch.empty_like(room, dtype=torch.float32)
+        rows = len(rounded(states[:chunk], weight.dtype))
+        room = None if by_onednn(states, weight) else weight.new_empty(rows, len(weight))
+        scores = None if weight.dtype == torch.float32 else states.new_empty(rows, len(weight), dtype=torch.float32)
         with torch.autocast(states.device.type, enabled=False):
             for start in range(0, len(states), chunk):
                 ids = targets[start : start + chunk]
                 part = rounded(states[start : start + chunk], weight.dtype)
-                scored = product(part, weight.t(), out=room[: len(part)])
+                scored = product(part, weight.t(), out=None if room is None else room[: len(part)])
                 own = scored[: len(ids)] if scores is None else scores[: len(ids)].copy_(scored[: len(ids)])
                 loss_of_part, correct_of_part = _to_probabilities(own, ids)
                 loss += loss_of_part
@@ -79,6 +80,7 @@ class FrozenHeadLoss(torch.autograd.Function):
                     if scores is not None:
                         scored[: len(ids)].copy_(own)
                     gradient[start : start + chunk] = product(scored, weight)[: len(ids)]
+                del scored, own  # before the next ones are made
         ctx.save_for_backward(gradient)
         ctx.mark_non_differentiable(correct)
         return loss, correct

@@ -1,7 +1,7 @@
 """Matrix products on a CPU, in float32 by the faster of the two libraries that PyTorch brings.
 
-PyTorch gives them to Intel's MKL, which leaves AVX-512 alone on processors of other makers. oneDNN, which does products
-in bfloat16 for PyTorch, takes it wherever it is: on a Zen 5 it multiplies 2.2 times as fast. The results are those of
+PyTorch gives them to Intel's MKL, which leaves AVX-512 alone on AMD's processors. oneDNN, which does products in
+bfloat16 for PyTorch, takes it wherever it is: on a Zen 5 it multiplies 2.2 times as fast. The results are those of
 float32 either way, and differ by its rounding.
 """
 
@@ -15,8 +15,9 @@ from torch.nn import functional
 
 _CPUINFO: Final = Path("/proc/cpuinfo")
 _ROWS: Final = 64
-_FEW_ROWS: Final = 8
-"""Numbers of rows up to 64, as in generation, are multiples of this."""
+"""Rows of a product by oneDNN are a multiple of it: a kernel is compiled, and kept, for each number of rows."""
+_FEW_ROWS: Final = ((64, 8), (512, 16))
+"""Generation has few rows: a finer multiple up to so many."""
 
 
 def product(a: Tensor, b: Tensor, out: Tensor | None = None) -> Tensor:
@@ -25,7 +26,7 @@ def product(a: Tensor, b: Tensor, out: Tensor | None = None) -> Tensor:
     Args:
         a: (rows, inner).
         b: (inner, columns).
-        out: (rows, columns), which the product may be written to.
+        out: (rows, columns), which MKL writes the product to.
 
     Returns:
         (rows, columns), not necessarily `out`.
@@ -50,31 +51,29 @@ def linear(states: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         return functional.linear(states, weight, bias)
     flat = states.flatten(0, -2)
     rows = len(flat)
-    missing = round_rows(rows, flat.device, flat.dtype) - rows
-    if missing:
-        flat = functional.pad(flat, (0, 0, 0, missing))
+    multiple = next((multiple for most, multiple in _FEW_ROWS if rows <= most), _ROWS)
+    if rows % multiple:
+        flat = functional.pad(flat, (0, 0, 0, -rows % multiple))
     found: Tensor = _linear()(flat, weight, bias, "none", [], "")
     return found[:rows].view(*states.shape[:-1], len(weight))
 
 
 def by_onednn(a: Tensor, b: Tensor) -> bool:
     """Say whether oneDNN multiplies these two, which it does where it is the faster one."""
-    return a.dtype == b.dtype == torch.float32 and a.device.type == "cpu" and onednn_is_faster()
+    in_float32 = a.dtype == b.dtype == torch.float32 and a.device.type == "cpu"
+    return in_float32 and a.dim() > 1 and a.shape[-1] > 0 and onednn_is_faster()
 
 
 def round_rows(rows: int, device: torch.device, dtype: torch.dtype) -> int:
-    """Give the number of rows that a product should have: oneDNN compiles, and keeps, a kernel for each of them.
+    """Give the number of rows that a product should have.
 
     Args:
         rows: So many are needed.
         device: Of the matrices.
         dtype: Of the matrices.
     """
-    by_onednn = dtype == torch.bfloat16 or (dtype == torch.float32 and onednn_is_faster())
-    if not by_onednn or device.type != "cpu":
-        return rows
-    multiple = _ROWS if rows > _ROWS else _FEW_ROWS
-    return -(-rows // multiple) * multiple
+    few_kernels = dtype == torch.bfloat16 or (dtype == torch.float32 and onednn_is_faster())
+    return -(-rows // _ROWS) * _ROWS if few_kernels and device.type == "cpu" else rows
 
 
 @lru_cache(maxsize=1)
@@ -84,17 +83,17 @@ def onednn_is_faster() -> bool:
         torch.backends.mkl.is_available()  # type: ignore[no-untyped-call]
         and torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
         and torch.backends.cpu.get_cpu_capability() == "AVX512"
-        and not _made_by_intel()
+        and _made_by_amd()
         and hasattr(torch.ops.mkldnn, "_linear_pointwise")
     )
     return supported
 
 
-def _made_by_intel() -> bool:
+def _made_by_amd() -> bool:
     try:
-        return "AuthenticAMD" not in _CPUINFO.read_text(encoding="utf-8")
+        return "AuthenticAMD" in _CPUINFO.read_text(encoding="utf-8")
     except OSError:  # no Linux: PyTorch's own choice stands
-        return True
+        return False
 
 
 def _linear() -> Any:

@@ -43,7 +43,7 @@ FIELDS = len(Projection._fields)
 def rounded(states: Tensor, dtype: torch.dtype) -> Tensor:
     """Give states in the precision of the weights, and with rows of zeros at the end where `round_rows` asks for it."""
     rows = round_rows(len(states), states.device, dtype)
-    if states.dtype == dtype and rows == len(states):
+    if states.dtype == dtype and (dtype == torch.bfloat16 or rows == len(states)):  # bfloat16 was rounded before
         return states
     result = states.new_empty(rows, states.shape[1], dtype=dtype)
     result[: len(states)] = states
@@ -90,11 +90,10 @@ def project_all(x: Tensor, layers: Sequence[Projection]) -> tuple[list[Tensor], 
     if a is None:
         return outputs, None
     inner = product(x, a.t())
-    updated = [
-        output if layer.b is None else add_product(output, part, layer.b.t().to(x.dtype), layer.scaling)
-        for output, part, layer in zip(outputs, _parts(inner, layers), layers, strict=True)
-    ]
-    return updated, inner
+    for number, (part, layer) in enumerate(zip(_parts(inner, layers), layers, strict=True)):
+        if layer.b is not None:
+            outputs[number] = add_product(outputs[number], part, layer.b.t().to(x.dtype), layer.scaling)
+    return outputs, inner
 
 
 def gradient_of_inner(gradients: Sequence[Tensor], layers: Sequence[Projection]) -> Tensor | None:

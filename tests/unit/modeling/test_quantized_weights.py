@@ -57,6 +57,7 @@ def forwards_of(model: Any) -> dict[str, Any]:
 
 
 def test_dense_copies_give_the_same_bits(tiny_llama_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("text2sql_lightning.modeling.products.onednn_is_faster", lambda: False)  # one library for both
     dense = load(tiny_llama_dir)
     monkeypatch.setattr("text2sql_lightning.modeling.dequantized._memory", lambda: 1000.0)
     packed = load(tiny_llama_dir)
