@@ -20,10 +20,15 @@ def ends_of_readers(segments: Segments) -> list[int]:
 
     Args:
         segments: Lengths and ancestors, laid out from the root down.
+
+    Raises:
+        ValueError: They are not: what follows an ancestor does not stand in one run behind it.
     """
     ends: list[int] = []
     end = 0
-    for length, ancestors in segments:
+    for number, (length, ancestors) in enumerate(segments):
+        if any(ends[ancestor] != end for ancestor in ancestors):
+            raise ValueError(f"segment {number} of a pack stands apart from the other readers of its ancestors")
         end += length
         ends.append(end)
         for ancestor in ancestors:
