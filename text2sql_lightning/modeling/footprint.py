@@ -87,7 +87,7 @@ def footprint(shape: ModelShape, load: TrainingLoad) -> Footprint:
     of_layer = load.value_bytes * load.tokens * (kept_widths * shape.width + kept_inner * shape.inner_width)
     passing = load.value_bytes * load.tokens * _PASSING[load.backend] * shape.inner_width
     boundaries = float(load.value_bytes * shape.layers * load.tokens * shape.width)
-    head = min(load.targets, _HEAD_CHUNK) * shape.vocabulary * (load.value_bytes + 8)
+    head = min(load.targets, _HEAD_CHUNK) * shape.vocabulary * (load.value_bytes + 4)
     offloads = load.checkpointing and load.backend == "unsloth"
     if not load.checkpointing:
         kept, working = of_layer * shape.layers, passing
