@@ -139,6 +139,15 @@ def test_samples_and_a_vote(ask: Callable[..., Any]) -> None:
     assert content["candidates"] == [ANSWERS["Who is there?"]] * 3
 
 
+def test_retries(ask: Callable[..., Any]) -> None:
+    """A model that knows its answers by heart draws the same ones again."""
+    fine, failing = "Who is there?", "What is their height?"
+    assert "candidates" not in json.loads(ask(fine, "--retries", "3", "--json").out)
+    content = json.loads(ask(failing, "--retries", "3", "--temperature", "0.01", "--json").out)
+    assert content["sql"] == ANSWERS[failing]
+    assert content["candidates"] == [ANSWERS[failing]] * 4
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -148,6 +157,7 @@ def test_samples_and_a_vote(ask: Callable[..., Any]) -> None:
         (["--schema", "nowhere.sql", "Who?"], "the schema file nowhere.sql cannot be read (no such file)"),
         (["--db", "{database}", "Who?", "--adapter_dir", "nowhere"], "adapter_dir nowhere: there is no file"),
         (["--db", "{database}", "Who?", "--num_samples", "0"], "--num_samples is 0; it must be at least 1"),
+        (["--db", "{database}", "Who?", "--retries", "-1"], "--retries is -1; it must be 0 or more"),
         (["--db", "{database}", "Who?", "--choice", "vote"], "--choice is vote with --num_samples 1"),
         (["--db", "{database}", "Who?", "--timeout_s", "0"], "--timeout_s is 0.0"),
         (["Who?"], "one of the arguments --db --schema is required"),

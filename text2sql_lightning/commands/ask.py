@@ -66,6 +66,13 @@ def _parser() -> OneLineParser:
     add("--num_samples", type=int, default=1, metavar="N", help="answers to choose from")
     add("--choice", choices=("first", "vote", "first_executable"),
         help="which of them counts; default: vote where there are several")  # fmt: skip
+    add(
+        "--retries",
+        type=int,
+        default=0,
+        metavar="N",
+        help="answers that are drawn where the only one does not run; the first that runs takes its place",
+    )
     add("--temperature", type=float, metavar="T",
         help=f"0 takes the likeliest token; default: {_SAMPLING_TEMPERATURE} for several samples, else 0")  # fmt: skip
     add("--seed", type=int, default=0, help="decides what is sampled")
@@ -113,6 +120,7 @@ def _generation(args: Namespace) -> "GenerationSettings":
         temperature=temperature,
         num_samples=args.num_samples,
         choice=args.choice or ("vote" if several else "first"),
+        retries=args.retries,
         seed=args.seed,
     )
 

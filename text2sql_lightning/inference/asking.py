@@ -9,7 +9,7 @@ from text2sql_lightning.constants import RUN_META_FILE
 from text2sql_lightning.errors import ConfigError, DataError
 from text2sql_lightning.inference.artifacts import agree_with_adapter
 from text2sql_lightning.inference.generation import generate_samples
-from text2sql_lightning.inference.voting import Database, choose, databases_for
+from text2sql_lightning.inference.voting import choose, databases_for, empty_database, runs
 from text2sql_lightning.modeling.backends import LoadRequest, get_backend
 from text2sql_lightning.modeling.settings import GenerationSettings, Quantization, check_generation
 from text2sql_lightning.modeling.support import Hardware, check_support, choose_precision
@@ -120,11 +120,15 @@ class Asker:
         context = tables.to_ddl()
         prompt = build_prompt(INSTRUCTION, format_input(context, question.strip()))
         (samples,) = generate_samples(self.model, self.tokenizer, [prompt], self.generation)
+        choice = self.generation.choice
+        databases = [one for one in (database or empty_database(context),) if one is not None]
+        if self.generation.retries and samples[0].sql and not runs(samples[0].sql, databases, timeout_s):
+            samples += generate_samples(self.model, self.tokenizer, [prompt], self.generation.of_retries())[0]
+            choice = "first_executable"
+        elif choice != "first" and database is None:
+            databases = [*databases_for(context, [sample.sql for sample in samples])]
         queries = [sample.sql for sample in samples]
-        databases: list[Database] = []
-        if self.generation.choice != "first":
-            databases = [database] if database else [*databases_for(context, queries)]
-        chosen = choose(queries, databases, self.generation.choice, timeout_s=timeout_s)
+        chosen = choose(queries, databases, choice, timeout_s=timeout_s)
         best = samples[chosen]
         return Answer(best.sql, best.raw, best.finished, tuple(queries))
 

@@ -77,6 +77,9 @@ def generate_sql(
         the batch size, except where the two most likely tokens are closer than rounding.
     """
     samples = generate_samples(model, tokenizer, prompts, settings, progress)
+    if settings.retries:
+        first = [answers[0] for answers in samples]
+        return _retry_failing(model, tokenizer, prompts, first, settings, progress)
     if settings.choice == "first":
         return [answers[0] for answers in samples]
     from text2sql_lightning.inference.voting import choose_for_prompt
@@ -85,6 +88,24 @@ def generate_sql(
         answers[choose_for_prompt(prompt, [answer.sql for answer in answers], settings.choice)]
         for prompt, answers in zip(prompts, samples, strict=True)
     ]
+
+
+def _retry_failing(
+    model: Any, tokenizer: Any, prompts: Sequence[str], answers: list[Generation], settings: GenerationSettings,
+    progress: bool,
+) -> list[Generation]:  # fmt: skip
+    from text2sql_lightning.inference.voting import runs_on_schema
+
+    failing = [
+        number
+        for number, (prompt, answer) in enumerate(zip(prompts, answers, strict=True))
+        if answer.sql and not runs_on_schema(answer.sql, prompt)
+    ]
+    again = generate_samples(model, tokenizer, [prompts[number] for number in failing], settings.of_retries(), progress)
+    for number, samples in zip(failing, again, strict=True):
+        running = (sample for sample in samples if sample.sql and runs_on_schema(sample.sql, prompts[number]))
+        answers[number] = next(running, answers[number])
+    return answers
 
 
 def generate_samples(

@@ -62,8 +62,10 @@ def generate_with_vllm(
     Raises:
         ConfigError: Several samples or beams are asked for.
     """
-    if settings.num_samples > 1 or settings.num_beams > 1:
-        raise ConfigError("--engine vllm gives one answer: set num_samples and num_beams to 1, or use --engine builtin")
+    if settings.num_samples > 1 or settings.num_beams > 1 or settings.retries:
+        raise ConfigError(
+            "--engine vllm gives one answer: set num_samples and num_beams to 1, retries to 0, or use --engine builtin"
+        )
     from vllm import LLM, SamplingParams
     from vllm.lora.request import LoRARequest
 

@@ -5,7 +5,10 @@ than the first of them (self-consistency, arXiv:2203.11171, by results instead o
 database, or where there is none on small databases made from the schema and from what the answers themselves compare.
 """
 
+import sqlite3
 from collections.abc import Sequence
+from contextlib import closing
+from functools import lru_cache
 from pathlib import Path
 from typing import Final, TypeAlias
 
@@ -14,6 +17,7 @@ from text2sql_lightning.evaluation.result_match import same_rows
 from text2sql_lightning.modeling.settings import Choice
 from text2sql_lightning.sql.execution import Execution, execute
 from text2sql_lightning.sql.filling import make_databases
+from text2sql_lightning.sql.schema import Schema, repair_ddl
 from text2sql_lightning.sql.tokens import is_top_level_ordered
 from text2sql_lightning.text.prompts import schema_in_prompt
 
@@ -44,8 +48,8 @@ def choose(
     if choice == "first" or len(answers) < 2 or not databases:
         return 0
     if choice == "first_executable":
-        runs = (at for at, sql in enumerate(answers) if _runs(sql, databases, timeout_s))
-        return next(runs, 0)
+        running = (at for at, sql in enumerate(answers) if runs(sql, databases, timeout_s))
+        return next(running, 0)
     results = {sql: [execute(database, sql, timeout_s=timeout_s) for database in databases] for sql in set(answers)}
     return vote([results[sql] for sql in answers], [is_top_level_ordered(sql) for sql in answers])
 
@@ -101,7 +105,29 @@ def choose_for_prompt(prompt: str, answers: Sequence[str], choice: Choice) -> in
     return choose(answers, databases_for(context, answers), choice) if context else 0
 
 
-def _runs(sql: str, databases: Sequence[Database], timeout_s: float) -> bool:
+def runs_on_schema(sql: str, prompt: str) -> bool:
+    """Say whether a query runs on the empty tables of the schema in a prompt; without a schema nothing does."""
+    database = empty_database(schema_in_prompt(prompt))
+    return database is not None and runs(sql, [database], _TIMEOUT_S)
+
+
+@lru_cache(maxsize=16)
+def empty_database(context: str) -> bytes | None:
+    """Make a serialized SQLite database of CREATE TABLE text, repaired where that is certain; None of any other."""
+    try:
+        declared = Schema.from_ddl(repair_ddl(context).text).to_ddl()
+    except DataError:
+        return None
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
+        try:
+            connection.executescript(declared)
+        except sqlite3.Error:
+            return None
+        return connection.serialize()
+
+
+def runs(sql: str, databases: Sequence[Database], timeout_s: float) -> bool:
+    """Say whether a query runs on each database."""
     return all(execute(database, sql, timeout_s=timeout_s).error is None for database in databases)
 
 

@@ -1,6 +1,6 @@
 """Knobs that travel together: LoRA, and generation."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import isfinite
 from typing import Final, Literal, get_args
 
@@ -15,6 +15,8 @@ Choice = Literal["first", "vote", "first_executable"]
 
 PROJECTIONS: Final = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 """The seven linear projections of a Llama or Mistral layer."""
+_RETRY_TEMPERATURE: Final = 0.5
+"""Of answers that are drawn where the most likely one does not run."""
 
 
 @dataclass
@@ -55,6 +57,8 @@ class GenerationSettings:
         num_samples: Answers to each prompt; more than one need a temperature.
         choice: Which of them counts: the `first`, the `first_executable`, or by `vote` the first of those whose results
             most of them share, executed on small databases made from the schema in the prompt.
+        retries: Answers that are drawn where the only one does not run on the schema of its prompt; the first of them
+            that runs takes its place. What is no SQL at all stays.
         seed: Decides, with the prompt and the number of the sample, what is drawn.
     """
 
@@ -65,7 +69,16 @@ class GenerationSettings:
     num_beams: int = 1
     num_samples: int = 1
     choice: Choice = "first"
+    retries: int = 0
     seed: int = 0
+
+    def of_retries(self) -> "GenerationSettings":
+        """Give the settings with which the answers are drawn that are to take another's place."""
+        temperature = self.temperature or _RETRY_TEMPERATURE
+        return replace(
+            self, temperature=temperature, num_beams=1, num_samples=self.retries, choice="first", retries=0,
+            seed=self.seed + 1,
+        )  # fmt: skip
 
 
 def check_lora(lora: LoraSettings | None) -> None:
@@ -116,6 +129,8 @@ def check_generation(generation: GenerationSettings, prefix: str = "model.genera
     Raises:
         ConfigError: Names the setting, its value and what is allowed.
     """
+    if generation.retries < 0:
+        raise ConfigError(f"{prefix}retries is {generation.retries}; it must be 0 or more")
     for name in ("max_new_tokens", "batch_size", "num_beams", "num_samples"):
         if getattr(generation, name) < 1:
             raise ConfigError(f"{prefix}{name} is {getattr(generation, name)}; it must be at least 1")
@@ -139,6 +154,11 @@ def _check_together(generation: GenerationSettings, prefix: str) -> None:
         raise ConfigError(
             f"{prefix}num_samples is {generation.num_samples} with {prefix}temperature 0: they would all be the same; "
             "set a temperature such as 0.8"
+        )
+    if generation.retries and generation.num_samples > 1:
+        raise ConfigError(
+            f"{prefix}retries is {generation.retries} with {prefix}num_samples {generation.num_samples}: retries take "
+            f"the place of a single answer; leave one of them out ({prefix}choice first_executable is for samples)"
         )
     if generation.choice != "first" and generation.num_samples == 1:
         raise ConfigError(

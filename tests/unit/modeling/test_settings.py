@@ -77,6 +77,11 @@ def test_wrong_generation() -> None:
         ({"choice": "best"}, "model.generation.choice is best; it must be one of first, vote, first_executable"),
         ({"num_samples": 2}, "model.generation.num_samples is 2 with model.generation.temperature 0"),
         ({"num_beams": 2, "temperature": 1.0}, "model.generation.num_beams is 2: beams look for"),
+        ({"retries": -1}, "model.generation.retries is -1; it must be 0 or more"),
+        (
+            {"retries": 3, "num_samples": 2, "temperature": 0.5},
+            "model.generation.retries is 3 with model.generation.num_s",
+        ),
         ({"choice": "vote"}, "model.generation.choice is vote with model.generation.num_samples 1"),
     ],
 )
