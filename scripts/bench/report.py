@@ -94,7 +94,10 @@ def peer_table(results: dict[str, Any]) -> str:
 def draw_rates(results: dict[str, Any], path: Path) -> None:
     """Draw examples a second, the peer's and ours."""
     series = {
-        label: [Bar(name, result[side], text=f"{result[side]:.2f}") for name, result in results.items()]
+        label: [
+            Bar(name.removeprefix("training: "), result[side], text=f"{result[side]:.2f}")
+            for name, result in results.items()
+        ]
         for label, side in (("peer", "peer"), ("ours", "ours"))
     }
     draw_bars(series, path, axis="examples a second")
@@ -107,7 +110,7 @@ def draw_sharing(results: list[dict[str, Any]], path: Path) -> None:
     lengths, numbers = (sorted({key[at] for key in rows}) for at in (0, 1))
     series = {
         f"{length} tokens": [
-            Bar(f"{number} questions a schema", ratio, text=f"{ratio:.1f} x")
+            Bar(f"{number} question{'s' * (number > 1)} a schema", ratio, text=f"{ratio:.1f} x")
             for number in numbers
             for ratio in [rows[length, number, padded] / rows[length, number, shared]]
         ]

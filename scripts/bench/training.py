@@ -71,7 +71,7 @@ def main(args: list[str] | None = None) -> int:
         "--peer_float32_products",
         choices=("highest", "medium"),
         default="highest",
-        help="torch.set_float32_matmul_precision of the peer; medium is faster on some processors, rounds on others",
+        help="torch.set_float32_matmul_precision of the peer; medium is oneDNN, which rounds on processors with AMX",
     )
     add("--quantization", nargs="+", choices=("nf4", "none"), default=["nf4", "none"])
     add("--precision", nargs="+", choices=tuple(_TOLERANCES), default=list(_TOLERANCES))
@@ -100,7 +100,7 @@ def _settings(options: argparse.Namespace) -> list[Setting]:
         kinds.append(("rows", Random(42).sample(rows, options.examples), 8))
     if "schemas" in options.kinds and options.spider_dir is not None:
         kinds.append(("whole schemas", spider_records(options.spider_dir, options.examples), 16))
-    more = "" if options.peer_float32_products == "highest" else ", peer with medium products"
+    more = "" if options.peer_float32_products == "highest" else ", peer by oneDNN"
     return [
         Setting(_name(name, quantization, precision, peer) + more, records, batch_size, quantization, precision, peer)
         for name, records, batch_size in kinds
