@@ -101,6 +101,8 @@ def _retry_failing(
         for number, (prompt, answer) in enumerate(zip(prompts, answers, strict=True))
         if answer.sql and not runs_on_schema(answer.sql, prompt)
     ]
+    if not failing:
+        return answers
     again = generate_samples(model, tokenizer, [prompts[number] for number in failing], settings.of_retries(), progress)
     for number, samples in zip(failing, again, strict=True):
         running = (sample for sample in samples if sample.sql and runs_on_schema(sample.sql, prompts[number]))

@@ -72,7 +72,8 @@ def test_a_temperature_that_is_given_holds(monkeypatch: pytest.MonkeyPatch) -> N
     assert model.asked[1][1] == GenerationSettings(temperature=1.2, top_p=0.9, seed=1)
 
 
-def test_without_retries_nothing_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    model = Model([[WRONG]])
-    assert answers(monkeypatch, model, GenerationSettings()) == [WRONG]
+@pytest.mark.parametrize(("sql", "retries"), [(WRONG, 0), (RIGHT, 3), ("", 3)])
+def test_nothing_is_asked_again_in_vain(monkeypatch: pytest.MonkeyPatch, sql: str, retries: int) -> None:
+    model = Model([[sql]])
+    assert answers(monkeypatch, model, GenerationSettings(retries=retries)) == [sql]
     assert len(model.asked) == 1
