@@ -66,13 +66,8 @@ def _parser() -> OneLineParser:
     add("--num_samples", type=int, default=1, metavar="N", help="answers to choose from")
     add("--choice", choices=("first", "vote", "first_executable"),
         help="which of them counts; default: vote where there are several")  # fmt: skip
-    add(
-        "--retries",
-        type=int,
-        default=0,
-        metavar="N",
-        help="answers that are drawn where the only one does not run; the first that runs takes its place",
-    )
+    add("--retries", type=int, default=0, metavar="N",
+        help="answers that are drawn where the only one does not run; the first that runs takes its place")  # fmt: skip
     add("--temperature", type=float, metavar="T",
         help=f"0 takes the likeliest token; default: {_SAMPLING_TEMPERATURE} for several samples, else 0")  # fmt: skip
     add("--seed", type=int, default=0, help="decides what is sampled")

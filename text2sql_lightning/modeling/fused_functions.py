@@ -53,8 +53,9 @@ class AttentionInput(torch.autograd.Function):
             rotate_(states[number], cos, -sin)
         states = [_rounded(part, layers) for part in states]
         normalized = _rounded(normalize(x, weight, inverse), layers)
-        of_inner, of_x = gradient_of_inner(states, layers), None
+        of_inner = gradient_of_inner(states, layers)
         of_matrices = gradients_of_adapters(states, normalized, inner, of_inner, layers)
+        of_x = None
         if ctx.needs_input_grad[0]:
             of_normalized = _exact(gradient_of_input(states, of_inner, layers), x)
             of_x = normalize_backward(of_normalized, x, weight, inverse)
