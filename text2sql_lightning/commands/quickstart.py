@@ -24,6 +24,9 @@ TEST_RATIO: Final = 0.25
 VAL_RATIO: Final = 0.05
 _LOSS_BATCHES: Final = 2
 """Of test records whose loss is taken; all of them are answered and executed."""
+_RECORDS: Final = 1350
+_REAL_RECORDS: Final = 4000
+"""Of rows with distractors: what the embedded model needs to answer half of the test."""
 _HARDNESS: Final = ("easy", "medium", "hard", "extra")
 
 
@@ -43,20 +46,24 @@ def _parser() -> OneLineParser:
     add("--seed", type=int, default=42, help="decides the split, the sample and the training")
     add(
         "--distractors", type=float, metavar="MEAN",
-        help="columns added that the answer does not need; unless given, as many as build_dataset adds, and none with "
-        "--rows, where finding columns takes a model of this size longer than a quickstart",
+        help="columns added that the answer does not need; unless given, as many as build_dataset adds, but none with "
+        "--rows in 32-true, where finding columns takes a model of this size longer than a quickstart",
     )  # fmt: skip
     add(
-        "--precision", choices=("32-true", "bf16-mixed"), default="32-true",
-        help="of the training; bf16-mixed is faster where the processor multiplies in it (AMX, AVX512-BF16) and slower "
-        "elsewhere; answers are computed in float32 either way",
+        "--precision", choices=("auto", "32-true", "bf16-mixed"), default="auto",
+        help="of the training; auto is bf16-mixed where the processor multiplies in it (AMX, AVX512-BF16), else "
+        "32-true; answers are computed in float32 either way",
     )  # fmt: skip
-    add("--train_examples", type=int, default=1350, help="records trained on, once each")
+    add(
+        "--train_examples", type=int,
+        help=f"records trained on, once each; unless given {_RECORDS}, and {_REAL_RECORDS} of --rows with distractors",
+    )  # fmt: skip
     add("--test_examples", type=int, default=180, help="records of unseen schemas that are scored")
     return parser
 
 
 def _run(args: Namespace) -> int:
+    _decide(args)
     stages = Stages()
     data, base, tuned = args.out / "data", args.out / "base", args.out / "run"
     with stages.timed("fetch the base model"):
@@ -68,7 +75,7 @@ def _run(args: Namespace) -> int:
         "build the dataset",
         [sys.executable, "scripts/build_dataset.py", "--input_jsonl", str(rows), "--out_dir", str(data), "--overwrite",
          "--val_ratio", str(VAL_RATIO), "--test_ratio", str(TEST_RATIO), "--seed", str(args.seed),
-         *_distractors(args)],
+         *([] if args.distractors is None else ["--distractors", str(args.distractors)])],
     )  # fmt: skip
     shared = [
         "--config", CONFIG, "--seed_everything", str(args.seed),
@@ -130,9 +137,16 @@ class _Timer:
         self._seconds[self._name] = round(time.monotonic() - self._start, 1)
 
 
-def _distractors(args: Namespace) -> list[str]:
-    given = 0.0 if args.distractors is None and args.rows is not None else args.distractors
-    return [] if given is None else ["--distractors", str(given)]
+def _decide(args: Namespace) -> None:
+    """Replace what was not given: precision by the processor, distractors by precision, records by distractors."""
+    if args.precision == "auto":
+        from text2sql_lightning.modeling.block_attention import has_bfloat16_products
+
+        args.precision = "bf16-mixed" if has_bfloat16_products() else "32-true"
+    if args.distractors is None and args.rows is not None and args.precision == "32-true":
+        args.distractors = 0.0
+    if args.train_examples is None:
+        args.train_examples = _RECORDS if args.rows is None or args.distractors == 0 else _REAL_RECORDS
 
 
 def _embedded_rows_file(out: Path) -> Path:
