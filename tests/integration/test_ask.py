@@ -139,6 +139,19 @@ def test_samples_and_a_vote(ask: Callable[..., Any]) -> None:
     assert content["candidates"] == [ANSWERS["Who is there?"]] * 3
 
 
+def test_beams(ask: Callable[..., Any]) -> None:
+    """The likeliest beam is what the model knows by heart; where that does not run, another one that does."""
+    fine, failing = "Who is there?", "What is their height?"
+    content = json.loads(ask(fine, "--num_beams", "3", "--json").out)
+    assert content["sql"] == content["candidates"][0] == ANSWERS[fine]
+    assert len(content["candidates"]) == 3
+    content = json.loads(ask(failing, "--num_beams", "3", "--json").out)
+    assert content["candidates"][0] == ANSWERS[failing]
+    assert content["sql"] in content["candidates"]
+    content = json.loads(ask(failing, "--num_beams", "3", "--choice", "first", "--json").out)
+    assert (content["sql"], "candidates" in content) == (ANSWERS[failing], False)
+
+
 def test_retries(ask: Callable[..., Any]) -> None:
     """A model that knows its answers by heart draws the same ones again."""
     fine, failing = "Who is there?", "What is their height?"
@@ -157,6 +170,8 @@ def test_retries(ask: Callable[..., Any]) -> None:
         (["--schema", "nowhere.sql", "Who?"], "the schema file nowhere.sql cannot be read (no such file)"),
         (["--db", "{database}", "Who?", "--adapter_dir", "nowhere"], "adapter_dir nowhere: there is no file"),
         (["--db", "{database}", "Who?", "--num_samples", "0"], "--num_samples is 0; it must be at least 1"),
+        (["--db", "{database}", "Who?", "--num_beams", "0"], "--num_beams is 0; it must be at least 1"),
+        (["--db", "{database}", "Who?", "--num_beams", "4", "--retries", "2"], "--retries is 2 with --num_beams 4"),
         (["--db", "{database}", "Who?", "--retries", "-1"], "--retries is -1; it must be 0 or more"),
         (["--db", "{database}", "Who?", "--choice", "vote"], "--choice is vote with --num_samples 1"),
         (["--db", "{database}", "Who?", "--timeout_s", "0"], "--timeout_s is 0.0"),

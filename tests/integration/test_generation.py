@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 
-from text2sql_lightning.inference import generation, prefill
+from text2sql_lightning.inference import generation, prefill, voting
 from text2sql_lightning.inference.generation import generate_samples, generate_sql
 from text2sql_lightning.modeling import grouped_attention
 from text2sql_lightning.modeling.settings import GenerationSettings
@@ -251,6 +251,29 @@ def test_beams_are_those_of_transformers(model: Any, tokenizer: Any, no_early_en
                 max_new_tokens=8, pad_token_id=0,
             )  # fmt: skip
         assert answer.raw == tokenizer.decode(whole[0, ids.shape[1] :], skip_special_tokens=True)
+
+
+def test_all_beams_where_one_of_them_is_to_be_chosen(model: Any, tokenizer: Any, no_early_end: Any) -> None:
+    settings = GenerationSettings(max_new_tokens=8, batch_size=8, num_beams=4, choice="first_executable")
+    found = generate_samples(model, tokenizer, PROMPTS, settings)
+    for prompt, answers in zip(PROMPTS, found, strict=True):
+        ids = torch.tensor([list(encode_prompt(tokenizer, prompt))])
+        with torch.no_grad():
+            whole = model.generate(
+                input_ids=ids, attention_mask=torch.ones_like(ids), num_beams=4, num_return_sequences=4,
+                do_sample=False, max_new_tokens=8, pad_token_id=0,
+            )  # fmt: skip
+        texts = tokenizer.batch_decode(whole[:, ids.shape[1] :], skip_special_tokens=True)
+        assert [answer.raw for answer in answers] == texts
+
+
+def test_the_most_likely_beam_that_runs(
+    monkeypatch: pytest.MonkeyPatch, model: Any, tokenizer: Any, no_early_end: Any
+) -> None:
+    settings = GenerationSettings(max_new_tokens=8, num_beams=3, choice="first_executable")
+    (beams, *_) = generate_samples(model, tokenizer, PROMPTS[:1], settings)
+    monkeypatch.setattr(voting, "choose_for_prompt", lambda prompt, answers, choice: len(answers) - 1)
+    assert generate_sql(model, tokenizer, PROMPTS[:1], settings) == beams[-1:]
 
 
 def test_a_beam_ends_with_its_statement(monkeypatch: pytest.MonkeyPatch, model: Any, tokenizer: Any) -> None:

@@ -64,8 +64,9 @@ def _parser() -> OneLineParser:
     add("--quantization", choices=("nf4", "int8", "none"), help="how the base weights are kept; default: as in the run")
     add("--max_new_tokens", type=int, default=256, metavar="N", help="tokens at which an answer is cut")
     add("--num_samples", type=int, default=1, metavar="N", help="answers to choose from")
+    add("--num_beams", type=int, default=1, metavar="N", help="answers to choose from, the likeliest that there are")
     add("--choice", choices=("first", "vote", "first_executable"),
-        help="which of them counts; default: vote where there are several")  # fmt: skip
+        help="which of them counts; default: vote between samples, first_executable of beams")  # fmt: skip
     add("--retries", type=int, default=0, metavar="N",
         help="answers that are drawn where the only one does not run; the first that runs takes its place")  # fmt: skip
     add("--temperature", type=float, metavar="T",
@@ -106,15 +107,17 @@ def _check(args: Namespace) -> None:
 
 
 def _generation(args: Namespace) -> "GenerationSettings":
-    from text2sql_lightning.modeling.settings import GenerationSettings
+    from text2sql_lightning.modeling.settings import Choice, GenerationSettings
 
     several = args.num_samples > 1
+    usual: Choice = "vote" if several else "first_executable" if args.num_beams > 1 else "first"
     temperature = args.temperature if args.temperature is not None else _SAMPLING_TEMPERATURE * several
     return GenerationSettings(
         max_new_tokens=args.max_new_tokens,
         temperature=temperature,
+        num_beams=args.num_beams,
         num_samples=args.num_samples,
-        choice=args.choice or ("vote" if several else "first"),
+        choice=args.choice or usual,
         retries=args.retries,
         seed=args.seed,
     )

@@ -9,7 +9,7 @@ from text2sql_lightning.constants import RUN_META_FILE
 from text2sql_lightning.errors import ConfigError, DataError
 from text2sql_lightning.inference.artifacts import agree_with_adapter
 from text2sql_lightning.inference.generation import generate_samples
-from text2sql_lightning.inference.voting import choose, databases_for, empty_database, runs
+from text2sql_lightning.inference.voting import Database, choose, databases_to_choose, runs
 from text2sql_lightning.modeling.backends import LoadRequest, get_backend
 from text2sql_lightning.modeling.settings import GenerationSettings, Quantization, check_generation
 from text2sql_lightning.modeling.support import Hardware, check_support, choose_precision
@@ -106,9 +106,9 @@ class Asker:
 
         Args:
             question: The question in words.
-            schema: As for `ask`. With several samples, the choice between them is made on the SQLite file where one is
+            schema: As for `ask`. Of several answers, the choice between them is made on the SQLite file where one is
                 given, else on databases made from the schema.
-            timeout_s: Seconds that one query may take when samples are executed for the choice.
+            timeout_s: Seconds that one query may take when answers are executed for the choice.
 
         Raises:
             ConfigError: The question is empty.
@@ -121,12 +121,11 @@ class Asker:
         prompt = build_prompt(INSTRUCTION, format_input(context, question.strip()))
         (samples,) = generate_samples(self.model, self.tokenizer, [prompt], self.generation)
         choice = self.generation.choice
-        databases = [one for one in (database or empty_database(context),) if one is not None]
+        written = [sample.sql for sample in samples]
+        databases: list[Database] = [database] if database else [*databases_to_choose(context, written, choice)]
         if self.generation.retries and samples[0].sql and not runs(samples[0].sql, databases, timeout_s):
             samples += generate_samples(self.model, self.tokenizer, [prompt], self.generation.of_retries())[0]
             choice = "first_executable"
-        elif choice != "first" and database is None:
-            databases = [*databases_for(context, [sample.sql for sample in samples])]
         queries = [sample.sql for sample in samples]
         chosen = choose(queries, databases, choice, timeout_s=timeout_s)
         best = samples[chosen]

@@ -11,9 +11,9 @@ from text2sql_lightning.modeling.decoder import base_of
 
 
 def search(
-    model: Any, prompts: Sequence[Ids], ends: Callable[[list[int]], bool], *, num_beams: int, max_new_tokens: int,
-    pad_token_id: int, eos_token_id: int,
-) -> list[list[int]]:  # fmt: skip
+    model: Any, prompts: Sequence[Ids], ends: Callable[[list[int]], bool], *, num_beams: int, num_answers: int,
+    max_new_tokens: int, pad_token_id: int, eos_token_id: int,
+) -> list[list[list[int]]]:  # fmt: skip
     """Look for the most likely answers with several beams.
 
     Args:
@@ -21,12 +21,13 @@ def search(
         prompts: Token ids of the prompts of one batch.
         ends: Says of the tokens of an answer whether it is complete.
         num_beams: Answers that are followed at the same time.
+        num_answers: How many of them are given, at most all.
         max_new_tokens: Tokens at which an answer is cut.
         pad_token_id: What shorter prompts are filled up with.
         eos_token_id: What ends an answer.
 
     Returns:
-        The tokens of the best answer to each prompt, the EOS included.
+        The tokens of the answers to each prompt, the most likely one first, the EOS included.
     """
     from transformers import GenerationConfig, StoppingCriteria, StoppingCriteriaList
 
@@ -42,14 +43,15 @@ def search(
     mask = torch.tensor([[0] * (width - len(row)) + [1] * len(row) for row in prompts], device=device)
     describe: Any = GenerationConfig
     config = describe(
-        num_beams=num_beams, do_sample=False, max_new_tokens=max_new_tokens, pad_token_id=pad_token_id,
-        eos_token_id=eos_token_id, use_cache=True,
+        num_beams=num_beams, num_return_sequences=num_answers, do_sample=False, max_new_tokens=max_new_tokens,
+        pad_token_id=pad_token_id, eos_token_id=eos_token_id, use_cache=True,
     )  # fmt: skip
     whole = base_of(model).generate(
         input_ids=ids, attention_mask=mask, generation_config=config,
         stopping_criteria=StoppingCriteriaList([Complete()]),
     )  # fmt: skip
-    return [_until_end(row, eos_token_id, pad_token_id) for row in whole[:, width:].tolist()]
+    answers = [_until_end(row, eos_token_id, pad_token_id) for row in whole[:, width:].tolist()]
+    return [answers[start : start + num_answers] for start in range(0, len(answers), num_answers)]
 
 
 def _until_end(tokens: list[int], eos_token_id: int, pad_token_id: int) -> list[int]:

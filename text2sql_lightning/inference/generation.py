@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import chain, islice
 from random import Random
 from typing import Any, Final
 
@@ -113,12 +113,12 @@ def _retry_failing(
 def generate_samples(
     model: Any, tokenizer: Any, prompts: Sequence[str], settings: GenerationSettings, progress: bool = False
 ) -> list[list[Generation]]:
-    """Answer each prompt `settings.num_samples` times; arguments as for `generate_sql`."""
+    """Answer each prompt `settings.num_answers` times; arguments as for `generate_sql`."""
     encoded = encode_texts(tokenizer, prompts)
     rows = [
         _Row(index, sample, tuple(ids), row_random(ids, sample, settings.seed))
         for index, ids in enumerate(encoded)
-        for sample in range(settings.num_samples)
+        for sample in range(settings.num_answers)
     ]
     in_order = sorted(rows, key=lambda row: (row.prompt_ids, row.index, row.sample))
     with ExitStack() as stack:
@@ -133,7 +133,7 @@ def generate_samples(
         else:
             _answer_all(model, tokenizer, in_order, settings, bar)
     answers = [_finish(tokenizer, row) for row in rows]
-    return [answers[at : at + settings.num_samples] for at in range(0, len(answers), settings.num_samples)]
+    return [answers[at : at + settings.num_answers] for at in range(0, len(answers), settings.num_answers)]
 
 
 def _finish(tokenizer: Any, row: _Row) -> Generation:
@@ -221,15 +221,15 @@ def _is_answered(tokenizer: Any, ids: list[int]) -> bool:
 
 
 def _search_beams(model: Any, tokenizer: Any, rows: list[_Row], settings: GenerationSettings, bar: Any) -> None:
-    size = max(1, settings.batch_size // settings.num_beams)
+    size = max(1, settings.batch_size // settings.num_beams) * settings.num_answers
     for start in range(0, len(rows), size):
         part = rows[start : start + size]
         found = search(
-            model, [row.prompt_ids for row in part], lambda ids: _is_answered(tokenizer, ids),
-            num_beams=settings.num_beams, max_new_tokens=settings.max_new_tokens,
+            model, [row.prompt_ids for row in part[:: settings.num_answers]], lambda ids: _is_answered(tokenizer, ids),
+            num_beams=settings.num_beams, num_answers=settings.num_answers, max_new_tokens=settings.max_new_tokens,
             pad_token_id=tokenizer.pad_token_id, eos_token_id=tokenizer.eos_token_id,
         )  # fmt: skip
-        for row, ids in zip(part, found, strict=True):
+        for row, ids in zip(part, chain.from_iterable(found), strict=True):
             row.new_ids = ids
             row.finished = ids[-1:] == [tokenizer.eos_token_id] or _is_answered(tokenizer, ids)
             bar.update()

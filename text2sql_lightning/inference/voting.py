@@ -102,7 +102,15 @@ def databases_for(context: str, answers: Sequence[str], *, seed: int = 0) -> lis
 def choose_for_prompt(prompt: str, answers: Sequence[str], choice: Choice) -> int:
     """Choose one of the answers to a prompt on databases made from the schema in it; 0 where it holds none."""
     context = schema_in_prompt(prompt)
-    return choose(answers, databases_for(context, answers), choice) if context else 0
+    return choose(answers, databases_to_choose(context, answers, choice), choice) if context else 0
+
+
+def databases_to_choose(context: str, answers: Sequence[str], choice: Choice) -> list[bytes]:
+    """Make what a choice between answers needs: a vote rows on which they can differ, anything else empty tables."""
+    if choice == "vote":
+        return databases_for(context, answers)
+    database = empty_database(context)
+    return [] if database is None else [database]
 
 
 def runs_on_schema(sql: str, prompt: str) -> bool:

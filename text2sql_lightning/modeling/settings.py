@@ -53,10 +53,11 @@ class GenerationSettings:
         batch_size: Answers generated at the same time.
         temperature: 0 takes the most likely token each time; above 0 tokens are drawn, the more freely the higher.
         top_p: Of the tokens only the most likely ones are drawn that reach this probability together.
-        num_beams: Answers followed at the same time to find the most likely one; 1 is no beam search.
-        num_samples: Answers to each prompt; more than one need a temperature.
-        choice: Which of them counts: the `first`, the `first_executable`, or by `vote` the first of those whose results
-            most of them share, executed on small databases made from the schema in the prompt.
+        num_beams: Answers followed at the same time to find the most likely ones; 1 is no beam search.
+        num_samples: Answers that are drawn to each prompt; more than one need a temperature.
+        choice: Which of them counts, beams from the most likely on: the `first`, the `first_executable` on the schema
+            in the prompt, or by `vote` the first of those whose results most of them share, on small databases made
+            from it.
         retries: Answers that are drawn where the only one does not run on the schema of its prompt; the first of them
             that runs takes its place. What is no SQL at all stays.
         seed: Decides, with the prompt and the number of the sample, what is drawn.
@@ -71,6 +72,11 @@ class GenerationSettings:
     choice: Choice = "first"
     retries: int = 0
     seed: int = 0
+
+    @property
+    def num_answers(self) -> int:
+        """How many answers to each prompt there are to choose from."""
+        return self.num_beams if self.num_beams > 1 and self.choice != "first" else self.num_samples
 
     def of_retries(self) -> "GenerationSettings":
         """Give the settings with which the answers are drawn that are to take another's place."""
@@ -155,15 +161,17 @@ def _check_together(generation: GenerationSettings, prefix: str) -> None:
             f"{prefix}num_samples is {generation.num_samples} with {prefix}temperature 0: they would all be the same; "
             "set a temperature such as 0.8"
         )
-    if generation.retries and generation.num_samples > 1:
+    if generation.retries and generation.num_answers > 1:
+        many = "num_samples" if generation.num_samples > 1 else "num_beams"
         raise ConfigError(
-            f"{prefix}retries is {generation.retries} with {prefix}num_samples {generation.num_samples}: retries take "
-            f"the place of a single answer; leave one of them out ({prefix}choice first_executable is for samples)"
+            f"{prefix}retries is {generation.retries} with {prefix}{many} {generation.num_answers} to choose from: "
+            f"retries take the place of a single answer; leave one of them out ({prefix}choice first_executable takes "
+            "the first of several that runs)"
         )
-    if generation.choice != "first" and generation.num_samples == 1:
+    if generation.choice != "first" and generation.num_answers == 1:
         raise ConfigError(
             f"{prefix}choice is {generation.choice} with {prefix}num_samples 1: there is nothing to choose between; "
-            f"set {prefix}num_samples to 5, say, and {prefix}temperature to 0.8"
+            f"set {prefix}num_samples to 5, say, and {prefix}temperature to 0.8, or {prefix}num_beams to 4"
         )
 
 

@@ -6,7 +6,14 @@ from typing import Any
 
 import pytest
 
-from text2sql_lightning.inference.voting import choose, choose_for_prompt, databases_for, vote
+from text2sql_lightning.inference.voting import (
+    choose,
+    choose_for_prompt,
+    databases_for,
+    databases_to_choose,
+    runs,
+    vote,
+)
 from text2sql_lightning.sql.execution import Execution
 from text2sql_lightning.text.prompts import INSTRUCTION, build_prompt, format_input, schema_in_prompt
 
@@ -96,3 +103,13 @@ def test_prompts_bring_their_schema() -> None:
     assert choose_for_prompt(prompt, ["SELECT nam FROM singer", "SELECT name FROM singer"], "first_executable") == 1
     assert schema_in_prompt("Hello") == ""
     assert choose_for_prompt("Hello", ["SELECT 1", "SELECT 2", "SELECT 2"], "vote") == 0
+
+
+def test_only_a_vote_needs_rows() -> None:
+    answers = ["SELECT name FROM singer WHERE age > 30", "SELECT name FROM singer WHERE age >= 30"]
+    (empty,) = databases_to_choose(CONTEXT, answers, "first_executable")
+    assert runs(answers[0], [empty], 1.0)
+    assert not runs("SELECT height FROM singer", [empty], 1.0)
+    assert databases_to_choose(CONTEXT, answers, "vote") == databases_for(CONTEXT, answers)
+    assert len(databases_for(CONTEXT, answers)) > 1
+    assert databases_to_choose("no table", answers, "first_executable") == []

@@ -82,6 +82,7 @@ def test_wrong_generation() -> None:
             {"retries": 3, "num_samples": 2, "temperature": 0.5},
             "model.generation.retries is 3 with model.generation.num_s",
         ),
+        ({"retries": 3, "num_beams": 4, "choice": "vote"}, "model.generation.retries is 3 with .*num_beams 4"),
         ({"choice": "vote"}, "model.generation.choice is vote with model.generation.num_samples 1"),
     ],
 )
@@ -92,4 +93,21 @@ def test_wrong_ways_to_generate(wrong: Any, words: str) -> None:
 
 def test_ways_to_generate() -> None:
     check_numbers(GenerationSettings(num_beams=4), **GOOD)
+    check_numbers(GenerationSettings(num_beams=4, retries=2), **GOOD)
+    check_numbers(GenerationSettings(num_beams=4, choice="first_executable"), **GOOD)
     check_numbers(GenerationSettings(temperature=0.8, top_p=0.9, num_samples=8, choice="vote"), **GOOD)
+
+
+@pytest.mark.parametrize(
+    ("given", "number"),
+    [
+        ({}, 1),
+        ({"num_beams": 4}, 1),  # only the most likely one is asked for
+        ({"num_beams": 4, "choice": "first_executable"}, 4),
+        ({"num_beams": 4, "choice": "vote"}, 4),
+        ({"num_samples": 3, "temperature": 0.5}, 3),
+        ({"num_samples": 3, "temperature": 0.5, "choice": "vote"}, 3),
+    ],
+)
+def test_how_many_answers_there_are_to_choose_from(given: Any, number: int) -> None:
+    assert GenerationSettings(**given).num_answers == number
