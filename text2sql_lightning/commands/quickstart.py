@@ -51,8 +51,8 @@ def _parser() -> OneLineParser:
     )  # fmt: skip
     add(
         "--precision", choices=("auto", "32-true", "bf16-mixed"), default="auto",
-        help="of the training; auto is bf16-mixed where the processor multiplies in it (AMX, AVX512-BF16), else "
-        "32-true; answers are computed in float32 either way",
+        help="of the training; auto is bf16-mixed for --rows where the processor multiplies in it (AMX, AVX512-BF16), "
+        "else 32-true, which gives the same figures on every processor; answers are computed in float32 either way",
     )  # fmt: skip
     add(
         "--train_examples", type=int,
@@ -142,7 +142,7 @@ def _decide(args: Namespace) -> None:
     if args.precision == "auto":
         from text2sql_lightning.modeling.block_attention import has_bfloat16_products
 
-        args.precision = "bf16-mixed" if has_bfloat16_products() else "32-true"
+        args.precision = "bf16-mixed" if args.rows is not None and has_bfloat16_products() else "32-true"
     if args.distractors is None and args.rows is not None and args.precision == "32-true":
         args.distractors = 0.0
     if args.train_examples is None:

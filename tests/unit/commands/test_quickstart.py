@@ -14,8 +14,9 @@ ROWS = ["--rows", "mine.jsonl"]
     ("flags", "has_bfloat16", "expected"),
     [
         ([], False, ("32-true", None, 1350)),  # None: what build_dataset does by default
-        ([], True, ("bf16-mixed", None, 1350)),
-        (["--distractors", "0"], True, ("bf16-mixed", 0.0, 1350)),
+        ([], True, ("32-true", None, 1350)),
+        (["--precision", "bf16-mixed"], True, ("bf16-mixed", None, 1350)),
+        (["--distractors", "0"], True, ("32-true", 0.0, 1350)),
         (ROWS, True, ("bf16-mixed", None, 4000)),
         (ROWS, False, ("32-true", 0.0, 1350)),
         ([*ROWS, "--precision", "32-true"], True, ("32-true", 0.0, 1350)),
