@@ -52,7 +52,7 @@ def _parser() -> OneLineParser:
     add(
         "--precision", choices=("auto", "32-true", "bf16-mixed"), default="auto",
         help="of the training; auto is bf16-mixed for --rows where the processor multiplies in it (AMX, AVX512-BF16), "
-        "else 32-true, which gives the same figures on every processor; answers are computed in float32 either way",
+        "else 32-true; answers are computed in float32 either way",
     )  # fmt: skip
     add(
         "--train_examples", type=int,

@@ -19,7 +19,7 @@ from text2sql_lightning.modeling.dequantized import dequantized
 from text2sql_lightning.modeling.grouped_attention import grouped_attention
 from text2sql_lightning.modeling.merged_adapters import merged_adapters
 from text2sql_lightning.modeling.onednn_layers import onednn_layers
-from text2sql_lightning.modeling.settings import GenerationSettings
+from text2sql_lightning.modeling.settings import Choice, GenerationSettings
 from text2sql_lightning.modeling.stock_layers import stock_layers
 from text2sql_lightning.text.sql_cleaning import ensure_sql_only, is_complete
 from text2sql_lightning.tokenizer import encode_texts
@@ -82,12 +82,13 @@ def generate_sql(
         return _retry_failing(model, tokenizer, prompts, first, settings, progress)
     if settings.choice == "first":
         return [answers[0] for answers in samples]
+    return [_best(prompt, answers, settings.choice) for prompt, answers in zip(prompts, samples, strict=True)]
+
+
+def _best(prompt: str, answers: Sequence[Generation], choice: Choice) -> Generation:
     from text2sql_lightning.inference.voting import choose_for_prompt
 
-    return [
-        answers[choose_for_prompt(prompt, [answer.sql for answer in answers], settings.choice)]
-        for prompt, answers in zip(prompts, samples, strict=True)
-    ]
+    return answers[choose_for_prompt(prompt, [answer.sql for answer in answers], choice)]
 
 
 def _retry_failing(
@@ -105,8 +106,7 @@ def _retry_failing(
         return answers
     again = generate_samples(model, tokenizer, [prompts[number] for number in failing], settings.of_retries(), progress)
     for number, samples in zip(failing, again, strict=True):
-        running = (sample for sample in samples if sample.sql and runs_on_schema(sample.sql, prompts[number]))
-        answers[number] = next(running, answers[number])
+        answers[number] = _best(prompts[number], [answers[number], *samples], "first_executable")
     return answers
 
 
