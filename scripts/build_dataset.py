@@ -2,7 +2,7 @@
 
 import sys
 
-from text2sql_lightning.commands.build_dataset import main
+from text2sql_lightning.commands.build import main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -2,7 +2,7 @@
 
 import sys
 
-from text2sql_lightning.commands.compare_runs import main
+from text2sql_lightning.commands.compare import main
 
 if __name__ == "__main__":
     sys.exit(main())

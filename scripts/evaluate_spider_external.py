@@ -2,7 +2,7 @@
 
 import sys
 
-from text2sql_lightning.commands.evaluate_spider_external import main
+from text2sql_lightning.commands.spider import main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -147,7 +147,7 @@ def tiny_mistral_dir(tmp_path_factory: pytest.TempPathFactory, mistral_tokenizer
     """A random two-layer Mistral (4 M parameters) with the real 32,000-token tokenizer: bos 1, eos 2, pad = unk 0."""
     from transformers import MistralConfig, MistralForCausalLM
 
-    from text2sql_lightning.tokenizer import load_tokenizer
+    from text2sql_lightning.text.tokenizer import load_tokenizer
 
     source = tmp_path_factory.mktemp("mistral_tokenizer")
     shutil.copy(mistral_tokenizer_model, source / "tokenizer.model")

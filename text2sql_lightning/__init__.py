@@ -3,8 +3,6 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from text2sql_lightning.version import __version__
-
 if TYPE_CHECKING:
     from text2sql_lightning.data.datamodule import Text2SQLDataModule
     from text2sql_lightning.inference.asking import Asker
@@ -12,6 +10,7 @@ if TYPE_CHECKING:
     from text2sql_lightning.text.prompts import build_prompt
     from text2sql_lightning.text.sql_cleaning import ensure_sql_only
 
+__version__ = "0.1.0"
 __all__ = ["Asker", "Text2SQLDataModule", "Text2SQLModule", "__version__", "build_prompt", "ensure_sql_only"]
 
 _HOMES = {

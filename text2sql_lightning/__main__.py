@@ -4,10 +4,9 @@ import os
 import sys
 from collections.abc import Sequence
 
-from text2sql_lightning.commands.exit_codes import run_command
-from text2sql_lightning.commands.help_page import HELP_PAGE
-from text2sql_lightning.given_settings import wants_unsloth
-from text2sql_lightning.version import __version__
+from text2sql_lightning import __version__
+from text2sql_lightning.commands.config_checks import wants_unsloth
+from text2sql_lightning.commands.console import HELP_PAGE, run_command
 
 
 def main(args: Sequence[str] | None = None) -> int:
@@ -43,7 +42,7 @@ def _run(arguments: list[str], from_shell: bool) -> int:
         from text2sql_lightning.modeling.backends.unsloth import import_unsloth
 
         import_unsloth()
-    from text2sql_lightning.cli import run
+    from text2sql_lightning.commands.cli import run
 
     run(None if from_shell else arguments)
     return 0

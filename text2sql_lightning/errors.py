@@ -1,4 +1,7 @@
-"""Every mistake that a user can make is one of these; anything else is a bug and may show its traceback."""
+"""The errors a user can cause, and what may be printed of an error."""
+
+import re
+from typing import Final
 
 
 class Text2SQLError(Exception):
@@ -19,3 +22,21 @@ class ModelError(Text2SQLError):
 
 class RunError(Text2SQLError):
     """A run or an output folder that cannot go on: refused, full, or a loss that is not finite."""
+
+
+_URL_PASSWORD: Final = re.compile(r"(:/{1,2}[^\s/@:]*):\S*@")
+_NAMED_SECRET: Final = re.compile(
+    r"((?:password|passwd|pwd|secret|access_token|auth_token|api_key)\s*[=:]\s*)[^\s&;,'\"]+", re.IGNORECASE
+)
+
+
+def hide_passwords(text: str) -> str:
+    """Replace what looks like a password in a text: in `//user:password@host`, and behind `password=`.
+
+    Args:
+        text: A message that may have a URL in it.
+
+    Returns:
+        The text with `***` in place of passwords.
+    """
+    return _NAMED_SECRET.sub(r"\1***", _URL_PASSWORD.sub(r"\1:***@", text))

@@ -14,12 +14,9 @@ from text2sql_lightning.constants import DEFAULT_BASE_MODEL
 from text2sql_lightning.errors import ModelError, RunError
 from text2sql_lightning.inference.generation import Generation, generate_sql
 from text2sql_lightning.modeling.backends import LoadRequest, get_backend
-from text2sql_lightning.modeling.backends.sharded import ShardedBackend
+from text2sql_lightning.modeling.cpu.layers import target_states
 from text2sql_lightning.modeling.decoder import base_of, decoder_of
-from text2sql_lightning.modeling.fused_layers import target_states
-from text2sql_lightning.modeling.head_loss import head_loss
-from text2sql_lightning.modeling.loss import CompletionLoss, select_targets
-from text2sql_lightning.modeling.mfu import model_flops_utilization
+from text2sql_lightning.modeling.loss import CompletionLoss, head_loss, select_targets
 from text2sql_lightning.modeling.micro_batches import MicroBatches, named_out_of_memory
 from text2sql_lightning.modeling.optim import build_optimizer, build_schedule
 from text2sql_lightning.modeling.settings import (
@@ -33,10 +30,11 @@ from text2sql_lightning.modeling.settings import (
     check_lora,
     check_numbers,
 )
+from text2sql_lightning.modeling.sharding import ShardedBackend, ShardedBaseStrategy
 from text2sql_lightning.modeling.support import Hardware, check_support, choose_backend
-from text2sql_lightning.strategies import ShardedBaseStrategy
+from text2sql_lightning.modeling.throughput import model_flops_utilization
 from text2sql_lightning.text.prompts import build_prompt, prompt_sha256, split_input
-from text2sql_lightning.tokenizer import load_tokenizer
+from text2sql_lightning.text.tokenizer import load_tokenizer
 
 LOSS_UNIT: Final = 64.0
 """A micro-batch hands the sum of its token losses divided by this constant to `backward`: near 1, so that float16

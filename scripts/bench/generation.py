@@ -19,10 +19,10 @@ from typing import Any, Final
 from processes import earlier_results, machine, own, peak_mib, run_part
 from tqdm import tqdm
 
-from text2sql_lightning.atomic import write_json
-from text2sql_lightning.commands.exit_codes import OneLineParser, run_command
+from text2sql_lightning.commands.console import OneLineParser, run_command
 from text2sql_lightning.constants import EMBEDDED_BASE_MODEL
 from text2sql_lightning.errors import ConfigError, RunError
+from text2sql_lightning.files.atomic import write_json
 
 _SIZES: Final = (32, 64, 96)
 _OUR_SIZE: Final = 96
@@ -71,7 +71,7 @@ def _line(quantization: str, result: dict[str, Any]) -> str:
 
 def spider_prompts(folder: Path, count: int) -> list[str]:
     """Build prompts of whole databases of Spider dev, drawn with a seed, until there are enough."""
-    from text2sql_lightning.commands.spider_source import load_spider, spider_questions
+    from text2sql_lightning.commands.spider import load_spider, spider_questions
     from text2sql_lightning.inference.baselines import project_prompt
 
     spider = load_spider(folder)
@@ -137,7 +137,7 @@ def answer_ours(job: dict[str, Any], prompts: list[str]) -> dict[str, Any]:
     from text2sql_lightning.inference.generation import generate_sql
     from text2sql_lightning.modeling.backends import LoadRequest, get_backend
     from text2sql_lightning.modeling.settings import GenerationSettings
-    from text2sql_lightning.tokenizer import load_tokenizer
+    from text2sql_lightning.text.tokenizer import load_tokenizer
 
     backend = get_backend("transformers")
     model = backend.load(LoadRequest(

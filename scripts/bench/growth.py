@@ -20,11 +20,11 @@ from many_rows import many_rows
 from processes import machine, own, peak_mib, run_part
 from tqdm import tqdm
 
-from text2sql_lightning.atomic import write_json
-from text2sql_lightning.commands.exit_codes import OneLineParser, run_command
+from text2sql_lightning.commands.console import OneLineParser, run_command
 from text2sql_lightning.constants import EMBEDDED_BASE_MODEL
 from text2sql_lightning.data.records import Record
 from text2sql_lightning.data.sources import read_rows
+from text2sql_lightning.files.atomic import write_json
 from text2sql_lightning.modeling.bundled import ensure_embedded_model
 from text2sql_lightning.text.prompts import INSTRUCTION, format_input
 

@@ -22,10 +22,10 @@ from typing import Any, Final
 
 from processes import machine, peak_mib
 
-from text2sql_lightning.atomic import write_json
-from text2sql_lightning.commands.exit_codes import OneLineParser, run_command
+from text2sql_lightning.commands.console import OneLineParser, run_command
 from text2sql_lightning.errors import DataError, RunError
-from text2sql_lightning.evaluation.spider import SpiderExample, read_spider, score_spider
+from text2sql_lightning.evaluation.spider.score import SpiderExample, read_spider, score_spider
+from text2sql_lightning.files.atomic import write_json
 
 # NLTK's sentence splitter needs data that pip does not bring; a query is one sentence anyway.
 _OFFICIAL: Final = """

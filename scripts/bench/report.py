@@ -14,10 +14,10 @@ from typing import Any, Final
 import growth
 import sharing
 
-from text2sql_lightning.atomic import write_text
-from text2sql_lightning.commands.exit_codes import OneLineParser, run_command
+from text2sql_lightning.commands.console import OneLineParser, run_command
 from text2sql_lightning.errors import ConfigError
 from text2sql_lightning.evaluation.pictures import Bar, draw_bars
+from text2sql_lightning.files.atomic import write_text
 
 PARTS: Final = ("bench", "sharing", "growth")
 

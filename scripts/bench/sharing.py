@@ -14,11 +14,11 @@ from typing import Any, Final
 
 from processes import machine
 
-from text2sql_lightning.atomic import write_json
-from text2sql_lightning.commands.exit_codes import OneLineParser, run_command
+from text2sql_lightning.commands.console import OneLineParser, run_command
 from text2sql_lightning.commands.gpu_benchmark import WORKER
 from text2sql_lightning.constants import EMBEDDED_BASE_MODEL
 from text2sql_lightning.errors import RunError
+from text2sql_lightning.files.atomic import write_json
 from text2sql_lightning.modeling.bundled import ensure_embedded_model
 
 EXAMPLES: Final = 8

@@ -19,10 +19,10 @@ from typing import Any, Final
 
 from tqdm import tqdm
 
-from text2sql_lightning.atomic import write_json
 from text2sql_lightning.constants import EMBEDDED_BASE_MODEL
-from text2sql_lightning.data.jsonl import read_objects
 from text2sql_lightning.data.records import read_records
+from text2sql_lightning.files.atomic import write_json
+from text2sql_lightning.files.jsonl import read_objects
 from text2sql_lightning.modeling.bundled import ensure_embedded_model
 
 ROOT: Final = Path(__file__).resolve().parents[2]

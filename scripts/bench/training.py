@@ -20,11 +20,11 @@ from typing import Any, Final
 from processes import earlier_results, machine, own, run_part
 from tqdm import tqdm
 
-from text2sql_lightning.atomic import write_json
-from text2sql_lightning.commands.exit_codes import OneLineParser, run_command
+from text2sql_lightning.commands.console import OneLineParser, run_command
 from text2sql_lightning.constants import EMBEDDED_BASE_MODEL
 from text2sql_lightning.data.records import Record, read_records, write_records
 from text2sql_lightning.errors import ConfigError, RunError
+from text2sql_lightning.files.atomic import write_json
 from text2sql_lightning.text.prompts import INSTRUCTION, build_prompt, format_input
 
 LORA_R: Final = 16
@@ -132,7 +132,7 @@ def built_records(rows: Path | None) -> list[Record]:
 
 def spider_records(folder: Path, count: int) -> list[Record]:
     """Take eight questions each of seeded databases of Spider dev, with their whole schemas."""
-    from text2sql_lightning.commands.spider_source import load_spider, spider_questions
+    from text2sql_lightning.commands.spider import load_spider, spider_questions
 
     spider = load_spider(folder)
     draw = Random(42)
@@ -234,7 +234,7 @@ def _summary(
 
 def _flops(model: Path, work: list[dict[str, int]]) -> float:
     """Give the operations of an epoch, those of distinct tokens alone."""
-    from text2sql_lightning.modeling.model_shape import read_shape
+    from text2sql_lightning.modeling.estimate import read_shape
 
     shape = read_shape(str(model))
     return sum(shape.step_flops(step["tokens"], step["targets"], step["pairs"]) for step in work)
@@ -242,7 +242,7 @@ def _flops(model: Path, work: list[dict[str, int]]) -> float:
 
 def _ceiling(model: Path, work: list[dict[str, int]], precision: str) -> float:
     """Give the rate of matrix products of an epoch's shapes, in FLOP/s; it drifts with the machine, as steps do."""
-    from text2sql_lightning.modeling.model_shape import read_shape
+    from text2sql_lightning.modeling.estimate import read_shape
 
     tokens = round(statistics.mean(step["tokens"] for step in work))
     return gemm_rate(read_shape(str(model)).projections(), tokens, "float32" if precision == "32-true" else "bfloat16")
@@ -252,7 +252,7 @@ def gemm_rate(projections: dict[str, tuple[int, int]], tokens: int, dtype: str =
     """Measure matrix products as a layer's passes make them, forward and back, by the library that is faster here."""
     import torch
 
-    from text2sql_lightning.modeling.products import product
+    from text2sql_lightning.modeling.cpu.products import product
 
     seconds, flops = 0.0, 0.0
     for inputs, outputs in projections.values():

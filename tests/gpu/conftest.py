@@ -18,7 +18,7 @@ def fit(records_file: Callable[..., Path], tmp_path: Path) -> Callable[..., Any]
     ) -> Any:  # fmt: skip
         from lightning.pytorch import Callback, Trainer, seed_everything
 
-        import text2sql_lightning.strategies  # noqa: F401  (registers fsdp2)
+        import text2sql_lightning.modeling.sharding  # noqa: F401  (registers fsdp2)
         from text2sql_lightning.data.datamodule import Text2SQLDataModule
         from text2sql_lightning.modeling.settings import GenerationSettings, LoraSettings
         from text2sql_lightning.module import Text2SQLModule

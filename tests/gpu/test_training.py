@@ -73,7 +73,7 @@ def test_greedy_answers_on_gpu_and_cpu_are_equal(tiny_llama_dir: Path) -> None:
 
     from text2sql_lightning.inference.generation import generate_sql
     from text2sql_lightning.modeling.settings import GenerationSettings
-    from text2sql_lightning.tokenizer import load_tokenizer
+    from text2sql_lightning.text.tokenizer import load_tokenizer
 
     tokenizer = load_tokenizer(str(tiny_llama_dir))
     prompts = ["SELECT", "How many singers are there?\n" * 3, "Which city?", "### Response:\n"]

@@ -40,7 +40,7 @@ def adapter_dir(tiny_llama_dir: Path, tmp_path_factory: pytest.TempPathFactory) 
     from transformers import AutoModelForCausalLM
 
     from text2sql_lightning.text.prompts import INSTRUCTION, build_prompt, format_input
-    from text2sql_lightning.tokenizer import encode_prompt, load_tokenizer
+    from text2sql_lightning.text.tokenizer import encode_prompt, load_tokenizer
 
     torch.manual_seed(0)
     tokenizer = load_tokenizer(str(tiny_llama_dir))

@@ -15,7 +15,7 @@ from sqlglot import exp
 
 from text2sql_lightning.data.records import Record, read_records
 from text2sql_lightning.sql.execution import execute
-from text2sql_lightning.sql.filling import make_databases
+from text2sql_lightning.sql.testdb.filling import make_databases
 
 pytestmark = pytest.mark.integration
 
@@ -57,7 +57,7 @@ def content(folder: Path) -> dict[str, bytes]:
 
 def test_help_is_quick_and_imports_nothing_heavy() -> None:
     code = (
-        "import sys; from text2sql_lightning.commands.build_dataset import main\n"
+        "import sys; from text2sql_lightning.commands.build import main\n"
         "try: main(['--help'])\n"
         "except SystemExit as end: assert end.code == 0\n"
         "heavy = {'torch', 'lightning', 'transformers', 'datasets', 'numpy'} & set(sys.modules)\n"
@@ -246,7 +246,7 @@ def test_lengths_in_tokens(tmp_path: Path, tiny_llama_dir: Path) -> None:
 
 PEAK = """
 import resource, sys
-from text2sql_lightning.commands.build_dataset import main
+from text2sql_lightning.commands.build import main
 
 if __name__ == "__main__":
     code = main(sys.argv[1:])

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from text2sql_lightning.commands.build_dataset import main
+from text2sql_lightning.commands.build import main
 from text2sql_lightning.data.records import Record, read_records
 
 pytestmark = pytest.mark.integration

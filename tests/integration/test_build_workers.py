@@ -4,11 +4,11 @@ from functools import partial
 
 import pytest
 
-from text2sql_lightning.data.build import workers
-from text2sql_lightning.data.build.pipeline import build_dataset
-from text2sql_lightning.data.build.settings import BuildSettings
-from text2sql_lightning.data.build.workers import row_map
 from text2sql_lightning.data.sources import RawRow
+from text2sql_lightning.prepare import workers
+from text2sql_lightning.prepare.pipeline import build_dataset
+from text2sql_lightning.prepare.settings import BuildSettings
+from text2sql_lightning.prepare.workers import row_map
 
 pytestmark = pytest.mark.integration
 

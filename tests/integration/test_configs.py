@@ -21,7 +21,7 @@ def name(path: Any) -> Any:
 
 
 def rehearse(*arguments: Any) -> Any:
-    from text2sql_lightning.cli import RehearsalCLI, run
+    from text2sql_lightning.commands.cli import RehearsalCLI, run
 
     return run([*arguments, "--trainer.accelerator=cpu"], RehearsalCLI)
 

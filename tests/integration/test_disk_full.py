@@ -234,7 +234,7 @@ def lake(number: int) -> dict[str, str]:
 
 def test_build_dataset_on_a_full_disk(disk: SmallDisk, command: Any, tmp_path: Path) -> None:
     """A data set of before stays as it was until a whole new one takes its place."""
-    from text2sql_lightning.commands.build_dataset import main
+    from text2sql_lightning.commands.build import main
 
     rows = tmp_path / "rows.jsonl"
     rows.write_text("".join(json.dumps(lake(number)) + "\n" for number in range(60)))
@@ -260,7 +260,7 @@ def test_build_dataset_on_a_full_disk(disk: SmallDisk, command: Any, tmp_path: P
 def test_evaluate_internal_on_a_full_disk(
     disk: SmallDisk, command: Any, records_file: Callable[..., Path], tmp_path: Path
 ) -> None:
-    from text2sql_lightning.commands.evaluate_internal import main
+    from text2sql_lightning.commands.evaluate import main
 
     records = records_file("test", 4)
     rows = [json.loads(line) for line in records.read_text(encoding="utf-8").splitlines()]

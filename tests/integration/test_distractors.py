@@ -11,14 +11,14 @@ from random import Random
 
 import pytest
 
-from text2sql_lightning.data.build.clean import CleanRow, clean_row
-from text2sql_lightning.data.build.pipeline import BuiltDataset, build_dataset
-from text2sql_lightning.data.build.settings import BuildSettings
 from text2sql_lightning.data.records import Record
 from text2sql_lightning.data.sources import RawRow, embedded_rows, read_rows
+from text2sql_lightning.prepare.clean import CleanRow, clean_row
+from text2sql_lightning.prepare.pipeline import BuiltDataset, build_dataset
+from text2sql_lightning.prepare.settings import BuildSettings
 from text2sql_lightning.sql.execution import Execution, execute
-from text2sql_lightning.sql.filling import Filling, make_databases, make_fillings
 from text2sql_lightning.sql.schema import Schema, schema_id
+from text2sql_lightning.sql.testdb.filling import Filling, make_databases, make_fillings
 from text2sql_lightning.sql.tokens import is_top_level_ordered, quote_name
 
 pytestmark = pytest.mark.integration

@@ -50,7 +50,7 @@ def test_mistakes(text2sql: Any, flags: list[str], message: str) -> None:
 
 
 def test_the_checkpoint_has_the_size_that_is_estimated(tiny_run: Path) -> None:
-    from text2sql_lightning.modeling.footprint import TrainingLoad, checkpoint_bytes
+    from text2sql_lightning.modeling.estimate import TrainingLoad, checkpoint_bytes
 
     path = tiny_run / "checkpoints" / "last.ckpt"
     import torch

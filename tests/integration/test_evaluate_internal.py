@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from text2sql_lightning.commands.evaluate_internal import main
+from text2sql_lightning.commands.evaluate import main
 
 pytestmark = pytest.mark.integration
 

@@ -9,9 +9,8 @@ from typing import Any
 
 import pytest
 
-from text2sql_lightning.commands.compare_runs import main as compare_main
-from text2sql_lightning.commands.evaluate_spider_external import main
-from text2sql_lightning.commands.spider_source import load_spider, spider_questions
+from text2sql_lightning.commands.compare import main as compare_main
+from text2sql_lightning.commands.spider import load_spider, main, spider_questions
 from text2sql_lightning.inference.baselines import project_prompt
 from text2sql_lightning.sql.tokens import tokenize
 

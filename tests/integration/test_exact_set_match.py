@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from text2sql_lightning.evaluation.exact_set_match import exact_set_match
+from text2sql_lightning.evaluation.spider.exact_set_match import exact_set_match
 from text2sql_lightning.sql.components import hardness
 from text2sql_lightning.sql.schema import Schema
 

@@ -6,8 +6,8 @@ import torch
 from torch.nn.attention.flex_attention import create_block_mask
 
 from text2sql_lightning.modeling.flex_attention import attend_in_blocks, block_mask, has_flex_kernel
+from text2sql_lightning.modeling.packs import ends_of_readers
 from text2sql_lightning.modeling.segment_attention import segment_attention
-from text2sql_lightning.modeling.segments import ends_of_readers
 
 pytestmark = pytest.mark.integration
 

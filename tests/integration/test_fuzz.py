@@ -13,9 +13,9 @@ from fuzz.targets import TARGETS, check, corpora, within_a_second
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from text2sql_lightning.cli import RehearsalCLI, run
-from text2sql_lightning.commands.exit_codes import run_command
-from text2sql_lightning.given_settings import wants_unsloth
+from text2sql_lightning.commands.cli import RehearsalCLI, run
+from text2sql_lightning.commands.config_checks import wants_unsloth
+from text2sql_lightning.commands.console import run_command
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(3600)]
 

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 import torch
 
-from text2sql_lightning.inference import generation, prefill, voting
+from text2sql_lightning.inference import generation, prefix_cache, voting
 from text2sql_lightning.inference.generation import generate_samples, generate_sql
-from text2sql_lightning.modeling import grouped_attention
+from text2sql_lightning.modeling.cpu import attention
 from text2sql_lightning.modeling.settings import GenerationSettings
-from text2sql_lightning.tokenizer import encode_prompt, load_tokenizer
+from text2sql_lightning.text.tokenizer import encode_prompt, load_tokenizer
 
 pytestmark = pytest.mark.integration
 
@@ -92,7 +92,7 @@ def run_scripted(monkeypatch: pytest.MonkeyPatch, tokenizer: Any, scripts: Any, 
         return SimpleNamespace(last_hidden_state=torch.tensor(tokens, dtype=torch.float)[:, None, None])
 
     monkeypatch.setattr("transformers.DynamicCache", Cache)
-    for module in (generation, prefill, grouped_attention):
+    for module in (generation, prefix_cache, attention):
         monkeypatch.setattr(module, "decoder_of", lambda _: decode)
     monkeypatch.setattr(
         generation, "project", lambda _, hidden: torch.nn.functional.one_hot(hidden[:, 0].long(), 600).float()
@@ -152,8 +152,8 @@ def test_shared_prefixes_change_no_answer(
     monkeypatch: pytest.MonkeyPatch, model: Any, tokenizer: Any, no_early_end: Any, most_tokens: int, batch_size: int,
     group_cost: int,
 ) -> None:  # fmt: skip
-    monkeypatch.setattr(prefill, "_MOST_TOKENS", most_tokens)
-    monkeypatch.setattr(prefill, "_GROUP_COST", group_cost)
+    monkeypatch.setattr(prefix_cache, "_MOST_TOKENS", most_tokens)
+    monkeypatch.setattr(prefix_cache, "_GROUP_COST", group_cost)
     answers = generate_sql(model, tokenizer, ASKED, GenerationSettings(max_new_tokens=9, batch_size=batch_size))
     assert [answer.raw for answer in answers] == [reference(model, tokenizer, prompt, 9) for prompt in ASKED]
 
@@ -162,10 +162,10 @@ def test_rows_that_leave_take_nothing_from_others(
     monkeypatch: pytest.MonkeyPatch, model: Any, tokenizer: Any, no_early_end: Any
 ) -> None:
     """Answers end after different numbers of tokens, so that groups shrink and vanish on the way."""
-    monkeypatch.setattr(prefill, "_GROUP_COST", 0)
+    monkeypatch.setattr(prefix_cache, "_GROUP_COST", 0)
     limits = [1 + number * 3 % 11 for number in range(len(ASKED))]
     seen: list[int] = []
-    keep = grouped_attention.SharedPrefixes.select
+    keep = attention.SharedPrefixes.select
 
     def select(self: Any, rows: Any) -> Any:
         kept = keep(self, rows)
@@ -177,7 +177,7 @@ def test_rows_that_leave_take_nothing_from_others(
         row.finished = len(row.new_ids) >= limits[row.index]
         return bool(row.finished)
 
-    monkeypatch.setattr(grouped_attention.SharedPrefixes, "select", select)
+    monkeypatch.setattr(attention.SharedPrefixes, "select", select)
     monkeypatch.setattr(generation, "_append", append)
     answers = generate_sql(model, tokenizer, ASKED, GenerationSettings(max_new_tokens=12, batch_size=64))
     expected = [reference(model, tokenizer, prompt, limit) for prompt, limit in zip(ASKED, limits, strict=True)]
@@ -192,7 +192,7 @@ def test_each_shared_token_is_read_once(monkeypatch: pytest.MonkeyPatch, model: 
     )
     prompts = [f"{SCHEMAS[0]}\nQuestion {number}" for number in range(9)]
     for most_tokens in (30, 512):
-        monkeypatch.setattr(prefill, "_MOST_TOKENS", most_tokens)
+        monkeypatch.setattr(prefix_cache, "_MOST_TOKENS", most_tokens)
         read.clear()
         generate_sql(model, tokenizer, prompts, GenerationSettings(max_new_tokens=1, batch_size=4))
         assert sum(read) == len(encode_prompt(tokenizer, prompts[0])) + 8  # all but the last token of each is shared
@@ -209,8 +209,8 @@ def test_a_window_shorter_than_the_prompts_is_respected(tokenizer: Any, no_early
             num_attention_heads=4, num_key_value_heads=2, sliding_window=8, bos_token_id=1, eos_token_id=2,
         )
     ).eval()  # fmt: skip
-    assert not prefill.shares_prefixes(windowed, 9)
-    assert prefill.shares_prefixes(windowed, 8)
+    assert not prefix_cache.shares_prefixes(windowed, 9)
+    assert prefix_cache.shares_prefixes(windowed, 8)
     answers = generate_sql(windowed, tokenizer, ASKED[:3], GenerationSettings(max_new_tokens=6, batch_size=1))
     assert [answer.raw for answer in answers] == [reference(windowed, tokenizer, prompt, 6) for prompt in ASKED[:3]]
 

@@ -15,10 +15,10 @@ import pytest
 from reference.differing_mutants import Mutant, differing_mutants
 from reference.tree_mutants import KINDS
 
-from text2sql_lightning.data.build.pipeline import build_dataset
-from text2sql_lightning.data.build.settings import BuildSettings
 from text2sql_lightning.data.sources import read_rows
 from text2sql_lightning.evaluation.execution_accuracy import Verdict, score_many
+from text2sql_lightning.prepare.pipeline import build_dataset
+from text2sql_lightning.prepare.settings import BuildSettings
 from text2sql_lightning.sql.adherence import schema_adherence
 from text2sql_lightning.sql.repair import ddl_error, repair_ddl
 from text2sql_lightning.sql.schema import Schema

@@ -8,8 +8,8 @@ import pytest
 
 from text2sql_lightning.errors import DataError
 from text2sql_lightning.sql.execution import execute
-from text2sql_lightning.sql.filling import make_fillings
 from text2sql_lightning.sql.repair import ddl_error, repair_ddl
+from text2sql_lightning.sql.testdb.filling import make_fillings
 
 ROWS = Path(__file__).parents[3] / "shared" / "data" / "sql_create_context" / "rows.jsonl.gz"
 pytestmark = [

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from text2sql_lightning.data.build.decontaminate import Detector
-from text2sql_lightning.data.build.normal_form import normal_query
+from text2sql_lightning.prepare.decontaminate import Detector
+from text2sql_lightning.prepare.normal_form import normal_query
 from text2sql_lightning.sample.database import FilledDatabase
 from text2sql_lightning.sample.generation import generate_rows
 from text2sql_lightning.sample.schemas import DOMAINS

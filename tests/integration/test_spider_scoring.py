@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from text2sql_lightning.errors import DataError
-from text2sql_lightning.evaluation.spider import SpiderVerdict, read_spider, score_spider
+from text2sql_lightning.evaluation.spider.score import SpiderVerdict, read_spider, score_spider
 
 pytestmark = pytest.mark.integration
 

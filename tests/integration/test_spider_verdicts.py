@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from text2sql_lightning.evaluation.spider import SpiderExample, read_spider, score_spider
+from text2sql_lightning.evaluation.spider.score import SpiderExample, read_spider, score_spider
 from text2sql_lightning.sql.schema import Schema
 
 SPIDER = Path(__file__).parents[3] / "shared" / "data" / "spider"

@@ -40,7 +40,7 @@ def held() -> dict[str, int]:
 
 def train(text2sql: Any, tiny: Any, folder: Path, steps: int, monkeypatch: pytest.MonkeyPatch) -> list[dict[str, int]]:
     """Run the real command with a meter among its callbacks; validations and checkpoints in between."""
-    from text2sql_lightning import cli
+    from text2sql_lightning.commands import cli
 
     meter = Meter()
     instantiate = cli.Text2SQLCLI.instantiate_trainer

@@ -52,7 +52,7 @@ def test_every_flag_arrives() -> None:
 
 
 def test_every_flag_takes_effect(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from text2sql_lightning.cli import RehearsalCLI, run
+    from text2sql_lightning.commands.cli import RehearsalCLI, run
     from text2sql_lightning.commands.train_qlora import build_parser, fit_arguments
 
     monkeypatch.chdir(tmp_path)

@@ -29,7 +29,7 @@ from types import MethodType
 from transformers import AutoModelForCausalLM
 from text2sql_lightning.inference.generation import generate_sql
 from text2sql_lightning.modeling.settings import GenerationSettings
-from text2sql_lightning.tokenizer import load_tokenizer
+from text2sql_lightning.text.tokenizer import load_tokenizer
 
 llama = import_module("unsloth.models.llama")
 prompts = ["SELECT", "How many singers are there?\\n" * 3, "How many singers are old?", "### Response:\\n"]

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from text2sql_lightning.commands.build_dataset import main
+from text2sql_lightning.commands.build import main
 from text2sql_lightning.data.records import read_records
 
 pytestmark = pytest.mark.integration
@@ -76,7 +76,7 @@ def test_the_values_that_the_page_shows(folder: Path) -> None:
 
 
 def test_the_mix_that_the_page_shows(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from text2sql_lightning.commands import source_readers
+    from text2sql_lightning.commands import sources
     from text2sql_lightning.data.sources import RawRow
 
     rows = [
@@ -89,7 +89,7 @@ def test_the_mix_that_the_page_shows(folder: Path, monkeypatch: pytest.MonkeyPat
         )
         for n in range(600)
     ]
-    monkeypatch.setattr(source_readers, "hub_rows", lambda: iter(rows))
+    monkeypatch.setattr(sources, "hub_rows", lambda: iter(rows))
     assert main([*shlex.split(block("bash", 1))[2:], "--workers", "1"]) == 0
     train = read_records(folder / "data" / "mixed" / "train.jsonl")
     own = sum(record.source == "shop.sqlite" for record in train)

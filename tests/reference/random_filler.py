@@ -1,8 +1,8 @@
 """Databases of plain random rows: an independent judge of which queries differ from gold.
 
-It shares no code with `text2sql_lightning.sql.filling`: tables are read by SQLite itself, rows are drawn cell by cell.
-Nothing is aimed at the query but the values: a column's cells are gold's literals on it, values next to those, NULL,
-and values of one kind that columns of one name, and columns that gold compares with each other, have in common.
+It shares no code with `text2sql_lightning.sql.testdb.filling`: tables are read by SQLite itself, rows are drawn cell
+by cell. Nothing is aimed at the query but the values: a column's cells are gold's literals on it, values next to those,
+NULL, and values of one kind that columns of one name, and columns that gold compares with each other, have in common.
 """
 
 import sqlite3

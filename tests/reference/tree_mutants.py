@@ -1,4 +1,4 @@
-"""Queries that are one mistake away from gold, made on sqlglot's tree: independent of `text2sql_lightning.sql.mutants`.
+"""Queries one mistake away from gold, on sqlglot's tree: independent of `text2sql_lightning.sql.testdb.mutants`.
 
 Five kinds: `literal`, `operator`, `aggregate`, `column`, `condition` (a condition that is left out).
 """

@@ -1,12 +1,15 @@
 """AdapterCheckpoint: the adapter, ready for peft, after each validation and at the end of training."""
 
+import io
 from pathlib import Path
 from typing import Any
 
+import torch
+from lightning.fabric.plugins import TorchCheckpointIO
 from lightning.pytorch import Callback, LightningModule, Trainer
 
-from text2sql_lightning.atomic import replaced_folder, write_json
 from text2sql_lightning.constants import ADAPTERS_DIR, PROMPT_FILE
+from text2sql_lightning.files.atomic import replaced_folder, write_bytes, write_json
 from text2sql_lightning.text.prompts import INSTRUCTION, PROMPT_FORMAT_VERSION, PROMPT_TEMPLATE, prompt_sha256
 
 
@@ -52,3 +55,20 @@ class AdapterCheckpoint(Callback):
             module.tokenizer.save_pretrained(str(folder))
             write_json(folder / PROMPT_FILE, prompt_description())
         self._saved_step = trainer.global_step
+
+
+class AtomicCheckpointIO(TorchCheckpointIO):
+    """Writes a checkpoint beside its place and moves it there.
+
+    Lightning's own writes it to the system's folder for temporary files. Where that is on another disk, moving it is
+    copying it, and a disk that is full, or a process that is killed, leaves half a file in place of the older one.
+    """
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any | None = None) -> None:
+        """Write a checkpoint; one at an address such as s3://... as Lightning does."""
+        if "://" in str(path):
+            super().save_checkpoint(checkpoint, path, storage_options)
+            return
+        buffer = io.BytesIO()
+        torch.save(checkpoint, buffer)
+        write_bytes(Path(path), buffer.getbuffer())

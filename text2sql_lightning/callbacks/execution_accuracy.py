@@ -10,13 +10,13 @@ import torch.distributed
 from lightning.pytorch import Callback
 from lightning.pytorch.utilities import rank_zero_warn
 
-from text2sql_lightning.atomic import write_json_lines
 from text2sql_lightning.constants import PREDICTIONS_FILE
 from text2sql_lightning.errors import ConfigError
-from text2sql_lightning.evaluation.by_source import figures_by_source, is_executed
-from text2sql_lightning.evaluation.exact_match import normalized_exact_match
 from text2sql_lightning.evaluation.execution_accuracy import score_many
-from text2sql_lightning.evaluation.stratified import stratified_sample
+from text2sql_lightning.evaluation.result_match import normalized_exact_match
+from text2sql_lightning.evaluation.results import figures_by_source, is_executed
+from text2sql_lightning.evaluation.statistics import stratified_sample
+from text2sql_lightning.files.atomic import write_json_lines
 from text2sql_lightning.sql.adherence import adheres_to_context
 from text2sql_lightning.sql.components import hardness
 from text2sql_lightning.text.prompts import build_prompt, split_input

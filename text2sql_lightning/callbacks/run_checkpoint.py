@@ -13,8 +13,8 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 from torch import distributed
 
-from text2sql_lightning.callbacks.checkpoint_file import AtomicCheckpointIO
-from text2sql_lightning.callbacks.stop_request import StopRequest
+from text2sql_lightning.callbacks.adapter_checkpoint import AtomicCheckpointIO
+from text2sql_lightning.callbacks.interruption import StopRequest
 from text2sql_lightning.errors import ConfigError
 
 

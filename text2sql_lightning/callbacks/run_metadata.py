@@ -4,7 +4,7 @@ from typing import Any
 
 from lightning.pytorch import Callback
 
-from text2sql_lightning.run_meta import RunMeta
+from text2sql_lightning.runs.run_meta import RunMeta
 
 
 class RunMetadata(Callback):

@@ -7,19 +7,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from text2sql_lightning.commands.exit_codes import OneLineParser, run_command
+from text2sql_lightning.commands.console import OneLineParser, run_command
 from text2sql_lightning.errors import ConfigError
-from text2sql_lightning.modeling.footprint import (
+from text2sql_lightning.modeling.estimate import (
     Footprint,
+    ModelShape,
     StepTime,
     TrainingLoad,
     all_reduce_bytes,
     checkpoint_bytes,
     footprint,
     micro_batch_time,
+    read_shape,
 )
-from text2sql_lightning.modeling.gpus import GPUS, Gpu
-from text2sql_lightning.modeling.model_shape import ModelShape, read_shape
+from text2sql_lightning.modeling.throughput import GPUS, Gpu
 
 GIB: Final = 2.0**30
 _RESERVE: Final = 1.0 * GIB
@@ -84,7 +85,7 @@ def _run(options: Namespace, arguments: list[str]) -> int:
 
 def read_config(arguments: list[str]) -> Any:
     """Parse the arguments of `fit`; returns its configuration. Nothing is made of it."""
-    from text2sql_lightning.cli import Text2SQLCLI, run
+    from text2sql_lightning.commands.cli import Text2SQLCLI, run
 
     class _OnlyParses(Text2SQLCLI):
         def before_instantiate_classes(self) -> None:

@@ -7,8 +7,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from text2sql_lightning.commands.config_checks import wants_unsloth
 from text2sql_lightning.errors import ConfigError, DataError
-from text2sql_lightning.given_settings import wants_unsloth
 
 
 def add_model_flags(parser: Any) -> None:
@@ -132,7 +132,7 @@ def _generate(
 ) -> tuple[list[Any], str]:
     from lightning.pytorch import Trainer
 
-    from text2sql_lightning.cli import quiet_libraries
+    from text2sql_lightning.commands.cli import quiet_libraries
     from text2sql_lightning.modeling.settings import GenerationSettings, LoraSettings
     from text2sql_lightning.modeling.support import Hardware, choose_precision
     from text2sql_lightning.module import Text2SQLModule
@@ -174,7 +174,7 @@ def _generate_with_vllm(
     from text2sql_lightning.inference.vllm_engine import check_vllm, generate_with_vllm
     from text2sql_lightning.modeling.settings import GenerationSettings
     from text2sql_lightning.modeling.support import Hardware
-    from text2sql_lightning.tokenizer import load_tokenizer
+    from text2sql_lightning.text.tokenizer import load_tokenizer
 
     check_vllm(Hardware.here(), settings["quantization"])
     tokenizer, prompts, template = _prompts(load_tokenizer(settings["base_model"]), args.prompt, questions, shots)
@@ -204,7 +204,7 @@ def _one_batch(count: int) -> Any:
 
 def _check_lengths(module: Any, prompts: Sequence[str], max_new_tokens: int) -> None:
     """Refuse prompts for which the model has no positions: what it writes then is noise, not an answer."""
-    from text2sql_lightning.tokenizer import encode_texts
+    from text2sql_lightning.text.tokenizer import encode_texts
 
     limit = getattr(module.model.config, "max_position_embeddings", None)
     longest = max(len(ids) for ids in encode_texts(module.tokenizer, prompts))

@@ -15,9 +15,9 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Final
 
-from text2sql_lightning.atomic import write_json
-from text2sql_lightning.commands.exit_codes import OneLineParser, run_command
+from text2sql_lightning.commands.console import OneLineParser, run_command
 from text2sql_lightning.errors import ConfigError, RunError
+from text2sql_lightning.files.atomic import write_json
 
 WORKER: Final = "text2sql_lightning.commands.gpu_benchmark_worker"
 LOADS: Final = ((512, 16, 4), (2048, 8, 4))

@@ -10,10 +10,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from text2sql_lightning.commands.exit_codes import OneLineParser, run_command
-from text2sql_lightning.data.build.benchmarks import read_benchmark
-from text2sql_lightning.data.build.fingerprints import SPIDER_DEV_FILE, fingerprint, write_fingerprints
-from text2sql_lightning.data.build.normal_form import normal_query
+from text2sql_lightning.commands.console import OneLineParser, run_command
+from text2sql_lightning.prepare.decontaminate import read_benchmark
+from text2sql_lightning.prepare.fingerprints import SPIDER_DEV_FILE, fingerprint, write_fingerprints
+from text2sql_lightning.prepare.normal_form import normal_query
 
 
 def main(argv: Sequence[str] | None = None) -> int:

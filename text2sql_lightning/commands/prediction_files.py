@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from text2sql_lightning.data.jsonl import json_type, read_objects, text_field
 from text2sql_lightning.errors import DataError
+from text2sql_lightning.files.jsonl import json_type, read_objects, text_field
 
 _SQL_FIELDS: Final = ("sql", "predicted")
 

@@ -10,14 +10,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from text2sql_lightning.atomic import write_json
-from text2sql_lightning.commands.exit_codes import OneLineParser, run_command
+from text2sql_lightning.commands.console import OneLineParser, run_command
 from text2sql_lightning.constants import ADAPTERS_DIR, EMBEDDED_BASE_MODEL, PREDICTIONS_FILE
 from text2sql_lightning.data.records import read_records
 from text2sql_lightning.errors import RunError
 from text2sql_lightning.evaluation.execution_accuracy import Verdict
 from text2sql_lightning.evaluation.pictures import draw_accuracy
 from text2sql_lightning.evaluation.report import RULES, summarize
+from text2sql_lightning.files.atomic import write_json
 
 CONFIG: Final = "configs/experiment/quickstart_cpu.yaml"
 TEST_RATIO: Final = 0.25
@@ -140,7 +140,7 @@ class _Timer:
 def _decide(args: Namespace) -> None:
     """Replace what was not given: precision by the processor, distractors by precision, records by distractors."""
     if args.precision == "auto":
-        from text2sql_lightning.modeling.block_attention import has_bfloat16_products
+        from text2sql_lightning.modeling.cpu.attention import has_bfloat16_products
 
         args.precision = "bf16-mixed" if args.rows is not None and has_bfloat16_products() else "32-true"
     if args.distractors is None and args.rows is not None and args.precision == "32-true":

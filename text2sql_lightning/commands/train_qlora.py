@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from text2sql_lightning.atomic import write_json
-from text2sql_lightning.commands.exit_codes import OneLineParser, run_command
+from text2sql_lightning.commands.console import OneLineParser, run_command
 from text2sql_lightning.constants import DEFAULT_BASE_MODEL, METRICS_FILE
 from text2sql_lightning.data.records import Record, read_records
-from text2sql_lightning.output_folder import claim
-from text2sql_lightning.run_meta import Mode, RunMeta
+from text2sql_lightning.files.atomic import write_json
+from text2sql_lightning.runs.output_folder import claim
+from text2sql_lightning.runs.run_meta import Mode, RunMeta
 from text2sql_lightning.text.prompts import build_prompt
 
 NUM_SAMPLES = 2
@@ -120,7 +120,7 @@ def _print_samples(batch: list[Record], records: list[Record]) -> None:
 
 
 def _check_configuration(arguments: list[str]) -> None:
-    from text2sql_lightning.cli import RehearsalCLI, run
+    from text2sql_lightning.commands.cli import RehearsalCLI, run
 
     run(arguments, RehearsalCLI)
 

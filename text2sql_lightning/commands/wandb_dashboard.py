@@ -10,9 +10,9 @@ from typing import Any, Final
 
 import yaml
 
-from text2sql_lightning.commands.exit_codes import OneLineParser, run_command
+from text2sql_lightning.commands.console import OneLineParser, run_command
 from text2sql_lightning.errors import ConfigError, DataError, RunError, Text2SQLError
-from text2sql_lightning.loggers import has_wandb_key
+from text2sql_lightning.runs.loggers import has_wandb_key
 
 DEFINITION: Final = Path("configs/dashboard/wandb.yaml")
 

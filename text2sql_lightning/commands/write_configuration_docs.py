@@ -8,9 +8,9 @@ from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, NoReturn, Union, get_args, get_origin
 
-from text2sql_lightning.atomic import write_text
-from text2sql_lightning.commands.exit_codes import OneLineParser, run_command
+from text2sql_lightning.commands.console import OneLineParser, run_command
 from text2sql_lightning.errors import RunError
+from text2sql_lightning.files.atomic import write_text
 
 if TYPE_CHECKING:
     from lightning.pytorch.cli import LightningArgumentParser
@@ -127,7 +127,7 @@ def configuration_page() -> str:
 
 def command_parsers() -> "dict[str, LightningArgumentParser]":
     """Give the parsers of `text2sql`, by command, without parsing or instantiating anything."""
-    from text2sql_lightning.cli import Text2SQLCLI, run
+    from text2sql_lightning.commands.cli import Text2SQLCLI, run
 
     class ParsersBuiltError(Exception):
         pass

@@ -13,7 +13,7 @@ from typing import Any, Final
 import torch
 from torch.utils.data import DataLoader, Sampler
 
-from text2sql_lightning.data.pack_plan import plan_packs
+from text2sql_lightning.data.packing import plan_packs
 
 logger = logging.getLogger(__name__)
 

@@ -21,7 +21,7 @@ from text2sql_lightning.data.record_file import LARGE, RecordFile, open_records
 from text2sql_lightning.data.records import Record, read_records
 from text2sql_lightning.data.token_cache import cache_key, encode_once, lengths, schema_keys
 from text2sql_lightning.errors import ConfigError, DataError
-from text2sql_lightning.tokenizer import load_tokenizer
+from text2sql_lightning.text.tokenizer import load_tokenizer
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from text2sql_lightning.errors import DataError
 from text2sql_lightning.text.prompts import build_prompt
-from text2sql_lightning.tokenizer import encode_prompt, encode_texts
+from text2sql_lightning.text.tokenizer import encode_prompt, encode_texts
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase

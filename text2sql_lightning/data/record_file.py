@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final, overload
 
-from text2sql_lightning.data.jsonl import parse_line, read_lines
 from text2sql_lightning.data.records import Record, parse_record, read_records
 from text2sql_lightning.errors import DataError
+from text2sql_lightning.files.jsonl import parse_line, read_lines
 
 LARGE: Final = 5000
 """Records from which on a training file is left on disk, and its token ids are kept beside it."""

@@ -7,8 +7,8 @@ from dataclasses import fields as dataclass_fields
 from pathlib import Path
 from typing import Any
 
-from text2sql_lightning.data.jsonl import excerpt, json_type, read_objects, text_field, write_objects
 from text2sql_lightning.errors import DataError
+from text2sql_lightning.files.jsonl import excerpt, json_type, read_objects, text_field, write_objects
 from text2sql_lightning.text.prompts import split_input
 
 

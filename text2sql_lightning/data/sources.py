@@ -9,10 +9,9 @@ from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Any, Final
 
-from text2sql_lightning.data.csv_file import read_csv
-from text2sql_lightning.data.jsonl import read_objects, text_field
-from text2sql_lightning.data.parquet_file import read_parquet
 from text2sql_lightning.errors import DataError
+from text2sql_lightning.files.jsonl import read_objects, text_field
+from text2sql_lightning.files.tables import read_csv, read_parquet
 
 HUB_NAME: Final = "b-mc2/sql-create-context"
 EMBEDDED_SOURCE: Final = "text2sql_lightning/sample"

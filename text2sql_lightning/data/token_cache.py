@@ -16,8 +16,8 @@ from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, overload
 
-from text2sql_lightning.atomic import replaced_folder, tidy, write_json
 from text2sql_lightning.data.encoding import EncodedExample, EncodedSplit, Encoding, in_memory
+from text2sql_lightning.files.atomic import replaced_folder, tidy, write_json
 from text2sql_lightning.text.prompts import prompt_sha256
 
 if TYPE_CHECKING:

@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from text2sql_lightning.errors import DataError
-from text2sql_lightning.evaluation.intervals import cluster_bootstrap, wilson_interval
-from text2sql_lightning.evaluation.paired import mcnemar_exact
-from text2sql_lightning.evaluation.scored import HARDNESS, ScoredExample
+from text2sql_lightning.evaluation.results import HARDNESS, ScoredExample
+from text2sql_lightning.evaluation.statistics import cluster_bootstrap, mcnemar_exact, wilson_interval
 
 Pair = tuple[ScoredExample, ScoredExample]
 

@@ -11,7 +11,7 @@ from tqdm import tqdm
 from text2sql_lightning.errors import DataError
 from text2sql_lightning.evaluation.result_match import same_rows
 from text2sql_lightning.sql.execution import Execution, Row, execute
-from text2sql_lightning.sql.filling import Filling, make_fillings
+from text2sql_lightning.sql.testdb.filling import Filling, make_fillings
 from text2sql_lightning.sql.tokens import is_top_level_ordered, tokenize
 from text2sql_lightning.sql.workers import Lost, map_chunks
 

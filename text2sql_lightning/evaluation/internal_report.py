@@ -4,13 +4,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from text2sql_lightning.evaluation.exact_match import normalized_exact_match
-from text2sql_lightning.evaluation.exact_set_match import exact_set_match
 from text2sql_lightning.evaluation.execution_accuracy import Verdict
 from text2sql_lightning.evaluation.previews import Difference
 from text2sql_lightning.evaluation.report import RULES
-from text2sql_lightning.evaluation.result_difference import WrongAnswer, find_differences
-from text2sql_lightning.evaluation.scored import ScoredExample
+from text2sql_lightning.evaluation.result_match import WrongAnswer, find_differences, normalized_exact_match
+from text2sql_lightning.evaluation.results import ScoredExample
+from text2sql_lightning.evaluation.spider.exact_set_match import exact_set_match
 from text2sql_lightning.sql.adherence import schema_adherence
 from text2sql_lightning.sql.components import hardness
 from text2sql_lightning.sql.schema import Schema, schema_id

@@ -9,9 +9,9 @@ from torch import Tensor
 from torchmetrics import Metric
 from torchmetrics.utilities import dim_zero_cat
 
-from text2sql_lightning.evaluation.exact_match import normalized_exact_match
-from text2sql_lightning.evaluation.exact_set_match import exact_set_match
 from text2sql_lightning.evaluation.execution_accuracy import Verdict
+from text2sql_lightning.evaluation.result_match import normalized_exact_match
+from text2sql_lightning.evaluation.spider.exact_set_match import exact_set_match
 from text2sql_lightning.sql.adherence import schema_adherence
 from text2sql_lightning.sql.schema import Schema
 

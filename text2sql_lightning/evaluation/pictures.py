@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from text2sql_lightning.atomic import replaced_file
 from text2sql_lightning.evaluation.pages.values import printable
+from text2sql_lightning.files.atomic import replaced_file
 
 _HARDNESS: Final = ("easy", "medium", "hard", "extra")
 _COLOURS: Final = ("#b8b8b8", "#2c6fbb", "#d98032", "#4c9a5b")

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from text2sql_lightning.errors import DataError
 from text2sql_lightning.evaluation.execution_accuracy import Verdict
-from text2sql_lightning.evaluation.intervals import cluster_bootstrap
+from text2sql_lightning.evaluation.statistics import cluster_bootstrap
 
 RULES: Final[dict[str, str]] = {
     "databases": "4 databases a record, made from its CREATE TABLE text and filled around the gold query; a prediction "

@@ -4,11 +4,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from text2sql_lightning.atomic import write_json, write_json_lines, write_text
 from text2sql_lightning.evaluation.pages.document import Document
 from text2sql_lightning.evaluation.pages.evaluation_page import Evaluation, evaluation_page
 from text2sql_lightning.evaluation.pages.html import to_html
 from text2sql_lightning.evaluation.pages.markdown import to_markdown
+from text2sql_lightning.files.atomic import write_json, write_json_lines, write_text
 
 
 def write_evaluation(

@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from text2sql_lightning.evaluation.previews import Difference
-from text2sql_lightning.evaluation.result_difference import WrongAnswer, find_differences
-from text2sql_lightning.evaluation.scored import ScoredExample
-from text2sql_lightning.evaluation.spider import SpiderExample, SpiderVerdict
-from text2sql_lightning.evaluation.spider_rules import counts_order, official_gold, official_prediction
+from text2sql_lightning.evaluation.result_match import WrongAnswer, find_differences
+from text2sql_lightning.evaluation.results import ScoredExample
+from text2sql_lightning.evaluation.spider.rules import counts_order, official_gold, official_prediction
+from text2sql_lightning.evaluation.spider.score import SpiderExample, SpiderVerdict
 
 _EXECUTION: Final[dict[str, str]] = {
     "execution_accuracy": "the prediction returns on the database of Spider what gold returns, by the rules of the "

@@ -15,7 +15,7 @@ from text2sql_lightning.modeling.settings import GenerationSettings, Quantizatio
 from text2sql_lightning.modeling.support import Hardware, check_support, choose_precision
 from text2sql_lightning.sql.schema import Schema
 from text2sql_lightning.text.prompts import INSTRUCTION, build_prompt, format_input
-from text2sql_lightning.tokenizer import load_tokenizer
+from text2sql_lightning.text.tokenizer import load_tokenizer
 
 _MAX_SEQ_LENGTH: Final = 2048
 

@@ -11,18 +11,22 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from text2sql_lightning.inference.beams import search
-from text2sql_lightning.inference.prefill import Batch, Prefilled, gather, read_padded, read_prompts, shares_prefixes
-from text2sql_lightning.inference.sampling import draw, row_random
+from text2sql_lightning.inference.beams import draw, row_random, search
+from text2sql_lightning.inference.prefix_cache import (
+    Batch,
+    Prefilled,
+    gather,
+    read_padded,
+    read_prompts,
+    shares_prefixes,
+)
+from text2sql_lightning.modeling.cpu.attention import grouped_attention
+from text2sql_lightning.modeling.cpu.generation_layers import merged_adapters, onednn_layers, stock_layers
+from text2sql_lightning.modeling.cpu.products import dequantized
 from text2sql_lightning.modeling.decoder import decoder_of, project
-from text2sql_lightning.modeling.dequantized import dequantized
-from text2sql_lightning.modeling.grouped_attention import grouped_attention
-from text2sql_lightning.modeling.merged_adapters import merged_adapters
-from text2sql_lightning.modeling.onednn_layers import onednn_layers
 from text2sql_lightning.modeling.settings import Choice, GenerationSettings
-from text2sql_lightning.modeling.stock_layers import stock_layers
 from text2sql_lightning.text.sql_cleaning import ensure_sql_only, is_complete
-from text2sql_lightning.tokenizer import encode_texts
+from text2sql_lightning.text.tokenizer import encode_texts
 
 _KEEP_SHARE: Final = 0.75
 """A batch is compacted when fewer than this share of its rows is still being answered: compaction copies the cache."""

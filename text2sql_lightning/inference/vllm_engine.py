@@ -15,7 +15,7 @@ from text2sql_lightning.inference.generation import Generation
 from text2sql_lightning.modeling.settings import GenerationSettings, Quantization
 from text2sql_lightning.modeling.support import Hardware
 from text2sql_lightning.text.sql_cleaning import ensure_sql_only, is_complete
-from text2sql_lightning.tokenizer import encode_texts
+from text2sql_lightning.text.tokenizer import encode_texts
 
 _RANKS: Final = (8, 16, 32, 64, 128, 256, 320, 512)
 """Ranks that vLLM keeps room for (its `MaxLoRARanks`)."""

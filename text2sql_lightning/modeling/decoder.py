@@ -1,5 +1,7 @@
 """The two halves of a causal language model: the decoder that gives hidden states, and the output head."""
 
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -48,3 +50,20 @@ def project(model: Any, hidden: Tensor) -> Tensor:
     if cap := getattr(config, "final_logit_softcapping", None):  # Gemma 2
         logits = torch.tanh(logits / cap) * cap
     return logits
+
+
+@contextmanager
+def forwards_kept(modules: Iterable[Any]) -> Iterator[None]:
+    """Give modules back the `forward` that they had, or none of their own, whatever replaces it meanwhile.
+
+    Args:
+        modules: Of a model.
+    """
+    before = [(module, vars(module).get("forward")) for module in modules]
+    try:
+        yield
+    finally:
+        for module, forward in before:
+            vars(module).pop("forward", None)
+            if forward is not None:
+                module.forward = forward

@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn import functional
 from torch.nn.attention.flex_attention import BlockMask, flex_attention
 
-from text2sql_lightning.modeling.segments import Segments, ends_by_token
+from text2sql_lightning.modeling.packs import Segments, ends_by_token
 
 _BLOCK: Final = 128
 """Tokens of a block, which the kernel skips, computes in full, or pair by pair."""

@@ -13,20 +13,17 @@ no segments and transformers' own attention runs.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from text2sql_lightning.errors import ModelError
-from text2sql_lightning.modeling.block_attention import attend_by_blocks, has_bfloat16_products, pays
+from text2sql_lightning.modeling.cpu.attention import attend_by_blocks, has_bfloat16_products, pays
+from text2sql_lightning.modeling.cpu.lora import dtype_of_products
 from text2sql_lightning.modeling.flex_attention import attend_in_blocks, block_mask, has_flex_kernel
-from text2sql_lightning.modeling.fused_lora import dtype_of_products
-from text2sql_lightning.modeling.query_blocks import QueryBlock, query_blocks
-from text2sql_lightning.modeling.segments import Segments
-
-NAME: Final = "text2sql_segments"
+from text2sql_lightning.modeling.packs import SEGMENTS_NAME, QueryBlock, Segments, query_blocks
 
 
 @dataclass(frozen=True)
@@ -98,9 +95,9 @@ def use_segment_attention(model: Any, max_seq_length: int) -> None:
             return plain
         return pack.attend(query, key, value, kwargs.get("scaling")).transpose(1, 2).contiguous(), None
 
-    AttentionInterface.register(NAME, forward)
-    AttentionMaskInterface.register(NAME, sdpa_mask)
-    model.set_attn_implementation(NAME)
+    AttentionInterface.register(SEGMENTS_NAME, forward)
+    AttentionMaskInterface.register(SEGMENTS_NAME, sdpa_mask)
+    model.set_attn_implementation(SEGMENTS_NAME)
 
 
 def check_plain_attention(model: Any, max_seq_length: int) -> None:

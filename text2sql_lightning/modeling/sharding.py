@@ -9,10 +9,13 @@ import warnings
 from typing import Any
 
 import torch
+from lightning.pytorch.strategies import DDPStrategy, StrategyRegistry
 from torch.nn.parallel import DistributedDataParallel
 
 from text2sql_lightning.errors import ModelError
+from text2sql_lightning.modeling.backends.base import LoadRequest, ModelBackend
 from text2sql_lightning.modeling.decoder import decoder_of
+from text2sql_lightning.modeling.packs import Segments
 
 
 def shard_base(model: Any, device: torch.device) -> None:
@@ -76,3 +79,54 @@ def _sharded(model: Any) -> list[Any]:
     from torch.distributed.fsdp import FSDPModule
 
     return [layer for layer in layers_of(model) if isinstance(layer, FSDPModule)]
+
+
+class ShardedBackend:
+    """Another backend, and shards.
+
+    Args:
+        whole: Loads the model as a whole.
+    """
+
+    def __init__(self, whole: ModelBackend) -> None:
+        self._whole = whole
+
+    def load(self, request: LoadRequest) -> Any:
+        """Load the model, then shard its frozen layers."""
+        model = self._whole.load(request)
+        shard_base(model, request.device)
+        return model
+
+    def pack_arguments(self, decoder: Any, ids: torch.Tensor, segments: Segments) -> dict[str, Any]:
+        """Give what the decoder needs to attend within a pack."""
+        return self._whole.pack_arguments(decoder, ids, segments)
+
+    def for_training(self, model: Any) -> None:
+        """Prepare for forward and backward passes, each layer gathered for as long as it computes."""
+        self._whole.for_training(model)
+        scatter_base(model)
+
+    def for_inference(self, model: Any) -> None:
+        """Prepare for generation, the whole model in every process."""
+        self._whole.for_inference(model)
+        gather_base(model)
+
+
+class ShardedBaseStrategy(DDPStrategy):
+    """DDP over what is trained; `Text2SQLModule` shards the rest when it loads the model.
+
+    Args:
+        kwargs: Those of DDPStrategy.
+    """
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+
+    def setup(self, trainer: Any) -> None:
+        """Prepare DDP, which would otherwise send the frozen weights around."""
+        leave_frozen_to_shards(trainer.lightning_module)
+        super().setup(trainer)
+
+
+if "fsdp2" not in StrategyRegistry:
+    StrategyRegistry.register("fsdp2", ShardedBaseStrategy, description="the frozen base model in shards, DDP for LoRA")

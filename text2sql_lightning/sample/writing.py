@@ -10,8 +10,8 @@ from typing import Final
 
 from tqdm import tqdm
 
-from text2sql_lightning.data.jsonl import write_objects
 from text2sql_lightning.errors import ConfigError, Text2SQLError
+from text2sql_lightning.files.jsonl import write_objects
 from text2sql_lightning.sample.generation import generate_rows
 from text2sql_lightning.sample.schemas import DOMAINS
 

@@ -13,7 +13,7 @@ import sqlglot
 from sqlglot import exp
 
 from text2sql_lightning.errors import DataError
-from text2sql_lightning.sql.connection import restrict
+from text2sql_lightning.sql.databases.sqlite import restrict
 from text2sql_lightning.sql.name_lookup import NameLookup
 from text2sql_lightning.sql.schema import Schema, repair_ddl
 from text2sql_lightning.sql.scopes import Scope

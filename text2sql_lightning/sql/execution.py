@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Final, Literal, TypeAlias
 
 from text2sql_lightning.sql import watchdog
-from text2sql_lightning.sql.connection import connect
+from text2sql_lightning.sql.databases.sqlite import connect
 from text2sql_lightning.sql.patterns import guard_patterns, has_many_wildcards
 from text2sql_lightning.sql.tokens import iter_tokens, keywords
 

@@ -7,9 +7,8 @@ from functools import lru_cache
 from itertools import pairwise
 from typing import Final
 
-from text2sql_lightning.sql.connection import restrict_to_definitions
-from text2sql_lightning.sql.ddl import read_tables
-from text2sql_lightning.sql.tables import Column, Table
+from text2sql_lightning.sql.databases.sqlite import restrict_to_definitions
+from text2sql_lightning.sql.ddl import Column, Table, read_tables
 from text2sql_lightning.sql.tokens import RESERVED, Token, keywords, quote_name, tokenize
 
 # Reserved words that never stand in a SELECT statement as keywords, so that there they can only be names.

@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Final
 
 from text2sql_lightning.errors import ConfigError
-from text2sql_lightning.sql.connection import connect
+from text2sql_lightning.sql.databases.sqlite import connect
+from text2sql_lightning.sql.ddl import Column, Table
 from text2sql_lightning.sql.execution import Value, run_query
-from text2sql_lightning.sql.schema import Column, Schema, Table
+from text2sql_lightning.sql.schema import Schema
 from text2sql_lightning.sql.tokens import quote_name, tokenize
 
 LONGEST_VALUE: Final = 40

@@ -1,4 +1,4 @@
-"""A database's schema: from CREATE TABLE text, a SQLite file or Spider's tables.json, and back to CREATE TABLE text."""
+"""The parts of a schema: columns, foreign keys, tables."""
 
 import hashlib
 from collections.abc import Iterable, Mapping
@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from text2sql_lightning.errors import DataError
-from text2sql_lightning.sql.connection import connect
-from text2sql_lightning.sql.ddl import read_tables
+from text2sql_lightning.sql.databases.sqlite import connect
+from text2sql_lightning.sql.ddl import Column, ForeignKey, Table, read_tables
 from text2sql_lightning.sql.repair import DdlRepair, ddl_error, merge_tables, repair_ddl, repair_query
-from text2sql_lightning.sql.tables import Column, ForeignKey, Table
 
 __all__ = [
     "Column", "DdlRepair", "ForeignKey", "Schema", "Table", "ddl_error", "repair_ddl", "repair_query", "schema_id",

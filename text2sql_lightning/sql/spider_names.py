@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from text2sql_lightning.sql.schema import ForeignKey, Schema
+from text2sql_lightning.sql.ddl import ForeignKey
+from text2sql_lightning.sql.schema import Schema
 from text2sql_lightning.sql.spider_tokens import GrammarError
 
 

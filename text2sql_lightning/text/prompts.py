@@ -1,5 +1,6 @@
 """The one prompt of training, inference, evaluation and user interface."""
 
+import re
 from hashlib import sha256
 from typing import Final
 
@@ -82,3 +83,18 @@ def prompt_sha256() -> str:
 
 def _excerpt(text: str, length: int = 60) -> str:
     return repr(text if len(text) <= length else text[: length - 3] + "...")
+
+
+_NO_PART_OF_NAME: Final = re.compile(r"[^\w.-]+")
+
+
+def source_slug(source: str) -> str:
+    """Write a source's name so that it can be a part of a metric's name.
+
+    Args:
+        source: The source, e.g. `b-mc2/sql-create-context`.
+
+    Returns:
+        The name with `-` for everything but letters, digits, `_`, `.` and `-`: `b-mc2-sql-create-context`.
+    """
+    return _NO_PART_OF_NAME.sub("-", source).strip("-") or "unnamed"

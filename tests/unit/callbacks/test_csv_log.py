@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from lightning.fabric.loggers.csv_logs import _ExperimentWriter
 
-from text2sql_lightning.callbacks.csv_log import WholeCSVLogger
+from text2sql_lightning.runs.loggers import WholeCSVLogger
 
 pytestmark = pytest.mark.unit
 

@@ -9,13 +9,12 @@ import pytest
 import torch
 
 from text2sql_lightning.callbacks.adapter_checkpoint import AdapterCheckpoint, prompt_description
-from text2sql_lightning.callbacks.metrics_json import MetricsJson, plain_metrics
-from text2sql_lightning.callbacks.prediction_writer import PredictionWriter
+from text2sql_lightning.callbacks.generations import PredictionWriter, SampleGenerations
+from text2sql_lightning.callbacks.metrics import MetricsJson, plain_metrics
 from text2sql_lightning.callbacks.run_metadata import RunMetadata, flat
-from text2sql_lightning.callbacks.sample_generations import SampleGenerations
 from text2sql_lightning.data.records import Record
 from text2sql_lightning.errors import ConfigError
-from text2sql_lightning.run_meta import RunMeta
+from text2sql_lightning.runs.run_meta import RunMeta
 from text2sql_lightning.text.prompts import INSTRUCTION, format_input
 
 pytestmark = pytest.mark.unit

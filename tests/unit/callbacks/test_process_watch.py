@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from lightning.fabric.strategies.launchers.subprocess_script import _ChildProcessObserver
 
-from text2sql_lightning.callbacks.process_watch import ProcessWatch, describe_exit
+from text2sql_lightning.callbacks.interruption import ProcessWatch, describe_exit
 
 pytestmark = pytest.mark.unit
 

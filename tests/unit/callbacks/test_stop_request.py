@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 
-from text2sql_lightning.callbacks.stop_request import StopRequest
+from text2sql_lightning.callbacks.interruption import StopRequest
 
 pytestmark = pytest.mark.unit
 

@@ -4,9 +4,9 @@ from typing import Any
 import pytest
 import torch
 
-from text2sql_lightning.callbacks import throughput
-from text2sql_lightning.callbacks.throughput import Throughput, peak_memory_gib, work_of
-from text2sql_lightning.modeling.gpus import peak_flops
+from text2sql_lightning.callbacks import metrics
+from text2sql_lightning.callbacks.metrics import Throughput, peak_memory_gib, work_of
+from text2sql_lightning.modeling.throughput import peak_flops
 
 pytestmark = pytest.mark.unit
 
@@ -14,7 +14,7 @@ pytestmark = pytest.mark.unit
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Any:
     now = SimpleNamespace(seconds=100.0)
-    monkeypatch.setattr(throughput.time, "perf_counter", lambda: now.seconds)
+    monkeypatch.setattr(metrics.time, "perf_counter", lambda: now.seconds)
     return now
 
 

@@ -3,7 +3,7 @@ import os
 
 import pytest
 
-from text2sql_lightning.commands.exit_codes import OneLineParser, run_command
+from text2sql_lightning.commands.console import OneLineParser, run_command
 from text2sql_lightning.errors import ConfigError
 
 pytestmark = pytest.mark.unit

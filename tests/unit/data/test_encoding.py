@@ -10,7 +10,7 @@ from text2sql_lightning.data.encoding import EncodedSplit, Encoding, encode_exam
 from text2sql_lightning.data.records import Record, read_records
 from text2sql_lightning.errors import DataError
 from text2sql_lightning.text.prompts import INSTRUCTION, build_prompt, format_input
-from text2sql_lightning.tokenizer import load_tokenizer
+from text2sql_lightning.text.tokenizer import load_tokenizer
 
 pytestmark = pytest.mark.unit
 

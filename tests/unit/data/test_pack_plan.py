@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from text2sql_lightning.data.pack_plan import plan_packs
+from text2sql_lightning.data.packing import plan_packs
 
 pytestmark = pytest.mark.unit
 

@@ -10,7 +10,7 @@ from text2sql_lightning.data import datamodule, record_file, token_cache
 from text2sql_lightning.data.datamodule import Text2SQLDataModule
 from text2sql_lightning.data.encoding import EncodedExample, EncodedSplit, Encoding
 from text2sql_lightning.data.token_cache import CachedExamples, cache_key, encode_once, lengths, schema_keys
-from text2sql_lightning.tokenizer import load_tokenizer
+from text2sql_lightning.text.tokenizer import load_tokenizer
 
 pytestmark = pytest.mark.unit
 

@@ -1,6 +1,6 @@
 import pytest
 
-from text2sql_lightning.evaluation.by_source import figures_by_source, group_by_source, is_executed
+from text2sql_lightning.evaluation.results import figures_by_source, group_by_source, is_executed
 
 pytestmark = pytest.mark.unit
 

@@ -7,7 +7,7 @@ from text2sql_lightning.evaluation.comparison import compare
 from text2sql_lightning.evaluation.pages.comparison_page import comparison_page, conclusion
 from text2sql_lightning.evaluation.pages.html import to_html
 from text2sql_lightning.evaluation.pages.markdown import to_markdown
-from text2sql_lightning.evaluation.scored import ScoredExample, from_row
+from text2sql_lightning.evaluation.results import ScoredExample, from_row
 
 pytestmark = pytest.mark.unit
 

@@ -1,6 +1,6 @@
 import pytest
 
-from text2sql_lightning.evaluation.exact_match import normalized_exact_match
+from text2sql_lightning.evaluation.result_match import normalized_exact_match
 
 pytestmark = pytest.mark.unit
 

@@ -2,9 +2,8 @@ import json
 
 import pytest
 
-from text2sql_lightning.evaluation.figures import make_figures
-from text2sql_lightning.evaluation.intervals import wilson_interval
-from text2sql_lightning.evaluation.scored import SPIDER_MEASURES, ScoredExample
+from text2sql_lightning.evaluation.results import SPIDER_MEASURES, ScoredExample, make_figures
+from text2sql_lightning.evaluation.statistics import wilson_interval
 
 pytestmark = pytest.mark.unit
 

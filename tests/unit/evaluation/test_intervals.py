@@ -1,7 +1,7 @@
 import pytest
 
 from text2sql_lightning.errors import DataError
-from text2sql_lightning.evaluation.intervals import cluster_bootstrap
+from text2sql_lightning.evaluation.statistics import cluster_bootstrap
 
 pytestmark = pytest.mark.unit
 

@@ -83,7 +83,7 @@ def test_schema_adherence() -> None:
 
 
 def test_exact_set_match() -> None:
-    pytest.importorskip("text2sql_lightning.evaluation.exact_set_match")
+    pytest.importorskip("text2sql_lightning.evaluation.spider.exact_set_match")
     metric = ExactSetMatch()
     schema = Schema.from_ddl("CREATE TABLE t (a INT, b INT)")
     metric.update(["a", "b"], ["SELECT a, b FROM t"] * 2, ["SELECT b, a FROM t", "SELECT a FROM t"], [schema] * 2)

@@ -1,6 +1,6 @@
 import pytest
 
-from text2sql_lightning.evaluation.paired import mcnemar_exact
+from text2sql_lightning.evaluation.statistics import mcnemar_exact
 
 pytestmark = pytest.mark.unit
 

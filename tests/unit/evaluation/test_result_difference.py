@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from text2sql_lightning.evaluation.result_difference import WrongAnswer, find_differences
+from text2sql_lightning.evaluation.result_match import WrongAnswer, find_differences
 
 pytestmark = pytest.mark.unit
 

@@ -1,6 +1,6 @@
 import pytest
 
-from text2sql_lightning.evaluation.spider_rules import (
+from text2sql_lightning.evaluation.spider.rules import (
     counts_order,
     official_gold,
     official_prediction,

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from text2sql_lightning.evaluation.stratified import stratified_sample
+from text2sql_lightning.evaluation.statistics import stratified_sample
 
 pytestmark = pytest.mark.unit
 

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from text2sql_lightning.evaluation.suite_agreement import Pair, agreements
+from text2sql_lightning.evaluation.spider.rules import Pair, agreements
 
 pytestmark = pytest.mark.unit
 

@@ -14,7 +14,7 @@ from text2sql_lightning.inference.baselines import (
     project_prompt,
 )
 from text2sql_lightning.text.prompts import INSTRUCTION, build_prompt, format_input
-from text2sql_lightning.tokenizer import encode_texts, load_tokenizer
+from text2sql_lightning.text.tokenizer import encode_texts, load_tokenizer
 
 pytestmark = pytest.mark.unit
 

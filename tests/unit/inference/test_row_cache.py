@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from text2sql_lightning.inference.row_cache import row_cache
+from text2sql_lightning.inference.prefix_cache import row_cache
 
 pytestmark = pytest.mark.unit
 

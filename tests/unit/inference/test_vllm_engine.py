@@ -13,7 +13,7 @@ from text2sql_lightning.inference import vllm_engine
 from text2sql_lightning.inference.vllm_engine import check_vllm, generate_with_vllm
 from text2sql_lightning.modeling.settings import GenerationSettings
 from text2sql_lightning.modeling.support import Hardware
-from text2sql_lightning.tokenizer import encode_texts, load_tokenizer
+from text2sql_lightning.text.tokenizer import encode_texts, load_tokenizer
 
 pytestmark = pytest.mark.unit
 

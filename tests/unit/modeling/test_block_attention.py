@@ -4,8 +4,8 @@ from typing import Any
 import pytest
 import torch
 
-from text2sql_lightning.modeling.block_attention import attend_by_blocks
-from text2sql_lightning.modeling.query_blocks import query_blocks
+from text2sql_lightning.modeling.cpu.attention import attend_by_blocks
+from text2sql_lightning.modeling.packs import query_blocks
 from text2sql_lightning.modeling.segment_attention import PackLayout, segment_attention
 
 pytestmark = pytest.mark.unit

@@ -9,15 +9,16 @@ import pytest
 from text2sql_lightning.commands.gpu_benchmark_rows import Cost, Load, draw_examples
 from text2sql_lightning.constants import DEFAULT_BASE_MODEL
 from text2sql_lightning.errors import ModelError
-from text2sql_lightning.modeling.footprint import (
+from text2sql_lightning.modeling.estimate import (
     NF4_BYTES,
+    ModelShape,
     TrainingLoad,
     all_reduce_bytes,
     checkpoint_bytes,
     footprint,
     micro_batch_time,
+    read_shape,
 )
-from text2sql_lightning.modeling.model_shape import ModelShape, read_shape
 
 pytestmark = pytest.mark.unit
 

@@ -9,10 +9,10 @@ import torch
 from torch.autograd import gradcheck
 
 from text2sql_lightning.modeling.backends import LoadRequest, get_backend
-from text2sql_lightning.modeling.fused_functions import AttentionInput, AttentionOutput, GatedMlp
-from text2sql_lightning.modeling.fused_layers import fuse_layers, target_arguments
+from text2sql_lightning.modeling.cpu.layers import fuse_layers, target_arguments
+from text2sql_lightning.modeling.cpu.lora import AttentionInput, AttentionOutput, GatedMlp
 from text2sql_lightning.modeling.loss import take
-from text2sql_lightning.modeling.query_blocks import query_blocks
+from text2sql_lightning.modeling.packs import query_blocks
 from text2sql_lightning.modeling.segment_attention import pack_arguments
 from text2sql_lightning.modeling.settings import LoraSettings
 

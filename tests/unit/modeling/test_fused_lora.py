@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from text2sql_lightning.modeling.backends import LoadRequest, get_backend
-from text2sql_lightning.modeling.fused_lora import fuse_lora
+from text2sql_lightning.modeling.cpu.lora import fuse_lora
 from text2sql_lightning.modeling.settings import LoraSettings
 
 pytestmark = pytest.mark.unit

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy
 
-from text2sql_lightning.modeling.head_loss import FrozenHeadLoss, head_loss
+from text2sql_lightning.modeling.loss import FrozenHeadLoss, head_loss
 
 pytestmark = pytest.mark.unit
 

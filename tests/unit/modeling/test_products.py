@@ -6,10 +6,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from text2sql_lightning.modeling import onednn_layers as onednn_layers_module
-from text2sql_lightning.modeling import products
-from text2sql_lightning.modeling.onednn_layers import onednn_layers
-from text2sql_lightning.modeling.products import add_product, linear, onednn_is_faster, product, round_rows
+from text2sql_lightning.modeling.cpu import generation_layers, products
+from text2sql_lightning.modeling.cpu.generation_layers import onednn_layers
+from text2sql_lightning.modeling.cpu.products import add_product, linear, onednn_is_faster, product, round_rows
 
 pytestmark = pytest.mark.unit
 
@@ -19,7 +18,7 @@ def library(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
     by_onednn: bool = request.param
     if by_onednn and not torch.backends.mkldnn.is_available():
         pytest.skip("this PyTorch has no oneDNN")
-    for module in (products, onednn_layers_module):
+    for module in (products, generation_layers):
         monkeypatch.setattr(module, "onednn_is_faster", lambda: by_onednn)
     return by_onednn
 

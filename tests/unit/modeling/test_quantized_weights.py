@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from text2sql_lightning.modeling.backends import LoadRequest, get_backend
-from text2sql_lightning.modeling.dequantized import dequantized
-from text2sql_lightning.modeling.grouped_attention import SharedPrefixes, grouped_attention
-from text2sql_lightning.modeling.merged_adapters import merged_adapters
+from text2sql_lightning.modeling.cpu.attention import SharedPrefixes, grouped_attention
+from text2sql_lightning.modeling.cpu.generation_layers import merged_adapters
+from text2sql_lightning.modeling.cpu.products import dequantized
 from text2sql_lightning.modeling.settings import LoraSettings
 
 pytestmark = pytest.mark.unit
@@ -57,9 +57,11 @@ def forwards_of(model: Any) -> dict[str, Any]:
 
 
 def test_dense_copies_give_the_same_bits(tiny_llama_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("text2sql_lightning.modeling.products.onednn_is_faster", lambda: False)  # one library for both
+    monkeypatch.setattr(
+        "text2sql_lightning.modeling.cpu.products.onednn_is_faster", lambda: False
+    )  # one library for both
     dense = load(tiny_llama_dir)
-    monkeypatch.setattr("text2sql_lightning.modeling.dequantized._memory", lambda: 1000.0)
+    monkeypatch.setattr("text2sql_lightning.modeling.cpu.products._memory", lambda: 1000.0)
     packed = load(tiny_llama_dir)
     ids = torch.arange(30).reshape(3, 10)
     with torch.inference_mode():  # with keys and values kept, layers take their usual way
@@ -72,12 +74,12 @@ def test_dense_copies_give_the_same_bits(tiny_llama_dir: Path, monkeypatch: pyte
 
 
 def test_dense_copies_for_a_while_go_away(tiny_llama_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("text2sql_lightning.modeling.dequantized._memory", lambda: 1000.0)
+    monkeypatch.setattr("text2sql_lightning.modeling.cpu.products._memory", lambda: 1000.0)
     model = load(tiny_llama_dir, trainable=False)
     forwards = forwards_of(model)
     with dequantized(model):
         assert forwards_of(model) == forwards
-    monkeypatch.setattr("text2sql_lightning.modeling.dequantized._memory", lambda: 1e9)
+    monkeypatch.setattr("text2sql_lightning.modeling.cpu.products._memory", lambda: 1e9)
     with dequantized(model):
         assert forwards_of(model) != forwards
     assert forwards_of(model) == forwards
@@ -109,7 +111,7 @@ def test_grouped_attention_is_attention(tiny_llama_dir: Path) -> None:
 @pytest.mark.parametrize("key_heads", [1, 2, 4])
 def test_rows_attend_to_shared_prefixes_as_to_copies_of_them(key_heads: int) -> None:
     """Prefixes of three lengths, one of them none, with one, two and three rows; own columns hidden at the left."""
-    from text2sql_lightning.modeling.grouped_attention import _attend
+    from text2sql_lightning.modeling.cpu.attention import _attend
 
     torch.manual_seed(0)
     counts, lengths, columns, size = [1, 2, 3], [5, 0, 7], 4, 8
@@ -153,7 +155,7 @@ def test_merged_adapters_compute_the_same_and_go_away(
         assert torch.equal(model(input_ids=ids, use_cache=True).logits, expected)
         with torch.autocast("cpu", torch.bfloat16), merged_adapters(model):
             assert forwards_of(model) == before  # there a sum in 16 bits would not be the same
-        monkeypatch.setattr("text2sql_lightning.modeling.dequantized._memory", lambda: 1000.0)
+        monkeypatch.setattr("text2sql_lightning.modeling.cpu.products._memory", lambda: 1000.0)
         with merged_adapters(model):
             assert forwards_of(model) == before
 

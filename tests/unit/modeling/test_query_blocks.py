@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 import torch
 
-from text2sql_lightning.modeling.query_blocks import ROWS, query_blocks
+from text2sql_lightning.modeling.packs import ROWS, query_blocks
 
 pytestmark = pytest.mark.unit
 

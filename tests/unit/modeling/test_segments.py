@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from text2sql_lightning.modeling.segments import ends_by_token, ends_of_readers
+from text2sql_lightning.modeling.packs import ends_by_token, ends_of_readers
 
 pytestmark = pytest.mark.unit
 

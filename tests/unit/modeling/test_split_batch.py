@@ -7,7 +7,7 @@ import torch
 
 from text2sql_lightning.data.collate import collate, collate_sequences, collate_shared_prefixes
 from text2sql_lightning.data.encoding import EncodedExample
-from text2sql_lightning.modeling.split_batch import split_batch
+from text2sql_lightning.modeling.micro_batches import split_batch
 
 pytestmark = pytest.mark.unit
 

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from text2sql_lightning.errors import ModelError
-from text2sql_lightning.modeling.backends.unsloth_packs import unsloth_pack_arguments, use_packs
+from text2sql_lightning.modeling.backends.unsloth import unsloth_pack_arguments, use_packs
 from text2sql_lightning.modeling.segment_attention import segment_attention
 
 pytestmark = pytest.mark.unit

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from text2sql_lightning.errors import DataError
-from text2sql_lightning.sql.connection import connect
+from text2sql_lightning.sql.databases.sqlite import connect
 from text2sql_lightning.sql.execution import Execution, execute, run_query
 
 pytestmark = pytest.mark.unit

@@ -8,7 +8,7 @@ import pytest
 
 from text2sql_lightning.errors import DataError
 from text2sql_lightning.sql.execution import execute
-from text2sql_lightning.sql.filling import make_databases, make_fillings
+from text2sql_lightning.sql.testdb.filling import make_databases, make_fillings
 
 pytestmark = pytest.mark.unit
 
@@ -30,7 +30,7 @@ def test_same_seed_same_bytes_in_any_process() -> None:
     assert here == digest(make_databases(CONTEXT, GOLD, seed=7))
     assert here != digest(make_databases(CONTEXT, GOLD, seed=8))
     code = (
-        "import hashlib\nfrom text2sql_lightning.sql.filling import make_databases\n"
+        "import hashlib\nfrom text2sql_lightning.sql.testdb.filling import make_databases\n"
         f"print(hashlib.sha256(b''.join(make_databases({CONTEXT!r}, {GOLD!r}, seed=7))).hexdigest())"
     )
     environment = {**os.environ, "PYTHONHASHSEED": "12345"}

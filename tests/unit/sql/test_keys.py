@@ -2,9 +2,9 @@ from random import Random
 
 import pytest
 
-from text2sql_lightning.sql.keys import choose_keys, likely_keys
 from text2sql_lightning.sql.schema import Schema
-from text2sql_lightning.sql.usage import read_usage
+from text2sql_lightning.sql.testdb.plan import choose_keys, likely_keys
+from text2sql_lightning.sql.testdb.usage import read_usage
 
 pytestmark = pytest.mark.unit
 

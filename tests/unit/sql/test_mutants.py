@@ -2,8 +2,8 @@ from random import Random
 
 import pytest
 
-from text2sql_lightning.sql.mutants import make_mutants
 from text2sql_lightning.sql.schema import Schema
+from text2sql_lightning.sql.testdb.mutants import make_mutants
 
 pytestmark = pytest.mark.unit
 

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from text2sql_lightning.errors import DataError
-from text2sql_lightning.sql.schema import Column, ForeignKey, Schema, Table, schema_id
+from text2sql_lightning.sql.ddl import Column, ForeignKey, Table
+from text2sql_lightning.sql.schema import Schema, schema_id
 
 pytestmark = pytest.mark.unit
 

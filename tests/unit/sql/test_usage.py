@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from text2sql_lightning.sql.schema import Schema
-from text2sql_lightning.sql.usage import Condition, Place, Usage, read_usage
+from text2sql_lightning.sql.testdb.usage import Condition, Place, Usage, read_usage
 
 pytestmark = pytest.mark.unit
 

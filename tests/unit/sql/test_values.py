@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from text2sql_lightning.sql.patterns import like
-from text2sql_lightning.sql.usage import Condition, Literal, Place
-from text2sql_lightning.sql.values import Pool, PoolSpec, edges, is_numeric_text, matching, near_misses
+from text2sql_lightning.sql.testdb.usage import Condition, Literal, Place
+from text2sql_lightning.sql.testdb.values import Pool, PoolSpec, edges, is_numeric_text, matching, near_misses
 
 pytestmark = pytest.mark.unit
 

@@ -1,6 +1,6 @@
 import pytest
 
-from text2sql_lightning.text.passwords import hide_passwords
+from text2sql_lightning.errors import hide_passwords
 
 pytestmark = pytest.mark.unit
 

@@ -20,7 +20,7 @@ from text2sql_lightning.evaluation.pages.selection import pick_worst
 from text2sql_lightning.evaluation.pages.values import error_text, interval_text, printable, share_text
 from text2sql_lightning.evaluation.pictures import Bar, draw_bars
 from text2sql_lightning.evaluation.previews import Difference
-from text2sql_lightning.evaluation.scored import Measure, ScoredExample
+from text2sql_lightning.evaluation.results import Measure, ScoredExample
 
 _MOST_BARS: Final = 40
 

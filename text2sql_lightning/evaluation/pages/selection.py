@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Final
 
-from text2sql_lightning.evaluation.scored import HARDNESS, ScoredExample
+from text2sql_lightning.evaluation.results import HARDNESS, ScoredExample
 
 _ORDER: Final = {name: position for position, name in enumerate(HARDNESS)}
 

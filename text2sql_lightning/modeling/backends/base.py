@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 import torch
 
-from text2sql_lightning.modeling.segments import Segments
+from text2sql_lightning.modeling.packs import Segments
 from text2sql_lightning.modeling.settings import LoraSettings, Packing, Quantization
 
 

@@ -6,13 +6,13 @@ from typing import Any
 import torch
 
 from text2sql_lightning.errors import ConfigError, ModelError
-from text2sql_lightning.hub_errors import readable_hub_errors
+from text2sql_lightning.files.hub import readable_hub_errors
 from text2sql_lightning.modeling.backends.base import LoadRequest, keep_adapter_in_float32, keep_quantized_weights
-from text2sql_lightning.modeling.dequantized import keep_dense_copies
-from text2sql_lightning.modeling.fused_layers import fuse_layers
-from text2sql_lightning.modeling.fused_lora import fuse_lora
+from text2sql_lightning.modeling.cpu.layers import fuse_layers
+from text2sql_lightning.modeling.cpu.lora import fuse_lora
+from text2sql_lightning.modeling.cpu.products import keep_dense_copies
+from text2sql_lightning.modeling.packs import Segments
 from text2sql_lightning.modeling.segment_attention import pack_arguments, use_segment_attention
-from text2sql_lightning.modeling.segments import Segments
 from text2sql_lightning.modeling.settings import LoraSettings
 
 log = logging.getLogger(__name__)

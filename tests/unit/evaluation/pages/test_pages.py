@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from text2sql_lightning.evaluation.figures import make_figures
 from text2sql_lightning.evaluation.pages.evaluation_page import Evaluation, evaluation_page
 from text2sql_lightning.evaluation.pages.html import to_html
 from text2sql_lightning.evaluation.pages.markdown import to_markdown
@@ -14,7 +13,7 @@ from text2sql_lightning.evaluation.pages.selection import pick_worst
 from text2sql_lightning.evaluation.pages.sql_marks import Piece, mark_differences
 from text2sql_lightning.evaluation.pages.values import printable, value_text
 from text2sql_lightning.evaluation.previews import Difference, Preview
-from text2sql_lightning.evaluation.scored import SPIDER_MEASURES, ScoredExample
+from text2sql_lightning.evaluation.results import SPIDER_MEASURES, ScoredExample, make_figures
 
 pytestmark = pytest.mark.unit
 

@@ -1,0 +1,1 @@
+"""Readers of published test sets. Know nothing of models."""

@@ -1,0 +1,98 @@
+"""Flags of `build_dataset` that say where rows come from."""
+
+import os
+from argparse import ArgumentDefaultsHelpFormatter, Namespace
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from text2sql_lightning.commands.console import OneLineParser, run_command
+from text2sql_lightning.commands.sources import add_source_flags, given_sources, hash_file, open_sources, read_sources
+from text2sql_lightning.files.atomic import errors_naming
+from text2sql_lightning.prepare.decontaminate import benchmark_files
+from text2sql_lightning.prepare.output import REPORT_PAGE, check_out_dir, open_dataset
+from text2sql_lightning.prepare.pipeline import stream_dataset
+from text2sql_lightning.prepare.settings import LITERAL_CASES, SPLIT_KINDS, BuildSettings
+from text2sql_lightning.prepare.split import SPLITS
+
+_MOST_WORKERS: Final = 8
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command.
+
+    Args:
+        argv: Arguments; those of the process when None.
+
+    Returns:
+        The exit code: 0, or 2 after a mistake of the user's.
+    """
+    args = _parser().parse_args(argv)
+    return run_command(lambda: _build(args))
+
+
+def _parser() -> OneLineParser:
+    parser = OneLineParser(
+        prog="build_dataset", description=__doc__, formatter_class=ArgumentDefaultsHelpFormatter, allow_abbrev=False
+    )
+    add = parser.add_argument
+    add("--out_dir", type=Path, default=Path("data/processed"), help="folder for the records and the report")
+    add("--val_ratio", type=float, default=0.08, help="share of the kept rows for val")
+    add("--test_ratio", type=float, default=0.05, help="share of the kept rows for test")
+    add("--seed", type=int, default=42, help="decides sample, split and order")
+    add("--max_rows", type=int, metavar="N", help="read a seeded sample of N rows, never the first N")
+    add("--split_by", choices=SPLIT_KINDS, default="schema", help="keep rows of a schema in one split, or not")
+    add("--literal_case", choices=LITERAL_CASES, default="question", help="letter case of text literals in the SQL")
+    add("--distractors", type=float, default=3.0, metavar="MEAN",
+        help="mean number of columns that the answer does not need; 0 leaves schemas as they are")  # fmt: skip
+    add("--decontaminate_against", type=Path, action="append", default=[], metavar="DIR|FILE",
+        help="also drop rows of this test set: a folder in Spider's format, or JSON lines with question and query; may "
+        "be repeated")  # fmt: skip
+    add("--no_decontaminate", action="store_true", help="keep rows that are in Spider dev; report and runs say so")
+    add("--tokenizer", metavar="DIR|NAME", help="also report lengths in tokens of this tokenizer")
+    add("--overwrite", action="store_true", help="replace the data set in --out_dir")
+    add("--workers", type=int, default=min(os.cpu_count() or 1, _MOST_WORKERS),
+        help="processes; the result does not depend on it")  # fmt: skip
+    add_source_flags(parser)
+    return parser
+
+
+def _build(args: Namespace) -> None:
+    sources = given_sources(args)
+    settings = BuildSettings(
+        val_ratio=args.val_ratio,
+        test_ratio=args.test_ratio,
+        seed=args.seed,
+        max_rows=args.max_rows,
+        literal_case=args.literal_case,
+        split_by=args.split_by,
+        distractors=args.distractors,
+        decontaminate=not args.no_decontaminate,
+        decontaminate_against=tuple(args.decontaminate_against),
+        mix=sources.mix,
+        workers=args.workers,
+    )
+    check_out_dir(args.out_dir, overwrite=args.overwrite)
+    count_tokens = _token_counter(args.tokenizer) if args.tokenizer else None
+    readers, inputs = open_sources(sources), dict[str, str]()
+    with errors_naming(args.out_dir), open_dataset(args.out_dir, overwrite=args.overwrite) as writer:
+        rows = read_sources(readers, inputs)
+        report = stream_dataset(rows, settings, writer.scratch, writer.add, count_tokens=count_tokens, progress=True)
+        for name, path in benchmark_files(settings.decontaminate_against):
+            inputs[name] = hash_file(path)
+        report = writer.finish(report, inputs)
+    _print_summary(args.out_dir, report)
+
+
+def _token_counter(name: str) -> Callable[[Sequence[str]], list[int]]:
+    from text2sql_lightning.text.tokenizer import encode_texts, load_tokenizer
+
+    tokenizer = load_tokenizer(name, setting="--tokenizer")
+    return lambda texts: [len(ids) for ids in encode_texts(tokenizer, texts)]
+
+
+def _print_summary(out_dir: Path, report: dict[str, Any]) -> None:
+    counts = ", ".join(f"{split} {report['splits'][split]['records']}" for split in SPLITS)
+    dropped = ", ".join(f"{reason} {entry['count']}" for reason, entry in report["dropped"].items())
+    print(f"Wrote {counts} records to {out_dir}; report: {out_dir / REPORT_PAGE}")
+    print(f"Dropped {report['rows_dropped']} of {report['rows_read']} rows{f': {dropped}' if dropped else ''}")

@@ -1,0 +1,169 @@
+"""The model settings that a user wrote, read off the arguments before anything heavy is imported.
+
+Two decisions need them: whether Unsloth has to be imported (before transformers, which `import lightning` imports), and
+which settings have to agree with a checkpoint, where the parser cannot tell a given value from a default.
+"""
+
+import importlib.util
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from types import NoneType
+from typing import Any, Final, get_args
+
+import yaml
+
+from text2sql_lightning.errors import ConfigError
+
+# The library stumbles over some texts: `!!timestamp x`, or brackets a thousand deep.
+_NOT_YAML: Final = (yaml.YAMLError, ValueError, TypeError, LookupError, AttributeError, RecursionError)
+
+
+def given_model_settings(arguments: Sequence[str]) -> dict[str, Any]:
+    """Collect `model` from config files and flags, nested as in a config; later arguments win, as for the parser."""
+    model: dict[str, Any] = {}
+    for flag, value in _pairs(arguments):
+        if flag in ("--config", "-c"):
+            path = Path(value)
+            _merge(model, _part(_load(path).get("model"), path.parent))
+        elif flag == "--model":
+            _merge(model, _part(value, Path()))
+        elif flag.startswith("--model."):
+            nested: Any = _scalar(value)
+            for key in reversed(flag.removeprefix("--model.").split(".")):
+                nested = {key: nested}
+            _merge(model, nested)
+    return model
+
+
+def wants_unsloth(arguments: Sequence[str]) -> bool:
+    """Say whether Unsloth is asked for, or is what `auto` chooses here."""
+    backend = given_model_settings(arguments).get("backend") or "auto"
+    if backend != "auto":
+        return bool(backend == "unsloth")
+    only_prints = not arguments or any(word in ("-h", "--help", "--print_config") for word in arguments)
+    return not only_prints and importlib.util.find_spec("unsloth") is not None and _has_cuda()
+
+
+def check_configs(arguments: Sequence[str]) -> None:
+    """Name the config file that is no YAML; the parser's own message does not.
+
+    Raises:
+        ConfigError: Says file, line and column.
+    """
+    for flag, value in _pairs(arguments):
+        if flag in ("--config", "-c") and Path(value).is_file():
+            try:
+                yaml.safe_load(Path(value).read_text(encoding="utf-8"))
+            except _NOT_YAML as error:
+                raise ConfigError(f"--config {value} is not valid YAML: {error}") from error
+
+
+def given_configs(arguments: Sequence[str]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Give each config file and what stands in it."""
+    for flag, value in _pairs(arguments):
+        if flag in ("--config", "-c"):
+            yield value, _load(Path(value))
+
+
+def _pairs(arguments: Sequence[str]) -> list[tuple[str, str]]:
+    pairs = []
+    for index, argument in enumerate(arguments):
+        flag, equals, value = argument.partition("=")
+        if flag.startswith("-"):
+            following = arguments[index + 1] if index + 1 < len(arguments) else ""
+            pairs.append((flag, value if equals else following))
+    return pairs
+
+
+def _part(value: Any, folder: Path) -> dict[str, Any]:
+    """Give a part of a config: written in place, or in a file of its own, relative to the config."""
+    if isinstance(value, str) and value.endswith((".yaml", ".yml")):
+        return _load(folder / value)
+    return value if isinstance(value, dict) else {}
+
+
+def _load(path: Path) -> dict[str, Any]:
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, *_NOT_YAML):
+        return {}  # the parser reports it better
+    return content if isinstance(content, dict) else {}
+
+
+def _scalar(value: str) -> Any:
+    try:
+        return yaml.safe_load(value)
+    except _NOT_YAML:
+        return value
+
+
+def _merge(into: dict[str, Any], more: dict[str, Any]) -> None:
+    for key, value in more.items():
+        if isinstance(value, dict) and isinstance(into.get(key), dict):
+            _merge(into[key], value)
+        else:
+            into[key] = value
+
+
+def _has_cuda() -> bool:
+    import torch
+
+    return torch.cuda.is_available()
+
+
+def check_trainer(config: Any) -> None:
+    """Refuse numbers that Lightning takes and then stumbles over.
+
+    Raises:
+        ConfigError: Names the setting, its value and what is allowed.
+    """
+    if not 0 <= int(config.seed_everything) < 2**32:
+        raise ConfigError(f"seed_everything is {config.seed_everything}; it must be between 0 and 4294967295")
+    if config.trainer.accumulate_grad_batches < 1:
+        raise ConfigError(
+            f"trainer.accumulate_grad_batches is {config.trainer.accumulate_grad_batches}; it must be at least 1"
+        )
+
+
+def check_sections(parser: Any, configs: Iterable[tuple[str, dict[str, Any]]]) -> None:
+    """Refuse a single value where a section of settings is expected; the parser drops it, or stumbles over it.
+
+    Args:
+        parser: The subcommand's parser, whose actions know the settings.
+        configs: Name and content of each config file.
+
+    Raises:
+        ConfigError: Names file, section and value.
+    """
+    actions = {action.dest: getattr(action, "_typehint", None) for action in parser._actions}
+    names = {name for name in actions if not name.endswith(".help")}
+    sections = {name.rsplit(".", depth)[0] for name in names for depth in range(1, name.count(".") + 1)}
+    sections -= {name for name, hint in actions.items() if hint is not None}  # the parser knows what these take
+    for file, content in configs:
+        for section in sorted(sections):
+            value: Any = content
+            for key in section.split("."):
+                value = value.get(key) if isinstance(value, dict) else None
+            if value is not None and not isinstance(value, dict | str):  # a text is a file, which the parser reads
+                raise ConfigError(
+                    f"--config {file}: {section} is {repr(value)[:60]}; it takes settings, such as "
+                    f"{min(name for name in names if name.startswith(section + '.')).replace('.', ': ')}"
+                )
+
+
+def check_nulls(parser: Any, config: Any) -> None:
+    """Refuse null where a setting has to have a value; the parser takes null for anything.
+
+    Args:
+        parser: The subcommand's parser, whose actions know the types.
+        config: The parsed configuration.
+
+    Raises:
+        ConfigError: Names the setting.
+    """
+    for action in parser._actions:
+        hint = getattr(action, "_typehint", None)
+        if hint is None or action.dest not in config or config[action.dest] is not None:
+            continue
+        if NoneType not in get_args(hint) and action.default is not None:
+            raise ConfigError(f"{action.dest} is null; give it a value, or leave it out for {action.default}")

@@ -1,0 +1,129 @@
+"""How a command ends: 0 for success, 2 for a mistake of the user's, 130 for Ctrl-C."""
+
+import errno
+import sys
+from argparse import ArgumentParser
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, NoReturn
+
+from text2sql_lightning.errors import Text2SQLError, hide_passwords
+
+if TYPE_CHECKING:
+    from text2sql_lightning.evaluation.pages.evaluation_page import Evaluation
+
+
+USER_ERROR: Final = 2
+INTERRUPTED: Final = 130
+_LONGEST: Final = 1000
+
+_SYSTEM_PROBLEMS: Final = {
+    errno.ENOSPC: "no space left on the disk; free some or write elsewhere",
+    errno.EDQUOT: "the disk quota is used up; free some space or write elsewhere",
+    errno.EACCES: "no permission; change it or choose another place",
+    errno.EPERM: "no permission; change it or choose another place",
+    errno.EROFS: "the disk is read-only; choose another place",
+    errno.ENOENT: "no such file or folder",
+    errno.ENOTDIR: "a part of this path is a file, not a folder",
+    errno.EISDIR: "a folder stands where a file is expected",
+    errno.ENOTEMPTY: "the folder is not empty",
+    errno.EEXIST: "a file stands where a folder is expected",
+    errno.ENAMETOOLONG: "the name is too long",
+    errno.EBUSY: "in use by another program",
+}
+
+
+def run_command(main: Callable[[], int | None]) -> int:
+    """Run a command and turn what went wrong into one line on stderr and an exit code.
+
+    Args:
+        main: The command. None counts as 0.
+
+    Returns:
+        What the command returned; 2 for a Text2SQLError and for a file that cannot be read or written; 130 after
+        Ctrl-C. Anything else is a bug and keeps its traceback.
+    """
+    try:
+        return main() or 0
+    except Text2SQLError as error:
+        return _fail(str(error))
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return INTERRUPTED
+    except OSError as error:
+        if error.errno not in _SYSTEM_PROBLEMS:
+            raise
+        place = error.filename2 or error.filename
+        return _fail(f"{f'{place}: ' if place else ''}{_SYSTEM_PROBLEMS[error.errno]}")
+
+
+class OneLineParser(ArgumentParser):
+    """An argument parser that answers a mistake with one line instead of the whole usage."""
+
+    def error(self, message: str) -> NoReturn:
+        """Print the mistake and leave with exit code 2.
+
+        Args:
+            message: What is wrong.
+        """
+        self.exit(_fail(f"{message} (see {self.prog} --help)"))
+
+
+def shortened(message: str) -> str:
+    """Give a message without its middle where it is very long: a parser quotes whole values."""
+    return message if len(message) <= _LONGEST else f"{message[:700]} ... {message[-280:]}"
+
+
+def _fail(message: str) -> int:
+    print(f"error: {shortened(hide_passwords(' '.join(message.split())))}", file=sys.stderr)
+    return USER_ERROR
+
+
+def print_figures(evaluation: "Evaluation", report: Path) -> None:
+    """Print figures with intervals, by hardness, and errors.
+
+    Args:
+        evaluation: What was found.
+        report: The page that says more.
+    """
+    from rich.console import Console
+    from rich.table import Table
+
+    from text2sql_lightning.evaluation.pages.values import error_text, interval_text, share_text
+
+    figures = evaluation.figures
+    labels = {measure.figure: measure.label for measure in evaluation.measures}
+    shown = [measure for measure in evaluation.measures if figures[measure.figure] is not None]
+    table = Table(title=f"{evaluation.title}, n = {figures['n']}", title_justify="left")
+    for head in ("", "share", "95 % interval", "n"):
+        table.add_column(head, justify="left" if not head else "right")
+    for measure in shown:
+        interval = interval_text(figures["intervals_95"][measure.figure])
+        table.add_row(measure.label, share_text(figures[measure.figure]), interval, str(figures["n"]))
+    table.add_section()
+    for name, part in figures["by_hardness"].items():
+        share, interval = share_text(part[figures["headline"]]), interval_text(part["interval_95"])
+        table.add_row(f"{name}, {labels[figures['headline']].lower()}", share, interval, str(part["n"]))
+    console = Console()
+    console.print(table)
+    errors = ", ".join(f"{error_text(name)} {count}" for name, count in figures["errors"].items())
+    console.print(f"errors: {errors or 'none'}", highlight=False, soft_wrap=True)
+    console.print(f"report: {report}", highlight=False, soft_wrap=True)
+
+
+HELP_PAGE: Final = """\
+usage: text2sql COMMAND ...
+
+Fine-tune a language model to write SQL, and score what it writes by executing it.
+
+commands:
+  fit         train an adapter on records: text2sql fit --config configs/experiment/mistral7b_qlora.yaml
+  validate    loss, exact match and execution accuracy on the validation records
+  test        the same on the test records, of a base model, an adapter or a checkpoint
+  predict     answer the questions of a file
+  ask         answer a question about a SQLite file, and run the SQL with --run
+  estimate    memory and time of a fit with the same arguments, before anything is downloaded
+
+Each has a page of its own, such as text2sql fit --help. Also: text2sql --version.
+Data sets are built by python scripts/build_dataset.py; docs/configuration.md lists every option.
+"""

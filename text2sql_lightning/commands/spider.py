@@ -1,0 +1,213 @@
+"""Score SQL on Spider dev: execution accuracy, test suites, exact set match; a report to read.
+
+Spider (CC BY-SA 4.0) is used for evaluation only.
+"""
+
+from argparse import ArgumentDefaultsHelpFormatter, Namespace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from text2sql_lightning.commands.console import OneLineParser, print_figures, run_command
+from text2sql_lightning.commands.generating import add_model_flags, answer, check_source, source_name
+from text2sql_lightning.commands.prediction_files import read_by_index
+from text2sql_lightning.errors import ConfigError, DataError
+from text2sql_lightning.evaluation.spider.score import SpiderExample, read_spider
+from text2sql_lightning.evaluation.statistics import stratified_sample
+from text2sql_lightning.files.atomic import write_json_lines
+from text2sql_lightning.inference.baselines import Question
+from text2sql_lightning.runs.run_meta import package_versions
+from text2sql_lightning.sql.components import hardness
+from text2sql_lightning.sql.sample_values import SampleSettings, schema_text, sqlite_schema
+from text2sql_lightning.sql.schema import Schema
+
+if TYPE_CHECKING:
+    from text2sql_lightning.evaluation.pages.evaluation_page import Evaluation
+    from text2sql_lightning.evaluation.spider.score import SpiderExample
+
+
+STEM: Final = "eval_spider"
+PREDICTIONS: Final = "predictions_spider.jsonl"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; see `--help`."""
+    args = _parser().parse_args(argv)
+    return run_command(lambda: _run(args))
+
+
+def _parser() -> OneLineParser:
+    parser = OneLineParser(
+        prog="evaluate_spider_external", description=__doc__, formatter_class=ArgumentDefaultsHelpFormatter,
+        allow_abbrev=False,
+    )  # fmt: skip
+    add = parser.add_argument
+    add("--spider_dir", type=Path, metavar="DIR",
+        help="folder with dev.json, tables.json and database/; without it from the hub")  # fmt: skip
+    add("--predictions", type=Path, metavar="FILE",
+        help='one SQL a line for all of dev, or JSON lines {"index": 0, "sql": "..."}')  # fmt: skip
+    add("--test_suite_dir", type=Path, metavar="DIR",
+        help="folder of <db>/*.sqlite: a prediction must agree with gold on every file")  # fmt: skip
+    add("--max_examples", type=int, metavar="N", help="score a seeded sample with dev's shares of hardness")
+    add("--sample_values", type=int, default=0, metavar="N", help="show N values of each column in the prompt")
+    add("--timeout_s", type=float, default=5.0, help="seconds that a query may take on one database")
+    add("--workers", type=int, default=1, help="processes that execute; the verdicts do not depend on it")
+    add("--out_dir", type=Path, default=Path("reports"), help=f"folder for {STEM}.json, .jsonl, .md, .html, pictures")
+    add("--seed", type=int, default=0, help="decides the sample, the examples shown and the intervals")
+    add_model_flags(parser)
+    return parser
+
+
+def _run(args: Namespace) -> None:
+    _check(args)
+    from text2sql_lightning.evaluation.spider.score import score_spider
+
+    spider = load_spider(args.spider_dir)
+    chosen = choose_examples(spider, args.max_examples, seed=args.seed)
+    predictions, facts = _predictions(args, spider, chosen)
+    verdicts = score_spider(
+        chosen, predictions, spider.schemas, database_dir=spider.database_dir, test_suite_dir=args.test_suite_dir,
+        timeout_s=args.timeout_s, workers=args.workers, progress=True,
+    )  # fmt: skip
+    evaluation = _evaluation(args, spider, chosen, predictions, verdicts, facts)
+    _write(args, evaluation)
+    if spider.database_dir is None:
+        print("There are no databases, so only exact set match is measured; give --spider_dir with database/")
+
+
+def _check(args: Namespace) -> None:
+    check_source(args)
+    if args.workers < 1 or not args.timeout_s > 0 or args.sample_values < 0:
+        raise ConfigError("--workers must be at least 1, --timeout_s above 0 and --sample_values at least 0")
+    if args.test_suite_dir is not None and not args.test_suite_dir.is_dir():
+        raise DataError(f"--test_suite_dir {args.test_suite_dir}: no such folder; give one of <db>/*.sqlite")
+
+
+def _predictions(
+    args: Namespace, spider: "SpiderSource", chosen: "Sequence[SpiderExample]"
+) -> tuple[list[str], dict[str, str]]:
+    if args.predictions is not None:
+        found = read_by_index(args.predictions, len(spider.examples), [example.index for example in chosen])
+        return found, {"predictions": str(args.predictions)}
+
+    answers, facts = answer(args, spider_questions(spider, chosen, sample_values=args.sample_values))
+    rows = [
+        {"index": example.index, "sql": each.sql, "raw": each.raw, "num_tokens": each.num_tokens}
+        for example, each in zip(chosen, answers, strict=True)
+    ]
+    write_json_lines(args.out_dir / PREDICTIONS, rows)  # before scoring: they took much longer than that will
+    facts["schema"] = "whole: tables, columns, types, primary and foreign keys"
+    facts["sample_values"] = f"{args.sample_values} of each column"
+    return [each.sql for each in answers], facts
+
+
+def _evaluation(
+    args: Namespace,
+    spider: "SpiderSource",
+    chosen: "Sequence[SpiderExample]",
+    predictions: Sequence[str],
+    verdicts: Sequence[Any],
+    facts: Mapping[str, str],
+) -> "Evaluation":
+    from text2sql_lightning.evaluation.pages.evaluation_page import Evaluation
+    from text2sql_lightning.evaluation.results import SPIDER_MEASURES, make_figures
+    from text2sql_lightning.evaluation.spider_report import explain_wrong, scored_examples, spider_rules
+
+    databases = spider.database_dir
+    differences = explain_wrong(
+        chosen, predictions, verdicts, database_dir=databases, timeout_s=args.timeout_s, workers=args.workers,
+        progress=True,
+    )  # fmt: skip
+    scored = scored_examples(chosen, predictions, verdicts, differences)
+    figures = make_figures(scored, SPIDER_MEASURES, seed=args.seed)
+    rules = spider_rules(
+        databases=databases is not None, suites=args.test_suite_dir is not None, timeout_s=args.timeout_s
+    )
+    whole = len(spider.examples)
+    sample = f"{len(scored)} of {whole}, stratified by hardness" if len(scored) < whole else "all"
+    facts = {"questions": spider.name, "examples": f"{sample}, seed {args.seed}", **facts}
+    which = "All" if len(scored) == whole else f"{len(scored):,} of the"
+    lead = f"{which} {whole:,} questions of Spider dev, about {figures['databases']} databases."
+    return Evaluation(
+        f"Spider dev: {source_name(args)}", lead, scored, figures, SPIDER_MEASURES, facts, rules, differences,
+        "DISTINCT is taken out of both before, see the rules." if databases else "",
+    )  # fmt: skip
+
+
+def _write(args: Namespace, evaluation: "Evaluation") -> None:
+    from text2sql_lightning.evaluation.report_files import write_evaluation
+    from text2sql_lightning.evaluation.spider_report import spider_row
+
+    summary = {
+        **evaluation.figures, "rules": evaluation.rules, "run": evaluation.facts, "versions": package_versions(),
+    }  # fmt: skip
+    write_evaluation(args.out_dir, STEM, evaluation, summary, [spider_row(example) for example in evaluation.examples])
+    print_figures(evaluation, args.out_dir / f"{STEM}.html")
+
+
+@dataclass(frozen=True)
+class SpiderSource:
+    """The benchmark.
+
+    Attributes:
+        examples: All questions of dev.
+        schemas: The schema of each database.
+        database_dir: Folder of `<db>/<db>.sqlite`, where there is one.
+        name: Where it is from.
+    """
+
+    examples: Sequence[SpiderExample]
+    schemas: dict[str, Schema]
+    database_dir: Path | None
+    name: str
+
+
+def load_spider(folder: Path | None) -> SpiderSource:
+    """Read Spider from a folder, or load it from the hub.
+
+    Raises:
+        DataError: A file is missing or malformed, or the hub cannot be reached.
+    """
+    if folder is not None:
+        examples, schemas = read_spider(folder)
+        databases = folder / "database"
+        return SpiderSource(examples, schemas, databases if databases.is_dir() else None, str(folder))
+    from text2sql_lightning.benchmarks.spider_hub import DATABASES, QUESTIONS, SCHEMAS, hub_databases, hub_spider
+
+    rows, schemas = hub_spider()
+    examples = [SpiderExample(i, row.db_id, row.question, row.query) for i, row in enumerate(rows)]
+    fetched = hub_databases(sorted({example.db_id for example in examples}))
+    return SpiderSource(examples, schemas, fetched, ", ".join([QUESTIONS, SCHEMAS, *([DATABASES] if fetched else [])]))
+
+
+def choose_examples(spider: SpiderSource, count: int | None, *, seed: int) -> list[SpiderExample]:
+    """Take a seeded sample with dev's shares of hardness; all where the count is None."""
+    ratings = [str(hardness(example.gold, spider.schemas[example.db_id])) for example in spider.examples]
+    return [spider.examples[at] for at in stratified_sample(ratings, count, seed=seed)]
+
+
+def spider_questions(
+    spider: SpiderSource, examples: Sequence[SpiderExample], *, sample_values: int = 0
+) -> list[Question]:
+    """Give each question the whole schema of its database.
+
+    Args:
+        spider: The benchmark.
+        examples: The questions.
+        sample_values: How many values of each column stand in the prompt.
+
+    Raises:
+        ConfigError: Sample values are wanted and there are no databases, or too many of them are.
+        DataError: Sample values are wanted and a database cannot be read.
+    """
+    folder, samples = spider.database_dir, SampleSettings(sample_values)
+    if samples.count and folder is None:
+        raise ConfigError(f"--sample_values {sample_values} needs databases, and there are none: leave it out")
+    contexts: dict[str, str] = {}
+    for name in sorted({example.db_id for example in examples}):
+        schema = spider.schemas[name]
+        if samples.count and folder is not None:
+            schema = sqlite_schema(folder / name / f"{name}.sqlite", samples, schema)
+        contexts[name] = schema_text(schema, samples)
+    return [Question(contexts[example.db_id], example.question) for example in examples]

@@ -1,1 +1,0 @@
-"""Rows to records, one file a step."""

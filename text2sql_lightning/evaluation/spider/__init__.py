@@ -1,0 +1,1 @@
+"""Spider's official verdicts. Knows nothing of models."""

@@ -1,0 +1,255 @@
+"""The keys and values of the prompts in a batch, with room for what is generated."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Final
+
+import torch
+from torch import Tensor
+
+from text2sql_lightning.inference.prefix_tree import Ids, count_tokens, group, lay_out, shared_length, split
+from text2sql_lightning.modeling.cpu.attention import SharedPrefixes
+from text2sql_lightning.modeling.decoder import decoder_of
+from text2sql_lightning.modeling.packs import SEGMENTS_NAME
+
+_ROOM: Final = 64
+"""Tokens that are made room for at a time: appending one by one would copy the whole cache at every step."""
+
+
+def row_cache(layers: Sequence[tuple[Sequence[Tensor], Sequence[Tensor]]], width: int) -> Any:
+    """Build a cache in which every row ends at the same column.
+
+    Args:
+        layers: For each layer the keys of the rows and their values, each (heads, length, size); rows may differ in
+            length.
+        width: Columns; rows are filled up with zeros at the left, which a mask has to hide.
+
+    Returns:
+        A cache of transformers that also drops rows (`batch_select_indices`).
+    """
+    from transformers import Cache
+
+    kind = _growing_layer()
+    return Cache(layers=[kind(_right_aligned(keys, width), _right_aligned(values, width)) for keys, values in layers])
+
+
+def _right_aligned(rows: Sequence[Tensor], width: int) -> Tensor:
+    """Stack tensors (heads, length, size) to (rows, heads, width + room, size)."""
+    heads, _, size = rows[0].shape
+    stacked = rows[0].new_zeros(len(rows), heads, width + _ROOM, size)
+    for line, row in enumerate(rows):
+        stacked[line, :, width - row.shape[1] : width] = row
+    return stacked
+
+
+@lru_cache(maxsize=1)
+def _growing_layer() -> Any:
+    from transformers.cache_utils import DynamicLayer
+
+    class GrowingLayer(DynamicLayer):  # type: ignore[no-untyped-call]
+        """A layer whose tensors have room to grow, so that a step writes one column and copies nothing."""
+
+        def __init__(self, keys: Tensor, values: Tensor) -> None:
+            super().__init__()  # type: ignore[no-untyped-call]
+            self.dtype, self.device, self.is_initialized = keys.dtype, keys.device, True
+            self._stores = [keys, values]
+            self._show(keys.shape[2] - _ROOM)
+
+        def _show(self, length: int) -> tuple[Tensor, Tensor]:
+            self._length = length
+            keys, values = (store[:, :, :length] for store in self._stores)
+            self.keys, self.values = keys, values
+            return keys, values
+
+        def update(self, key_states: Tensor, value_states: Tensor, *_: Any, **__: Any) -> tuple[Tensor, Tensor]:
+            start = self._length
+            end = start + key_states.shape[2]
+            if end > self._stores[0].shape[2]:
+                self._stores = [_with_room(store[:, :, :start], end) for store in self._stores]
+            for store, states in zip(self._stores, (key_states, value_states), strict=True):
+                store[:, :, start:end] = states
+            return self._show(end)
+
+        def batch_select_indices(self, indices: Tensor) -> None:
+            self._stores = [_with_room(store[indices, :, : self._length], self._length) for store in self._stores]
+            self._show(self._length)
+
+    return GrowingLayer
+
+
+def _with_room(states: Tensor, length: int) -> Tensor:
+    rows, heads, filled, size = states.shape
+    larger = states.new_zeros(rows, heads, length + _ROOM, size)
+    larger[:, :, :filled] = states
+    return torch.as_tensor(larger)
+
+
+_MOST_TOKENS: Final = 512
+"""Of one forward pass: in a longer one the attention to tokens of other prompts, masked but computed, would cost more
+than the larger matrix products gain."""
+
+_GROUP_COST: Final = 128
+"""Tokens: what a group of rows with a prefix of its own costs a step, in keys and values that could be read instead."""
+
+_Layers = list[tuple[Tensor, Tensor]]
+
+
+@dataclass(frozen=True)
+class Prefilled:
+    """A prompt that the model has read.
+
+    Attributes:
+        ids: Its tokens.
+        hidden: The hidden state of its last token, (width,).
+    """
+
+    ids: tuple[int, ...]
+    hidden: Tensor
+    _layers: _Layers
+    _places: Tensor
+
+    def layers(self, start: int, end: int) -> _Layers:
+        """Give the keys and values of some of its tokens, each (heads, length, size), layer by layer."""
+        places = self._places[start:end]
+        return [(keys[0, :, places], values[0, :, places]) for keys, values in self._layers]
+
+
+@dataclass
+class Batch:
+    """Rows that are answered together.
+
+    Attributes:
+        hidden: The hidden state of each row's last token, (rows, width).
+        cache: Their keys and values, right-aligned.
+        mask: Which columns of the cache a row sees, (rows, columns).
+        positions: Position of the last token of each row, (rows, 1).
+        prefixes: What stands before the cache, None where every row holds all of its prompt.
+    """
+
+    hidden: Tensor
+    cache: Any
+    mask: Tensor
+    positions: Tensor
+    prefixes: SharedPrefixes | None = None
+
+    def select(self, rows: list[int]) -> None:
+        """Keep some rows, in order; `hidden` is for the next step to set."""
+        index = torch.tensor(rows, device=self.mask.device)
+        self.cache.batch_select_indices(index)
+        self.mask, self.positions = self.mask[index], self.positions[index]
+        if self.prefixes is not None:
+            self.prefixes = self.prefixes.select(rows)
+
+
+def shares_prefixes(model: Any, longest: int) -> bool:
+    """Say whether a model can read a prefix tree: it takes a mask of four dimensions and attends to everything.
+
+    Args:
+        model: The model, with transformers' own layers at work (`stock_layers`).
+        longest: Tokens of the longest sequence: a sliding window must not be shorter.
+    """
+    config = getattr(decoder_of(model), "config", None)
+    if getattr(config, "_attn_implementation", None) not in ("sdpa", SEGMENTS_NAME):
+        return False
+    if set(getattr(config, "layer_types", None) or ["full_attention"]) - {"full_attention", "sliding_attention"}:
+        return False
+    window = getattr(config, "sliding_window", None)
+    return window is None or window >= longest
+
+
+def read_prompts(model: Any, prompts: Sequence[Ids]) -> Iterator[Prefilled]:
+    """Read prompts, each shared prefix once.
+
+    Args:
+        model: A model for which `shares_prefixes` holds, in inference mode.
+        prompts: Sorted, each once, none empty.
+
+    Yields:
+        The prompts in their order, read as late as possible: states that nobody holds are gone.
+    """
+    if prompts:
+        yield from _read(model, prompts, 0, [])
+
+
+def _read(model: Any, prompts: Sequence[Ids], depth: int, past: _Layers) -> Iterator[Prefilled]:
+    if len(prompts) == 1 or count_tokens(prompts, depth) <= _MOST_TOKENS:
+        yield from _read_pack(model, prompts, depth, past)
+        return
+    shared = shared_length(prompts)
+    if shared > depth:
+        _, past = _forward(model, [prompts[0][:shared]], depth, past)
+    runs = split(prompts, shared, _MOST_TOKENS)
+    for run in runs:
+        if len(runs) == 1:  # one of them is the beginning of all others: they do not part here
+            yield from _read_pack(model, run, shared, past)
+        else:
+            yield from _read(model, run, shared, past)
+
+
+def _read_pack(model: Any, prompts: Sequence[Ids], depth: int, past: _Layers) -> Iterator[Prefilled]:
+    hidden, layers = _forward(model, prompts, depth, past)
+    for ids, path in zip(prompts, lay_out(prompts, depth).paths, strict=True):
+        places = torch.tensor([*range(depth), *(depth + place for place in path)], device=hidden.device)
+        yield Prefilled(tuple(ids), hidden[path[-1]], layers, places)
+
+
+def _forward(model: Any, prompts: Sequence[Ids], depth: int, past: _Layers) -> tuple[Tensor, _Layers]:
+    """Read the prompts from `depth` on; give hidden states (tokens, width), and keys and values with the past."""
+    from transformers import DynamicCache
+
+    layout = lay_out(prompts, depth)
+    weight = model.get_input_embeddings().weight
+    cache: Any = DynamicCache()
+    for index, (keys, values) in enumerate(past):
+        cache.update(keys, values, index)
+    hidden = decoder_of(model)(
+        input_ids=torch.tensor([layout.input_ids], device=weight.device),
+        position_ids=torch.tensor([layout.position_ids], device=weight.device),
+        attention_mask=layout.allowed().to(weight.device)[None, None],
+        past_key_values=cache,
+        use_cache=True,
+    ).last_hidden_state[0]
+    return hidden, [(layer.keys, layer.values) for layer in cache.layers]
+
+
+def gather(prefilled: Sequence[Prefilled], share: bool) -> Batch:
+    """Put prompts that were read into a batch; one may stand in it several times.
+
+    Args:
+        prefilled: Sorted by their tokens.
+        share: Keep beginnings that rows share once, for a model in which `grouped_attention` is at work.
+    """
+    groups = group([prompt.ids for prompt in prefilled], _GROUP_COST) if share else [(len(prefilled), 0)]
+    starts = [shared for count, shared in groups for _ in range(count)]
+    states = [prompt.layers(start, len(prompt.ids)) for prompt, start in zip(prefilled, starts, strict=True)]
+    layers = [tuple(zip(*rows, strict=True)) for rows in zip(*states, strict=True)]
+    hidden = torch.stack([prompt.hidden for prompt in prefilled])
+    lengths = torch.tensor([[len(prompt.ids)] for prompt in prefilled], device=hidden.device)
+    own = lengths - torch.tensor(starts, device=hidden.device)[:, None]
+    width = int(own.max())
+    mask = (torch.arange(width, device=hidden.device) >= width - own).long()
+    prefixes = _shared(prefilled, groups) if any(starts) else None
+    return Batch(hidden, row_cache([(keys, values) for keys, values in layers], width), mask, lengths - 1, prefixes)
+
+
+def _shared(prefilled: Sequence[Prefilled], groups: Sequence[tuple[int, int]]) -> SharedPrefixes:
+    firsts = [sum(count for count, _ in groups[:number]) for number in range(len(groups))]
+    layers = [prefilled[first].layers(0, shared) for first, (_, shared) in zip(firsts, groups, strict=True)]
+    return SharedPrefixes([count for count, _ in groups], list(zip(*layers, strict=True)))
+
+
+def read_padded(model: Any, prompts: Sequence[Ids], pad_token_id: int) -> Batch:
+    """Read the prompts of a batch side by side, padded at the left: what every model can do."""
+    from transformers import DynamicCache
+
+    device = model.get_input_embeddings().weight.device
+    width = max(len(ids) for ids in prompts)
+    ids = torch.tensor([[pad_token_id] * (width - len(row)) + list(row) for row in prompts], device=device)
+    mask = torch.tensor([[0] * (width - len(row)) + [1] * len(row) for row in prompts], device=device)
+    positions = (mask.cumsum(-1) - 1).clamp(min=0)
+    cache = DynamicCache()
+    hidden = decoder_of(model)(
+        input_ids=ids, attention_mask=mask, position_ids=positions, past_key_values=cache, use_cache=True
+    ).last_hidden_state[:, -1]
+    return Batch(hidden, cache, mask, positions[:, -1:])

@@ -1,0 +1,1 @@
+"""Rows become records. Knows nothing of torch."""
