@@ -1,17 +1,14 @@
-"""What a template writes with: seeded choices of tables, columns and conditions of one domain."""
+"""Seeded choices of tables, columns, conditions and wordings of one domain: what a template is written with."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
 from typing import Final, TypeVar
 
-from text2sql_lightning.sample.conditions import Condition
-from text2sql_lightning.sample.database import FilledDatabase, Value
-from text2sql_lightning.sample.domain import Column, Domain, Kind, Table
-from text2sql_lightning.sample.english import listing, plural
-from text2sql_lightning.sample.number_conditions import date_condition, number_condition, year_condition
-from text2sql_lightning.sample.query import Query
-from text2sql_lightning.sample.text_conditions import equals, flagged
+from sample.conditions import Condition, date_condition, equals, flagged, number_condition, year_condition
+from sample.database import FilledDatabase, Query, Value
+from sample.english import listing, plural
+from sample.schema import Column, Domain, Kind, Table
 
 Option = TypeVar("Option")
 
@@ -47,7 +44,7 @@ class Link:
     parent: Table
 
     def source(self, *others: "Link") -> str:
-        """The FROM clause: the child is T1, its parent T2; each further link joins its parent as T3, T4, ..."""
+        """Return the FROM clause: the child is T1, its parent T2; each further link joins its parent as T3, T4, ..."""
         text = f"{self.child.name} AS T1"
         aliases = {self.child.name: "T1"}
         for position, link in enumerate((self, *others), start=2):
@@ -58,7 +55,7 @@ class Link:
         return text
 
 
-class Pen:
+class Chooser:
     """Seeded choices inside one domain.
 
     Attributes:
@@ -75,7 +72,7 @@ class Pen:
         """The domain that is written about."""
         return self.database.domain
 
-    def pick(self, options: Sequence[Option]) -> Option:
+    def one(self, options: Sequence[Option]) -> Option:
         """One of the options.
 
         Raises:
@@ -85,7 +82,7 @@ class Pen:
             raise UnsuitableDomainError
         return self.rng.choice(options)
 
-    def pick_some(self, options: Sequence[Option], size: int) -> list[Option]:
+    def some(self, options: Sequence[Option], size: int) -> list[Option]:
         """`size` different options in random order.
 
         Raises:
@@ -101,19 +98,19 @@ class Pen:
 
     def table(self) -> Table:
         """A table with something to tell, not one that only links others."""
-        return self.pick([table for table in self.domain.tables if len(described(table)) >= 2])
+        return self.one([table for table in self.domain.tables if len(described(table)) >= 2])
 
     def labelled_table(self) -> Table:
         """A table whose rows have a name."""
-        return self.pick([table for table in self.domain.tables if table.label])
+        return self.one([table for table in self.domain.tables if table.label])
 
     def label(self, table: Table) -> Column:
         """The column that rows of this table are called by."""
-        return self.pick(table.of_kind("label"))
+        return self.one(table.of_kind("label"))
 
     def link(self) -> Link:
         """A foreign key of the domain."""
-        return self.pick(self.links())
+        return self.one(self.links())
 
     def links(self) -> list[Link]:
         """All foreign keys of the domain."""
@@ -122,25 +119,25 @@ class Pen:
 
     def column(self, table: Table, *kinds: Kind, besides: Sequence[Column] = ()) -> Column:
         """A column of these kinds."""
-        return self.pick([column for column in table.of_kind(*kinds) if column not in besides])
+        return self.one([column for column in table.of_kind(*kinds) if column not in besides])
 
     def rankable(self, table: Table, besides: Sequence[Column] = ()) -> Column:
         """A column that rows can be ranked by: it has an order and no NULL."""
         columns = table.of_kind("number", "year", "date")
-        return self.pick([column for column in columns if not column.nulls and column not in besides])
+        return self.one([column for column in columns if not column.nulls and column not in besides])
 
     def shown(self, table: Table, size: int, besides: Sequence[Column] = ()) -> list[Column]:
         """`size` columns to show, the label first where there is one."""
         columns = [column for column in described(table) if column not in besides]
         if table.label in columns and self.chance(0.7):
             rest = [column for column in columns if column != table.label]
-            return [self.label(table), *self.pick_some(rest, size - 1)]
-        return self.pick_some(columns, size)
+            return [self.label(table), *self.some(rest, size - 1)]
+        return self.some(columns, size)
 
     def condition(self, table: Table, besides: Sequence[Column] = ()) -> Condition:
         """A condition on one column that is not in `besides`."""
         columns = table.of_kind("text", "text", "number", "year", "date", "flag")
-        column = self.pick([column for column in columns if column not in besides])
+        column = self.one([column for column in columns if column not in besides])
         return self.condition_on(table, column)
 
     def condition_on(self, table: Table, column: Column) -> Condition:
@@ -151,7 +148,7 @@ class Pen:
         """The values of a column that are not NULL."""
         return [value for value in self.database.values[table.name, column.name] if value is not None]
 
-    def say(self, *wordings: str) -> str:
+    def wording(self, *wordings: str) -> str:
         """One of the wordings."""
         return self.rng.choice(wordings)
 
