@@ -75,7 +75,7 @@ docs: setup  ## write docs/configuration.md from the code
 	$(BIN)/python scripts/write_configuration_docs.py
 
 sample: setup  ## make the embedded sample again: the same bytes
-	$(BIN)/python -m text2sql_lightning.sample --out data/sample/rows.jsonl.gz --seed 42
+	PYTHONPATH=scripts $(BIN)/python -m sample.generate --out text2sql_lightning/assets/sample_rows.jsonl.gz --seed 42
 
 clean:
 	rm -rf $(VENV) .venv-audit build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache

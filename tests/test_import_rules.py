@@ -32,14 +32,14 @@ ALLOWED = {
 }
 """What a folder or module may import, besides itself. Those that are not listed (commands, ...) may import anything."""
 
-ENTRANCES = {"commands", "export", "serve", "ui", "__main__", "__init__", "sample"}
+ENTRANCES = {"commands", "export", "serve", "ui", "__main__", "__init__"}
 """Nobody imports these."""
 
 HEAVY = {"transformers", "peft", "unsloth", "bitsandbytes", "wandb", "datasets", "streamlit", "trl", "vllm"}
 OWN_FILES = {"wandb": {"callbacks/wandb_run.py", "commands/wandb_dashboard.py"}}
 """Optional packages that are asked for in these files alone."""
 PURE = {"text", "sql", "prepare", "benchmarks", *BOTTOM}
-PRINTERS = {"commands", "__main__", "sample/__main__.py"}
+PRINTERS = {"commands", "__main__"}
 
 
 def modules_of(tree: Any, top_level: Any = False) -> Any:

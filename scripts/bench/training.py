@@ -121,7 +121,7 @@ def built_records(rows: Path | None) -> list[Record]:
     Raises:
         RunError: They cannot be built.
     """
-    source = rows or _HERE.parents[1] / "data" / "sample" / "rows.jsonl.gz"
+    source = rows or _HERE.parents[1] / "text2sql_lightning" / "assets" / "sample_rows.jsonl.gz"
     with tempfile.TemporaryDirectory() as name:
         command = [sys.executable, str(_HERE.parent / "build_dataset.py"), "--input_jsonl", str(source)]
         done = subprocess.run([*command, "--out_dir", f"{name}/data"], capture_output=True, text=True, check=False)

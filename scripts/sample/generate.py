@@ -18,8 +18,8 @@ from sample.chooser import Chooser, Draft, UnsuitableDomainError
 from sample.database import FilledDatabase, is_acceptable
 from sample.english import sentence
 from sample.schema import DOMAINS, Domain
-from text2sql_lightning.data.jsonl import write_objects
 from text2sql_lightning.errors import ConfigError, Text2SQLError
+from text2sql_lightning.files.jsonl import write_objects
 
 logger = logging.getLogger(__name__)
 

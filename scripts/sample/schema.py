@@ -159,8 +159,8 @@ def make_table(name: str, columns: Mapping[str, Any]) -> Table:
 
 def make_column(name: str, spec: str | Mapping[str, Any]) -> Column:
     """Return a column from what `schemas.yaml` says of it: `flag`, or `{text: red|blue, at: in}`."""
-    options = {spec: None} if isinstance(spec, str) else dict(spec)
-    kind = next(iter(options))
+    options: dict[str, Any] = {spec: None} if isinstance(spec, str) else dict(spec)
+    kind: Any = next(iter(options))
     value = options.pop(kind)
     phrase = spoken(name)
     if kind in ("label", "text"):

@@ -269,7 +269,7 @@ def peak_memory(rows: Path, out: Path) -> int:
 @pytest.mark.timeout(3600)
 def test_memory_does_not_grow_with_rows(tmp_path: Path) -> None:
     few = SHARED / "sql_create_context" / "rows.jsonl.gz"
-    source = few if few.is_file() else ROOT / "data" / "sample" / "rows.jsonl.gz"
+    source = few if few.is_file() else ROOT / "text2sql_lightning" / "assets" / "sample_rows.jsonl.gz"
     peaks = []
     for count in (20_000, 60_000):
         rows = tmp_path / f"{count}.jsonl.gz"

@@ -25,7 +25,7 @@ from text2sql_lightning.sql.schema import Schema
 
 ROOT = Path(__file__).parents[2]
 REAL_ROWS = ROOT.parent / "shared" / "data" / "sql_create_context" / "rows.jsonl.gz"
-SAMPLE_ROWS = ROOT / "data" / "sample" / "rows.jsonl.gz"
+SAMPLE_ROWS = ROOT / "text2sql_lightning" / "assets" / "sample_rows.jsonl.gz"
 RIGHT = Verdict(True, True, None, True)
 
 integration = pytest.mark.integration

@@ -13,6 +13,7 @@ from typing import Any, Final
 from text2sql_lightning.commands.console import OneLineParser, run_command
 from text2sql_lightning.constants import ADAPTERS_DIR, EMBEDDED_BASE_MODEL, PREDICTIONS_FILE
 from text2sql_lightning.data.records import read_records
+from text2sql_lightning.data.sources import sample_file
 from text2sql_lightning.errors import RunError
 from text2sql_lightning.evaluation.execution_accuracy import Verdict
 from text2sql_lightning.evaluation.pictures import draw_accuracy
@@ -151,11 +152,9 @@ def _decide(args: Namespace) -> None:
 
 def _embedded_rows_file(out: Path) -> Path:
     """Put the rows of the package where `--input_jsonl` can read them."""
-    from importlib.resources import files
-
     path = out / "embedded_rows.jsonl.gz"
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes((files("text2sql_lightning.sample") / "rows.jsonl.gz").read_bytes())
+    path.write_bytes(sample_file().read_bytes())
     return path
 
 

@@ -6,6 +6,7 @@ Folders of benchmarks are read in `spider_source`, databases in `own_database`.
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib.resources import as_file, files
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any, Final
 
@@ -108,6 +109,11 @@ def parquet_rows(path: str | Path) -> Iterator[RawRow]:
     return _to_rows(places, path.name, str(path))
 
 
+def sample_file() -> Traversable:
+    """Return the file of the embedded sample inside the installed package."""
+    return files("text2sql_lightning") / "assets" / "sample_rows.jsonl.gz"
+
+
 def embedded_rows() -> list[RawRow]:
     """Read the sample that is part of the package; needs no network.
 
@@ -117,9 +123,9 @@ def embedded_rows() -> list[RawRow]:
     Raises:
         DataError: The package was installed without its sample.
     """
-    resource = files("text2sql_lightning") / "sample" / "rows.jsonl.gz"
+    resource = sample_file()
     if not resource.is_file():
-        raise DataError("this installation has no embedded sample (sample/rows.jsonl.gz): reinstall the package")
+        raise DataError("this installation has no embedded sample (assets/sample_rows.jsonl.gz): reinstall the package")
     with as_file(resource) as path:
         places = ((f"embedded sample, line {line}", obj) for line, obj in read_objects(path))
         return list(_to_rows(places, EMBEDDED_SOURCE, "embedded sample"))

@@ -65,8 +65,8 @@ def test_the_sample_is_read_from_the_package(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setattr(sources, "files", lambda package: tmp_path)
     with pytest.raises(DataError, match="reinstall the package"):
         sources.embedded_rows()
-    (tmp_path / "sample").mkdir()
-    (tmp_path / "sample" / "rows.jsonl.gz").write_bytes(gzip.compress(json.dumps(ROW).encode()))
+    (tmp_path / "assets").mkdir()
+    (tmp_path / "assets" / "sample_rows.jsonl.gz").write_bytes(gzip.compress(json.dumps(ROW).encode()))
     assert sources.embedded_rows() == [RawRow(**ROW, index=0, source="text2sql_lightning/sample")]
 
 

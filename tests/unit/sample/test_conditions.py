@@ -4,28 +4,35 @@ import re
 
 import pytest
 
-from text2sql_lightning.sample.conditions import Condition, noun_phrase, quote
-from text2sql_lightning.sample.database import Value
-from text2sql_lightning.sample.domain import Column, count, date, flag, number, text, year
-from text2sql_lightning.sample.number_conditions import (
+from sample.conditions import (
+    Condition,
     between,
     date_condition,
+    differs,
+    equals,
+    flagged,
     in_year,
+    like,
+    missing,
+    noun_phrase,
     number_condition,
+    one_of,
+    quote,
     rounded,
     year_condition,
 )
-from text2sql_lightning.sample.text_conditions import differs, equals, flagged, like, missing, one_of
+from sample.database import Value
+from sample.schema import Column, make_column
 
 pytestmark = pytest.mark.unit
 
-COLOR = text("color", "red|dark blue|green")
-CITY = text("city", "Rome|Oslo|Paris", "in")
-PRICE = number("price", 10, 99)
-GOALS = count("goals", 0, 40)
-BUILT = year("year", 1950, 2000)
-HIRED = date("hire_date", 2020, 2023)
-ONLINE = flag("online")
+COLOR = make_column("color", {"text": "red|dark blue|green"})
+CITY = make_column("city", {"text": "Rome|Oslo|Paris", "at": "in"})
+PRICE = make_column("price", {"number": (10, 99)})
+GOALS = make_column("goals", {"count": (0, 40)})
+BUILT = make_column("year", {"year": (1950, 2000)})
+HIRED = make_column("hire_date", {"date": (2020, 2023)})
+ONLINE = make_column("online", "flag")
 DAYS = [f"202{y}-0{m}-11" for y in range(4) for m in range(1, 10)]
 
 
@@ -113,10 +120,10 @@ def test_quote_doubles_quotes_inside_text() -> None:
 @pytest.mark.parametrize(
     ("column", "value", "expected"),
     [
-        (number("a", 0, 9000), 1237.0, 1000),
-        (number("a", 1, 5, digits=1), 3.04, 3),
-        (number("a", 1, 5, digits=1), 3.14, 3.1),
-        (number("a", 1, 9), 7.0, 7),
+        (make_column("a", {"number": (0, 9000)}), 1237.0, 1000),
+        (make_column("a", {"number": (1, 5), "digits": 1}), 3.04, 3),
+        (make_column("a", {"number": (1, 5), "digits": 1}), 3.14, 3.1),
+        (make_column("a", {"number": (1, 9)}), 7.0, 7),
     ],
 )
 def test_numbers_are_named_at_round_steps(column: Column, value: float, expected: float) -> None:

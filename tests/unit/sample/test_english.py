@@ -2,7 +2,7 @@ import random
 
 import pytest
 
-from text2sql_lightning.sample.english import article, listing, plural, request, sentence
+from sample.english import article, listing, plural, request, sentence
 
 pytestmark = pytest.mark.unit
 

@@ -3,9 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from text2sql_lightning.sample.generation import generate_rows
-from text2sql_lightning.sample.schemas import DOMAINS
-from text2sql_lightning.sample.writing import main
+from sample.generate import generate_rows, main
+from sample.schema import DOMAINS
 
 pytestmark = pytest.mark.unit
 

@@ -1,26 +1,26 @@
 import pytest
 
-from text2sql_lightning.sample.acceptance import is_acceptable
-from text2sql_lightning.sample.database import FilledDatabase
-from text2sql_lightning.sample.domain import domain, flag, label, names, number, ref, table, text
-from text2sql_lightning.sample.pen import Link
-from text2sql_lightning.sample.query import Query, Select, SetOperation
+from sample.chooser import Link
+from sample.database import FilledDatabase, Query, Select, SetOperation, is_acceptable
+from sample.schema import read_domains
 
 pytestmark = pytest.mark.unit
 
-MAKER = table("maker", label("name", names("A|B|C|D|E|F|G|H")))
-TOY = table(
-    "toy",
-    text("color", "red|blue|green"),
-    number("price", 1, 900),
-    flag("sold"),
-    ref("maker"),
-)
+TOYS = read_domains("""
+toys:
+  maker:
+    name: {label: A|B|C|D|E|F|G|H}
+  toy:
+    color: {text: red|blue|green}
+    price: {number: [1, 900]}
+    sold: flag
+    maker_id: {ref: maker}
+""")[0]
 
 
 @pytest.fixture
 def database() -> FilledDatabase:
-    return FilledDatabase(domain("toys", MAKER, TOY), seed=3)
+    return FilledDatabase(TOYS, seed=3)
 
 
 def test_text_of_a_select() -> None:
@@ -49,7 +49,8 @@ def test_weaker_leaves_out_one_part_at_a_time() -> None:
 
 
 def test_joins_start_at_the_table_that_refers() -> None:
-    link = Link(TOY, TOY.refs[0], MAKER)
+    maker, toy = TOYS.tables
+    link = Link(toy, toy.refs[0], maker)
     assert link.source() == "toy AS T1 JOIN maker AS T2 ON T1.maker_id = T2.maker_id"
 
 
@@ -82,6 +83,6 @@ def test_acceptance(database: FilledDatabase, query: Query, verdict: bool) -> No
 
 def test_filled_database_is_seeded_and_leaves_parents_without_children(database: FilledDatabase) -> None:
     assert len(database.values["toy", "color"]) == 40
-    assert FilledDatabase(domain("toys", MAKER, TOY), seed=3).values == database.values
-    assert FilledDatabase(domain("toys", MAKER, TOY), seed=4).values != database.values
+    assert FilledDatabase(TOYS, seed=3).values == database.values
+    assert FilledDatabase(TOYS, seed=4).values != database.values
     assert database.rows("SELECT COUNT(*) FROM maker WHERE maker_id NOT IN (SELECT maker_id FROM toy)") >= [(4,)]

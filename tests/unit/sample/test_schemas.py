@@ -3,9 +3,7 @@ from collections import Counter
 
 import pytest
 
-from text2sql_lightning.sample.ddl import create_table_text
-from text2sql_lightning.sample.domain import Domain, count, domain, key, label, mix, number, ref, spoken, table, text
-from text2sql_lightning.sample.schemas import DOMAINS
+from sample.schema import DOMAINS, Domain, make_column, read_domains, spoken
 from text2sql_lightning.sql.schema import Schema
 
 pytestmark = pytest.mark.unit
@@ -38,13 +36,13 @@ def test_schema_is_sound(hand_written: Domain) -> None:
         assert len(set(targets)) == len(targets)
         assert set(targets) <= seen
         if one.bridge:
-            assert {one.bridge.left, one.bridge.right} == set(targets)
+            assert dict(one.bridge).keys() == set(targets)
         seen.add(one.name)
 
 
 @every_domain
 def test_context_is_understood_by_sqlite_and_by_the_schema_reader(hand_written: Domain) -> None:
-    context = create_table_text(hand_written)
+    context = hand_written.ddl()
     sqlite3.connect(":memory:").executescript(context)
     schema = Schema.from_ddl(context)
     assert [one.name for one in schema.tables] == [one.name for one in hand_written.tables]
@@ -59,32 +57,37 @@ def test_columns_are_called_by_their_names() -> None:
         assert one.phrase in (spoken(one.name), f"number of {spoken(one.name)}")
 
 
+TOYS = """
+toys:
+  maker:
+    name: {label: [A|B, C|D]}
+  toy:
+    id: key
+    color: {text: red|blue}
+    weight: {number: [1, 5], comment: kg, digits: 1}
+    parts: {count: [1, 9]}
+    maker_id: {ref: maker}
+"""
+
+
 def test_ddl_text() -> None:
-    parts = (
-        table("maker", label("name", mix("A|B", "C|D"))),
-        table(
-            "toy",
-            key(),
-            text("color", "red|blue"),
-            number("weight", 1, 5, "kg", digits=1),
-            count("parts", 1, 9),
-            ref("maker"),
-        ),
-    )
-    assert create_table_text(domain("toys", *parts)) == (
+    assert read_domains(TOYS)[0].ddl() == (
         "CREATE TABLE maker (maker_id INTEGER PRIMARY KEY, name TEXT); "
         "CREATE TABLE toy (id INTEGER PRIMARY KEY, color TEXT, weight REAL /* kg */, parts INT, "
         "maker_id INT REFERENCES maker (maker_id))"
     )
-    assert create_table_text(domain("toys", *parts, text_type="VARCHAR", fk_clause=True)) == (
+    assert read_domains(f"{TOYS}  text_type: VARCHAR\n  fk_clause: true\n")[0].ddl() == (
         "CREATE TABLE maker (maker_id INTEGER PRIMARY KEY, name VARCHAR); "
         "CREATE TABLE toy (id INTEGER PRIMARY KEY, color VARCHAR, weight REAL /* kg */, parts INT, "
         "maker_id INT, FOREIGN KEY (maker_id) REFERENCES maker (maker_id))"
     )
 
 
-def test_short_constructors() -> None:
+def test_columns_from_short_forms() -> None:
     assert spoken("hire_date") == "hire date"
     assert spoken("HireDate") == "hire date"
-    assert mix("Red|Blue", "Fox|Owl") == ("Red Fox", "Red Owl", "Blue Fox", "Blue Owl")
-    assert count("goals", 0, 9).phrase == "number of goals"
+    assert make_column("name", {"label": ["Red|Blue", "Fox|Owl"]}).values == (
+        *("Red Fox", "Red Owl", "Blue Fox", "Blue Owl"),
+    )
+    assert make_column("name", {"label": "Red| Blue"}).values == ("Red", "Blue")
+    assert make_column("goals", {"count": (0, 9)}).phrase == "number of goals"
