@@ -123,6 +123,18 @@ def test_a_sort_that_needs_more_memory_than_there_is_ends() -> None:
     assert list(execute(serialized(), "SELECT b FROM t WHERE a = 'x'").rows) == [(1,)]
 
 
+@pytest.mark.parametrize(("operator", "wildcard"), [("LIKE", "%"), ("GLOB", "*")])
+def test_a_pattern_of_many_wildcards_is_answered(operator: str, wildcard: str) -> None:
+    pattern = f"{wildcard}a" * 2000 + f"{wildcard}b"
+    result = execute(serialized(), f"SELECT '{'a' * 100_000}' {operator} '{pattern}'")
+    assert list(result.rows) == [(0,)]
+    assert result.seconds < 3
+
+
+def test_a_pattern_too_long_is_an_error() -> None:
+    assert execute(serialized(), f"SELECT 'a' LIKE '{'a' * 5001}'").error == "too_large"
+
+
 def test_the_deadline_counts_computing_and_not_that_others_use_the_machine() -> None:
     with connect(serialized()) as connection:
         connection.create_function("nap", 1, time.sleep)

@@ -1,13 +1,14 @@
 """How a query uses its tables: which columns it compares with what, joins, groups, sums and sorts."""
 
+import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Final, NamedTuple, TypeAlias
 
 import sqlglot
 from sqlglot import exp
 
-from text2sql_lightning.sql.patterns import like
 from text2sql_lightning.sql.schema import Schema
 
 Literal: TypeAlias = int | float | str
@@ -50,10 +51,7 @@ class Condition:
 
     def _holds(self, value: Literal) -> bool:
         if self.operator in ("like", "glob"):
-            try:
-                return like(str(self.values[0]), str(value)) == 1
-            except OverflowError:  # a pattern that is too long: the query will fail on any row
-                return False
+            return _is_like(str(value), str(self.values[0]))
         if self.operator == "between":
             return _compare(value, ">=", self.values[0]) and _compare(value, "<=", self.values[-1])
         if self.operator == "in":
@@ -105,6 +103,18 @@ def read_usage(sql: str, schema: Schema) -> Usage:
     except (sqlglot.errors.SqlglotError, RecursionError, ValueError):
         return Usage()
     return reader.usage
+
+
+@cache
+def _sqlite() -> sqlite3.Connection:
+    return sqlite3.connect(":memory:", check_same_thread=False)
+
+
+def _is_like(text: str, pattern: str) -> bool:
+    try:
+        return _sqlite().execute("SELECT ? LIKE ?", (text, pattern)).fetchone() == (1,)
+    except (sqlite3.Error, UnicodeError):  # a pattern that is too long: the query will fail on any row
+        return False
 
 
 def _compare(value: Literal, operator: str, literal: Literal) -> bool:
