@@ -169,11 +169,11 @@ class Text2SQLCLI(LightningCLI):
             resume = bool(config.ckpt_path) and Path(config.ckpt_path).resolve().parent == checkpoints.resolve()
             config.overwrite = config.overwrite and not resume
             self._goes_on = resume
-            output_folder.claim(self.outputs, resume=resume, overwrite=config.overwrite)
+            output_folder.reserve_folder(self.outputs, resume=resume, overwrite=config.overwrite)
             for folder in (self.outputs, checkpoints):
                 tidy(folder)
         else:
-            output_folder.make(self.outputs)
+            output_folder.make_writable(self.outputs)
 
     def instantiate_classes(self) -> None:
         """Make module, data and trainer; nothing is loaded yet, so what goes wrong is a setting."""
@@ -213,7 +213,7 @@ class Text2SQLCLI(LightningCLI):
         if self.trainer.is_global_zero:
             if self.config[subcommand].get("overwrite") and subcommand == "fit":
                 self.datamodule.setup("fit")  # what can be wrong with the data shows before the older run is gone
-                output_folder.empty(self.outputs)
+                output_folder.delete_run_files(self.outputs)
             self._save_config()
             self.run_meta.begin()
         try:

@@ -11,7 +11,7 @@ from text2sql_lightning.commands.console import OneLineParser, run_command
 from text2sql_lightning.constants import DEFAULT_BASE_MODEL, METRICS_FILE
 from text2sql_lightning.data.records import Record, read_records
 from text2sql_lightning.files.atomic import write_json
-from text2sql_lightning.runs.output_folder import claim
+from text2sql_lightning.runs.output_folder import reserve_folder
 from text2sql_lightning.runs.run_meta import Mode, RunMeta
 from text2sql_lightning.text.prompts import build_prompt
 
@@ -96,7 +96,7 @@ def _rehearse(options: argparse.Namespace, arguments: list[str], command: list[s
     if options.smoke:
         _check_configuration(arguments)
     folder = Path(options.output_dir)
-    claim(folder, resume=False, overwrite=options.overwrite)
+    reserve_folder(folder, resume=False, overwrite=options.overwrite)
     meta = RunMeta(folder, mode, _config(options), ["train_qlora.py", *command])
     meta.meta.update(num_train_examples=len(train), num_val_examples=len(val))
     meta.begin()

@@ -1,17 +1,19 @@
 """Where loggers write, and which W&B run a command writes to."""
 
-import json
 import os
 from configparser import ConfigParser
 from configparser import Error as ConfigParserError
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from lightning.pytorch.loggers import CSVLogger
 
-from text2sql_lightning.constants import RUN_META_FILE
 from text2sql_lightning.files.atomic import errors_naming, write_bytes
+from text2sql_lightning.runs.run_meta import read_run_meta
+
+if TYPE_CHECKING:
+    from jsonargparse import Namespace
 
 WANDB_RUN_ID: Final = "wandb_run_id"
 """The field of `run_meta.json` that keeps the id of the W&B run, so that a resumed fit goes on with it."""
@@ -20,10 +22,10 @@ CSV_FOLDER: Final = "logs"
 """Where the default logger writes its CSV file, below the output folder."""
 
 WANDB_CLOUD: Final = ("api.forge.coreweave.com", "api.wandb.ai")
-"""Where wandb 0.31 sends runs, and its older name, under which keys stand in netrc files too."""
+"""Where wandb 0.31 sends runs, and its older name, which netrc files have too."""
 
 
-def configure_loggers(config: Any, folder: Path, wandb_run_id: str | None = None) -> None:
+def configure_loggers(config: "Namespace", folder: Path, wandb_run_id: str | None = None) -> None:
     """Let loggers write into the output folder, and W&B work without a key.
 
     Args:
@@ -40,12 +42,12 @@ def configure_loggers(config: Any, folder: Path, wandb_run_id: str | None = None
         if logger.init_args.get("save_dir") in (None, "."):
             logger.init_args.save_dir = str(folder)
         if path == "lightning.pytorch.loggers.CSVLogger":
-            logger.class_path = "text2sql_lightning.runs.loggers.WholeCSVLogger"
+            logger.class_path = f"{__name__}.{SafeCSVLogger.__name__}"
         if path.endswith("WandbLogger"):
             _configure_wandb(logger.init_args, wandb_run_id)
 
 
-def _configure_wandb(settings: Any, run_id: str | None) -> None:
+def _configure_wandb(settings: "Namespace", run_id: str | None) -> None:
     if settings.get("name") == CSV_FOLDER:
         settings.name = None  # the parser hands on what the default logger was given
     if settings.get("resume") is None:
@@ -58,17 +60,15 @@ def _configure_wandb(settings: Any, run_id: str | None) -> None:
 
 
 def last_wandb_run_id(folder: Path) -> str | None:
-    """Give the id of the W&B run of the fit in an output folder; None where there was none."""
+    """Return the id of the W&B run of the fit in an output folder; None where there was none."""
     try:
-        meta = json.loads((folder / RUN_META_FILE).read_text(encoding="utf-8"))
+        return read_run_meta(folder).get(WANDB_RUN_ID) or None
     except (OSError, ValueError):
         return None
-    run_id = meta.get(WANDB_RUN_ID) if isinstance(meta, dict) else None
-    return str(run_id) if run_id else None
 
 
 def has_wandb_key() -> bool:
-    """Say whether there is a key for the W&B server that is to be used, in the environment or in the netrc file."""
+    """Return whether there is a key for the W&B server that is to be used, in the environment or in the netrc file."""
     if os.environ.get("WANDB_API_KEY") or os.environ.get("WANDB_IDENTITY_TOKEN_FILE"):
         return True
     given = os.environ.get("NETRC")
@@ -81,7 +81,7 @@ def has_wandb_key() -> bool:
 
 
 def _wandb_hosts() -> tuple[str, ...]:
-    """Give the names under which the key may stand: the server's own, if one was chosen, or those of the cloud."""
+    """The names under which the key may be kept: the server's own, if one was chosen, or those of the cloud."""
     url = os.environ.get("WANDB_BASE_URL")
     if not url:
         settings = ConfigParser(interpolation=None)
@@ -95,10 +95,10 @@ def _wandb_hosts() -> tuple[str, ...]:
     return WANDB_CLOUD if host is None or host in WANDB_CLOUD else (host,)
 
 
-class WholeCSVLogger(CSVLogger):
-    """Takes the place of `lightning.pytorch.loggers.CSVLogger` in a run.
+class SafeCSVLogger(CSVLogger):
+    """CSVLogger that restores metrics.csv if writing fails; takes Lightning's place in a run.
 
-    Lightning's own writes `metrics.csv` anew, from its first line, where a metric appears for the first time.
+    Lightning's own writes the file anew, from its first line, where a metric appears for the first time.
     """
 
     def save(self) -> None:
@@ -109,12 +109,7 @@ class WholeCSVLogger(CSVLogger):
             with errors_naming(path):
                 super().save()
         except OSError:
-            restore(path, before)
+            path.unlink(missing_ok=True)
+            if before is not None:
+                write_bytes(path, before)
             raise
-
-
-def restore(path: Path, content: bytes | None) -> None:
-    """Give a file its old content; None for no file."""
-    path.unlink(missing_ok=True)
-    if content is not None:
-        write_bytes(path, content)

@@ -1,6 +1,5 @@
-"""The output folder of a run: claimed before anything is loaded, never overwritten by accident."""
+"""The output folder of a run: reserved before anything is loaded, never overwritten by accident."""
 
-import json
 import logging
 import os
 import shutil
@@ -17,7 +16,7 @@ from text2sql_lightning.constants import (
     SAMPLES_FILE,
 )
 from text2sql_lightning.errors import RunError
-from text2sql_lightning.runs.run_meta import is_alive
+from text2sql_lightning.runs.run_meta import is_alive, read_run_meta
 
 logger = logging.getLogger(__name__)
 
@@ -29,7 +28,7 @@ RUN_FILES: Final = (
 
 
 def status_of(folder: Path) -> str | None:
-    """Give the status of the run in a folder: completed, failed, interrupted, running, or died; None without a run.
+    """Return the status of the run in a folder: completed, failed, interrupted, running, or died; None without a run.
 
     A run died when its file says that it is running and its process is gone. A dry run or a smoke test has trained
     nothing and does not count.
@@ -41,7 +40,7 @@ def status_of(folder: Path) -> str | None:
     if not path.exists():
         return None
     try:
-        meta = json.loads(path.read_text(encoding="utf-8"))
+        meta = read_run_meta(folder)
         status, mode = meta["status"], meta["mode"]
         if status == "running" and not is_alive(meta):
             status = "died"
@@ -50,8 +49,8 @@ def status_of(folder: Path) -> str | None:
     return None if mode in ("dry_run", "smoke") else str(status)
 
 
-def claim(folder: Path, *, resume: bool, overwrite: bool) -> None:
-    """Check that a fit may write into a folder, and make it. Nothing is deleted yet, see `empty`.
+def reserve_folder(folder: Path, *, resume: bool, overwrite: bool) -> None:
+    """Check that a fit may write into a folder, and make it. Nothing is deleted yet, see `delete_run_files`.
 
     Args:
         folder: The output folder.
@@ -81,15 +80,15 @@ def claim(folder: Path, *, resume: bool, overwrite: bool) -> None:
         raise RunError(f"--output_dir {folder} holds a run that {what}: give another folder, or {offer}")
     if status == "died":
         logger.warning("The run in %s died, %s.", folder, _whose(folder))
-    make(folder)
+    make_writable(folder)
 
 
 def _whose(folder: Path) -> str:
-    meta = json.loads((folder / RUN_META_FILE).read_text(encoding="utf-8"))
+    meta = read_run_meta(folder)
     return f"process {meta.get('pid')} on {meta.get('host')}, last seen {meta.get('heartbeat_at')}"
 
 
-def make(folder: Path) -> None:
+def make_writable(folder: Path) -> None:
     """Make a folder and check that it can be written.
 
     Raises:
@@ -104,7 +103,7 @@ def make(folder: Path) -> None:
         raise RunError(f"--output_dir {folder} cannot be written: {error.strerror}; give another folder") from error
 
 
-def empty(folder: Path) -> None:
+def delete_run_files(folder: Path) -> None:
     """Delete what runs have written, and nothing else: `--output_dir .` must not cost somebody their files."""
     for name in RUN_FILES:
         path = folder / name
@@ -115,7 +114,7 @@ def empty(folder: Path) -> None:
 
 
 def resolve_checkpoint(name: str, folder: Path) -> str:
-    """Give the file of a checkpoint named `last`, `best` or by its path.
+    """Return the file of a checkpoint named `last`, `best` or by its path.
 
     Raises:
         RunError: There is no such file.

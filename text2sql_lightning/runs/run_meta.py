@@ -1,5 +1,10 @@
-"""What `run_meta.json` says about code and machine."""
+"""`run_meta.json`: what was run, on which code, data and machine, and how it ended.
 
+The file is written before anything is loaded and renewed while the run goes on, so that a run that was killed can be
+told from one that still runs.
+"""
+
+import json
 import os
 import platform
 import socket
@@ -18,109 +23,19 @@ from text2sql_lightning.constants import RUN_META_FILE
 from text2sql_lightning.files.atomic import write_json
 from text2sql_lightning.text.prompts import prompt_sha256
 
-_PACKAGES: Final = (
-    "text2sql_lightning", "torch", "lightning", "transformers", "peft", "bitsandbytes", "unsloth", "datasets",
-    "sqlglot",
-)  # fmt: skip
+Status = Literal["running", "completed", "failed", "interrupted"]
+Mode = Literal["train", "smoke", "dry_run", "validate", "test", "predict"]
 
-
-def package_versions() -> dict[str, str | None]:
-    """Give the installed versions of the packages that decide a result; None where one is missing."""
-    versions: dict[str, str | None] = {"python": platform.python_version()}
-    for name in _PACKAGES:
-        try:
-            versions[name] = version(name)
-        except PackageNotFoundError:
-            versions[name] = None
-    return versions
-
-
-def hardware() -> dict[str, Any]:
-    """Describe the machine; torch's part only where torch is imported anyway."""
-    found: dict[str, Any] = {"platform": platform.platform(), "cpus": os.cpu_count()}
-    if (torch := sys.modules.get("torch")) is not None:
-        found["threads"] = torch.get_num_threads()
-        found["gpus"] = [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
-    return found
-
-
-def git_state() -> dict[str, Any]:
-    """Give the commit of the checkout that the package runs from, and whether it has changes; None outside of one."""
-    commit = _git("rev-parse", "HEAD")
-    return {"git_commit": commit or None, "git_dirty": bool(_git("status", "--porcelain")) if commit else None}
-
-
-def _git(*arguments: str) -> str:
-    folder = Path(__file__).parent
-    try:
-        done = subprocess.run(["git", *arguments], cwd=folder, capture_output=True, text=True, timeout=10, check=False)
-    except (OSError, subprocess.TimeoutExpired):
-        return ""
-    return done.stdout.strip() if done.returncode == 0 else ""
-
-
-def peak_memory_bytes() -> int:
-    """Give the peak of GPU memory, or of this process's memory where there is no GPU."""
-    torch = sys.modules.get("torch")
-    if torch is not None and torch.cuda.is_available():
-        return int(torch.cuda.max_memory_allocated())
-    try:
-        import resource
-    except ImportError:  # Windows
-        return 0
-    unit = 1 if platform.system() == "Darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
-
-
+FORMAT_VERSION: Final = 1
 HEARTBEAT_S: Final = 30.0
 """A run renews `heartbeat_at` this often."""
 
 _SILENCE: Final = timedelta(minutes=5)
 _CLOCK_SLACK_S: Final = 5.0
-
-
-def this_process() -> dict[str, Any]:
-    """Name this process, for another one that comes later: `pid`, `host`, `heartbeat_at`."""
-    return {"pid": os.getpid(), "host": socket.gethostname(), "heartbeat_at": now()}
-
-
-def now() -> str:
-    """Give the time as text: ISO 8601, UTC, in seconds."""
-    return datetime.now(UTC).isoformat(timespec="seconds")
-
-
-def is_alive(meta: Mapping[str, Any]) -> bool:
-    """Say whether the process of a run is still there.
-
-    On this machine its process is looked for, and has to have started before the run did; a run of this very process is
-    over. Of another machine the heartbeat counts, which may be five minutes old.
-
-    Args:
-        meta: The content of `run_meta.json`.
-    """
-    pid, host, heartbeat = (meta.get(key) for key in ("pid", "host", "heartbeat_at"))
-    if not isinstance(pid, int) or not isinstance(heartbeat, str):
-        return False
-    if host != socket.gethostname():
-        return datetime.now(UTC) - datetime.fromisoformat(heartbeat) < _SILENCE
-    return pid != os.getpid() and _runs_since(pid, datetime.fromisoformat(str(meta["started_at"])).timestamp())
-
-
-def _runs_since(pid: int, started: float) -> bool:
-    import psutil
-
-    try:
-        process = psutil.Process(pid)
-        return bool(process.status() != psutil.STATUS_ZOMBIE and process.create_time() <= started + _CLOCK_SLACK_S)
-    except psutil.NoSuchProcess:
-        return False
-    except psutil.Error:
-        return True
-
-
-FORMAT_VERSION: Final = 1
-Status = Literal["running", "completed", "failed", "interrupted"]
-Mode = Literal["train", "smoke", "dry_run", "validate", "test", "predict"]
+_PACKAGES: Final = (
+    "text2sql_lightning", "torch", "lightning", "transformers", "peft", "bitsandbytes", "unsloth", "datasets",
+    "sqlglot",
+)  # fmt: skip
 
 
 class RunMeta:
@@ -131,6 +46,10 @@ class RunMeta:
         mode: The kind of run.
         config: The resolved configuration, as plain values.
         command: The command line, to repeat the run.
+
+    Attributes:
+        path: The file.
+        meta: Its content. What is changed here is written with the next update.
     """
 
     def __init__(self, folder: Path, mode: Mode, config: dict[str, Any], command: list[str]) -> None:
@@ -144,9 +63,7 @@ class RunMeta:
             "mode": mode,
             "status": "running",
             "error": None,
-            "base_model": model.get("base_model"),
-            "backend": model.get("backend"),
-            "quantization": model.get("quantization"),
+            **{name: model.get(name) for name in ("base_model", "backend", "quantization")},
             "precision": config.get("trainer", {}).get("precision"),
             "train_path": data.get("train_path"),
             "val_path": data.get("val_path"),
@@ -180,33 +97,19 @@ class RunMeta:
         self._write()
         Thread(target=self._beat, daemon=True, name="heartbeat").start()
 
-    def _write(self) -> None:
-        with self._lock:
-            write_json(self.path, self.meta)
-
-    def _beat(self) -> None:
-        while not self._ended.wait(HEARTBEAT_S):
-            with suppress(OSError), self._lock:  # a full disk ends the run where something is lost by it
-                self.meta["heartbeat_at"] = now()
-                write_json(self.path, self.meta)
+    def update(self, **values: Any) -> None:
+        """Change values and write the file, while the run goes on."""
+        if self.meta["status"] == "running":
+            self._write(**values)
 
     def finish(self, status: Status, error: str | None = None) -> None:
-        """Write how the run ended; the first word counts."""
+        """Write how the run ended; the first call counts."""
         if self.meta["status"] != "running":
             return
         self._ended.set()
-        self._change(
-            status=status,
-            error=error,
-            finished_at=now(),
-            wall_time_s=round(time.monotonic() - self._start, 3),
-            peak_memory_bytes=peak_memory_bytes(),
-        )
-        self._write()
-
-    def _change(self, **values: Any) -> None:
-        with self._lock:
-            self.meta.update(values)
+        seconds = round(time.monotonic() - self._start, 3)
+        end = {"status": status, "error": error, "finished_at": now(), "wall_time_s": seconds}
+        self._write(**end, peak_memory_bytes=peak_memory_bytes())
 
     def fail(self, exception: BaseException) -> None:
         """Write that the run failed, or was interrupted."""
@@ -216,8 +119,113 @@ class RunMeta:
             lines = str(exception).strip().splitlines() or [""]
             self.finish("failed", f"{type(exception).__name__}: {lines[0]}")
 
-    def update(self, **values: Any) -> None:
-        """Change values and write the file, while the run goes on."""
-        self._change(**values)
-        if self.meta["status"] == "running":
-            self._write()
+    def _write(self, **values: Any) -> None:
+        with self._lock:
+            self.meta.update(values)
+            write_json(self.path, self.meta)
+
+    def _beat(self) -> None:
+        while not self._ended.wait(HEARTBEAT_S):
+            with suppress(OSError):  # a full disk ends the run where something is lost by it
+                self._write(heartbeat_at=now())
+
+
+def read_run_meta(folder: Path) -> dict[str, Any]:
+    """Read the file of the run in a folder.
+
+    Raises:
+        OSError: It is not there, or cannot be read.
+        ValueError: It is not a JSON object.
+    """
+    meta = json.loads((folder / RUN_META_FILE).read_text(encoding="utf-8"))
+    if not isinstance(meta, dict):
+        raise ValueError("not a JSON object")
+    return meta
+
+
+def is_alive(meta: Mapping[str, Any]) -> bool:
+    """Return whether the process of a run is still there.
+
+    On this machine its process is looked for, and has to have started before the run did; a run of this very process is
+    over. Of another machine the heartbeat counts, which may be five minutes old.
+
+    Args:
+        meta: The content of `run_meta.json`.
+    """
+    pid, host, heartbeat = (meta.get(key) for key in ("pid", "host", "heartbeat_at"))
+    if not isinstance(pid, int) or not isinstance(heartbeat, str):
+        return False
+    if host != socket.gethostname():
+        return datetime.now(UTC) - datetime.fromisoformat(heartbeat) < _SILENCE
+    return pid != os.getpid() and _runs_since(pid, datetime.fromisoformat(str(meta["started_at"])).timestamp())
+
+
+def _runs_since(pid: int, started: float) -> bool:
+    import psutil
+
+    try:
+        process = psutil.Process(pid)
+        return bool(process.status() != psutil.STATUS_ZOMBIE and process.create_time() <= started + _CLOCK_SLACK_S)
+    except psutil.NoSuchProcess:
+        return False
+    except psutil.Error:
+        return True
+
+
+def this_process() -> dict[str, Any]:
+    """Return what `is_alive` looks for later: `pid`, `host`, `heartbeat_at`."""
+    return {"pid": os.getpid(), "host": socket.gethostname(), "heartbeat_at": now()}
+
+
+def now() -> str:
+    """Return the time as text: ISO 8601, UTC, in seconds."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def package_versions() -> dict[str, str | None]:
+    """Return the installed versions of the packages that decide a result; None where one is missing."""
+    versions: dict[str, str | None] = {"python": platform.python_version()}
+    for name in _PACKAGES:
+        try:
+            versions[name] = version(name)
+        except PackageNotFoundError:
+            versions[name] = None
+    return versions
+
+
+def hardware() -> dict[str, Any]:
+    """Describe the machine; torch's part only where torch is imported anyway."""
+    found: dict[str, Any] = {"platform": platform.platform(), "cpus": os.cpu_count()}
+    if (torch := sys.modules.get("torch")) is not None:
+        found["threads"] = torch.get_num_threads()
+        found["gpus"] = [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
+    return found
+
+
+def git_state() -> dict[str, Any]:
+    """Return the commit of the checkout that the package runs from, and whether it has changes; None outside of one."""
+    commit = _git("rev-parse", "HEAD")
+    return {"git_commit": commit or None, "git_dirty": bool(_git("status", "--porcelain")) if commit else None}
+
+
+def _git(*arguments: str) -> str:
+    folder = Path(__file__).parent
+    try:
+        done = subprocess.run(["git", *arguments], cwd=folder, capture_output=True, text=True, timeout=10, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return done.stdout.strip() if done.returncode == 0 else ""
+
+
+def peak_memory_bytes() -> int:
+    """Return the most memory so far: of tensors on this process's GPU, or of the process where none are there."""
+    torch = sys.modules.get("torch")
+    if torch is not None and (on_gpu := torch.cuda.max_memory_allocated() if torch.cuda.is_available() else 0):
+        return int(on_gpu)
+    if sys.platform == "win32":
+        import psutil
+
+        return int(psutil.Process().memory_info().peak_wset)
+    import resource
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)

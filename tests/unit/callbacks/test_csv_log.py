@@ -6,13 +6,13 @@ from typing import Any
 import pytest
 from lightning.fabric.loggers.csv_logs import _ExperimentWriter
 
-from text2sql_lightning.runs.loggers import WholeCSVLogger
+from text2sql_lightning.runs.loggers import SafeCSVLogger
 
 pytestmark = pytest.mark.unit
 
 
 def test_a_failed_save_leaves_the_lines_of_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    logger = WholeCSVLogger(str(tmp_path), name="logs")
+    logger = SafeCSVLogger(str(tmp_path), name="logs")
     logger.log_metrics({"a": 1.0}, step=1)
     logger.save()
     path = Path(logger.log_dir) / "metrics.csv"
@@ -34,7 +34,7 @@ def test_a_failed_save_leaves_the_lines_of_before(tmp_path: Path, monkeypatch: p
 
 
 def test_no_half_file_is_left_where_there_was_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    logger = WholeCSVLogger(str(tmp_path), name="logs")
+    logger = SafeCSVLogger(str(tmp_path), name="logs")
     logger.log_metrics({"a": 1.0}, step=1)
 
     def full(self: Any) -> None:

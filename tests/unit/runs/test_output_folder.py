@@ -9,7 +9,14 @@ from typing import Any
 import pytest
 
 from text2sql_lightning.errors import RunError
-from text2sql_lightning.runs.output_folder import RUN_FILES, claim, empty, make, resolve_checkpoint, status_of
+from text2sql_lightning.runs.output_folder import (
+    RUN_FILES,
+    delete_run_files,
+    make_writable,
+    reserve_folder,
+    resolve_checkpoint,
+    status_of,
+)
 from text2sql_lightning.runs.run_meta import now, this_process
 
 pytestmark = pytest.mark.unit
@@ -25,7 +32,7 @@ def make_run(folder: Any, status: Any = "completed", mode: Any = "train") -> Any
 
 
 def test_a_new_folder_is_made(tmp_path: Path) -> None:
-    claim(tmp_path / "a" / "b", resume=False, overwrite=False)
+    reserve_folder(tmp_path / "a" / "b", resume=False, overwrite=False)
     assert list((tmp_path / "a" / "b").iterdir()) == []
     assert status_of(tmp_path / "a" / "b") is None
 
@@ -35,7 +42,7 @@ def test_a_run_is_refused(tmp_path: Path, status: Any) -> None:
     folder = make_run(tmp_path / "run", status)
     assert status_of(folder) == status
     with pytest.raises(RunError) as refused:
-        claim(folder, resume=False, overwrite=False)
+        reserve_folder(folder, resume=False, overwrite=False)
     message = str(refused.value)
     assert message.startswith(f"--output_dir {folder} holds a run that is {status}: give another folder, or ")
     assert "--overwrite true" in message
@@ -58,12 +65,12 @@ def test_a_run_whose_process_is_gone_has_died(tmp_path: Path, caplog: pytest.Log
     assert status_of(folder) == "died"
     last_seen = f"process 4194305 on {socket.gethostname()}, last seen 2026-01-01T01:00:00+00:00"
     with pytest.raises(RunError) as refused:
-        claim(folder, resume=False, overwrite=False)
+        reserve_folder(folder, resume=False, overwrite=False)
     assert str(refused.value) == (
         f"--output_dir {folder} holds a run that died, {last_seen}: give another folder, or --ckpt_path last to go on, "
         "or --overwrite true"
     )
-    claim(folder, resume=True, overwrite=False)
+    reserve_folder(folder, resume=True, overwrite=False)
     assert caplog.messages == [f"The run in {folder} died, {last_seen}."]
 
 
@@ -72,7 +79,7 @@ def test_a_run_that_runs_is_left_alone(tmp_path: Path, resume: bool, overwrite: 
     folder = write_running(tmp_path / "run", pid=os.getppid(), started_at=now())
     assert status_of(folder) == "running"
     with pytest.raises(RunError) as refused:
-        claim(folder, resume=resume, overwrite=overwrite)
+        reserve_folder(folder, resume=resume, overwrite=overwrite)
     assert str(refused.value) == (
         f"--output_dir {folder} holds a run that is running, process {os.getppid()} on {socket.gethostname()}, last "
         "seen 2026-01-01T01:00:00+00:00: wait for it, or give another folder"
@@ -100,7 +107,7 @@ def test_going_on_is_offered_only_where_there_is_a_checkpoint(tmp_path: Path) ->
     folder = make_run(tmp_path / "run", "failed")
     (folder / "checkpoints" / "last.ckpt").unlink()
     with pytest.raises(RunError) as refused:
-        claim(folder, resume=False, overwrite=False)
+        reserve_folder(folder, resume=False, overwrite=False)
     assert "--ckpt_path" not in str(refused.value)
 
 
@@ -108,13 +115,13 @@ def test_going_on_is_offered_only_where_there_is_a_checkpoint(tmp_path: Path) ->
 def test_a_rehearsal_is_no_run(tmp_path: Path, mode: Any) -> None:
     folder = make_run(tmp_path / "run", mode=mode)
     assert status_of(folder) is None
-    claim(folder, resume=False, overwrite=False)
+    reserve_folder(folder, resume=False, overwrite=False)
 
 
 @pytest.mark.parametrize(("resume", "overwrite"), [(True, False), (False, True), (True, True)])
 def test_claiming_deletes_nothing(tmp_path: Path, resume: Any, overwrite: Any) -> None:
     folder = make_run(tmp_path / "run")
-    claim(folder, resume=resume, overwrite=overwrite)
+    reserve_folder(folder, resume=resume, overwrite=overwrite)
     assert (folder / "adapters" / "adapter_model.safetensors").read_bytes() == b"weights"
     assert sorted(path.name for path in folder.iterdir()) == [
         "adapters", "checkpoints", "logs", "run_meta.json", "validate",
@@ -124,8 +131,8 @@ def test_claiming_deletes_nothing(tmp_path: Path, resume: Any, overwrite: Any) -
 def test_a_folder_of_something_else_is_not_overwritten(tmp_path: Path) -> None:
     (tmp_path / "thesis.txt").write_text("years of work")
     with pytest.raises(RunError, match=r"is not empty and holds no run; give another folder"):
-        claim(tmp_path, resume=False, overwrite=True)
-    claim(tmp_path, resume=False, overwrite=False)
+        reserve_folder(tmp_path, resume=False, overwrite=True)
+    reserve_folder(tmp_path, resume=False, overwrite=False)
 
 
 def test_emptying_takes_what_a_run_wrote_and_nothing_else(tmp_path: Path) -> None:
@@ -136,7 +143,7 @@ def test_emptying_takes_what_a_run_wrote_and_nothing_else(tmp_path: Path) -> Non
     elsewhere.mkdir()
     (elsewhere / "precious").write_text("x")
     (folder / "wandb").symlink_to(elsewhere)
-    empty(folder)
+    delete_run_files(folder)
     assert sorted(path.name for path in folder.iterdir()) == ["src", "thesis.txt"]
     assert (elsewhere / "precious").exists()
     assert RUN_FILES[-1] == "run_meta.json"
@@ -146,14 +153,14 @@ def test_emptying_takes_what_a_run_wrote_and_nothing_else(tmp_path: Path) -> Non
 def test_damaged_run_meta(tmp_path: Path, text: Any) -> None:
     (tmp_path / "run_meta.json").write_text(text, encoding="latin-1")
     with pytest.raises(RunError, match=r"run_meta.json cannot be read .*--overwrite true"):
-        claim(tmp_path, resume=False, overwrite=False)
-    claim(tmp_path, resume=False, overwrite=True)
+        reserve_folder(tmp_path, resume=False, overwrite=False)
+    reserve_folder(tmp_path, resume=False, overwrite=True)
 
 
 def test_a_path_below_a_file_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(RunError, match=r"cannot be written: Not a directory; give another folder"):
-        make(tmp_path / "file" / "run")
+        make_writable(tmp_path / "file" / "run")
 
 
 def test_checkpoints_by_name_and_by_path(tmp_path: Path) -> None:
