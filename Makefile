@@ -9,7 +9,7 @@ UNSLOTH := unsloth==2026.10.9 unsloth_zoo==2026.10.9
 # Two processes with a thread each: tiny matrices gain nothing from more threads. A file's tests stay together.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 export HF_HUB_DISABLE_TELEMETRY := 1
-.PHONY: setup quickstart test test-slow test-gpu lint format docs sample bench bench-growth audit clean
+.PHONY: setup quickstart test coverage test-slow test-gpu lint format docs site sample bench bench-growth audit clean
 
 setup: $(VENV)/.setup-stamp  ## create .venv with everything that the project and its tests need
 
@@ -34,6 +34,9 @@ format: setup
 
 test: lint  ## lint, types, tiers unit and integration
 	$(PYTEST) -m "(unit or integration) and not slow" tests
+
+coverage: setup  ## unit and integration tests with their coverage, which must not fall below the floor of pyproject.toml
+	$(PYTEST) -m "(unit or integration) and not slow" --cov --cov-report term:skip-covered tests
 
 test-slow: setup  ## the full "must hold" runs
 	$(PYTEST) -m slow tests
@@ -70,6 +73,9 @@ audit: .venv-audit/.stamp  ## known vulnerabilities of the pinned packages, wher
 	$(PYTHON) -m venv .venv-audit
 	.venv-audit/bin/python -m pip install --quiet 'pip-audit>=2.9,<3'
 	touch $@
+
+site: setup  ## the documentation as a site in outputs/site; a broken link is an error
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 
 docs: setup  ## write docs/configuration.md from the code
 	$(BIN)/python scripts/write_configuration_docs.py
