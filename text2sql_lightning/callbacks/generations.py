@@ -1,16 +1,21 @@
-"""SampleGenerations: the SQL for a few fixed questions, at every validation of a fit."""
+"""SQL that a run generates: for a few fixed questions at every validation of a fit, and for all of `predict`."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import torch.distributed
-from lightning.pytorch import Callback
+from lightning.pytorch import Callback, LightningModule, Trainer
 
+from text2sql_lightning.callbacks.run_files import data_of
 from text2sql_lightning.constants import PREDICTIONS_FILE, SAMPLES_FILE
 from text2sql_lightning.errors import ConfigError
 from text2sql_lightning.files.atomic import append_text, write_json_lines
 from text2sql_lightning.text.prompts import build_prompt, split_input
+
+if TYPE_CHECKING:
+    from text2sql_lightning.module import Text2SQLModule
 
 
 class SampleGenerations(Callback):
@@ -27,13 +32,14 @@ class SampleGenerations(Callback):
         self.path = Path(output_dir) / SAMPLES_FILE
         self.num_samples = num_samples
 
-    def on_validation_epoch_end(self, trainer: Any, pl_module: Any) -> None:
+    def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Generate on rank 0; the prompts are few."""
         if trainer.state.fn != "fit" or trainer.sanity_checking or not self.num_samples or not trainer.is_global_zero:
             return
-        records = trainer.datamodule.records("val")
+        records = data_of(trainer).records("val")
         records = records[:: max(1, len(records) // self.num_samples)][: self.num_samples]
-        answers = pl_module.generate([build_prompt(record.instruction, record.input) for record in records])
+        prompts = [build_prompt(record.instruction, record.input) for record in records]
+        answers = cast("Text2SQLModule", pl_module).generate(prompts)
         rows = [
             {
                 "step": trainer.global_step,
@@ -59,20 +65,24 @@ class PredictionWriter(Callback):
         self._rows: list[dict[str, Any]] = []
 
     def on_predict_batch_end(
-        self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int, dataloader_idx: int = 0
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        outputs: Sequence[dict[str, Any]],
+        batch: object,
+        batch_idx: int,
+        dataloader_idx: int = 0,
     ) -> None:
         """Keep a batch's rows."""
         self._rows.extend(outputs)
 
-    def on_predict_epoch_end(self, trainer: Any, pl_module: Any) -> None:
+    def on_predict_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write every id once, in the order of the input."""
-        rows = self._rows
+        parts = [self._rows] * trainer.world_size
         if trainer.world_size > 1:
-            parts: list[Any] = [None] * trainer.world_size
-            torch.distributed.all_gather_object(parts, rows)
-            rows = [row for part in parts for row in part]
+            torch.distributed.all_gather_object(parts, self._rows)
         if trainer.is_global_zero:
-            found = {row["id"]: row for row in rows}
-            ids = [record.id for record in trainer.datamodule.records("predict")]
-            rows = [found[name] for name in ids if name in found]  # limit_predict_batches leaves some out
-            write_json_lines(self.path, rows)
+            found = {row["id"]: row for part in parts for row in part}
+            ids = [record.id for record in data_of(trainer).records("predict")]
+            # limit_predict_batches leaves some out
+            write_json_lines(self.path, [found[name] for name in ids if name in found])

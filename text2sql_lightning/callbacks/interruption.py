@@ -12,7 +12,7 @@ from types import FrameType
 from typing import Any, Final
 
 from lightning.fabric.plugins.environments.lightning import LightningEnvironment
-from lightning.pytorch import Callback
+from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 
 from text2sql_lightning.errors import Text2SQLError
@@ -50,8 +50,8 @@ class StopRequest:
         if self.may_stop_at_once:
             raise SIGTERMException
 
-    def is_agreed(self, trainer: Any) -> bool:
-        """Say whether any rank was asked to stop; every rank has to ask this at the same place."""
+    def is_agreed(self, trainer: Trainer) -> bool:
+        """Return whether any rank was asked to stop; every rank has to ask this at the same place."""
         if trainer.world_size == 1:
             return self.received
         return bool(trainer.strategy.reduce_boolean_decision(self.received, all=False))
@@ -80,7 +80,7 @@ class ProcessWatch(Callback):
         self._parent = 0
         self._ended = Event()
 
-    def setup(self, trainer: Any, pl_module: Any, stage: str) -> None:
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Start to watch: the first process the others, and each of them the first."""
         self._ended.clear()
         self._children = _taken_over(getattr(trainer.strategy, "launcher", None))
@@ -91,11 +91,11 @@ class ProcessWatch(Callback):
             self._parent = os.getppid()
             self._start(self._watch_parent)
 
-    def teardown(self, trainer: Any, pl_module: Any, stage: str) -> None:
+    def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Stop watching: from here on processes may end."""
         self._ended.set()
 
-    def on_exception(self, trainer: Any, pl_module: Any, exception: BaseException) -> None:
+    def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
         """Find out whether an error of this process is that another one is gone."""
         self._ended.set()
         if isinstance(exception, Text2SQLError) or not isinstance(exception, Exception):
@@ -106,7 +106,8 @@ class ProcessWatch(Callback):
         if self._children and lost:
             self._fail(*lost[0])
 
-    def _start(self, watch: Callable[[], None]) -> None:
+    @staticmethod
+    def _start(watch: Callable[[], None]) -> None:
         Thread(target=watch, daemon=True, name="process-watch").start()
 
     def _lost(self) -> list[tuple[int, int]]:
@@ -136,17 +137,17 @@ class ProcessWatch(Callback):
 
 
 def _taken_over(launcher: Any) -> Sequence[Popen[bytes]]:
-    """Give the processes that Lightning has started, and leave its observer, which looks at the same list, none."""
+    """Take the processes that Lightning has started from its observer, which looks at the same list."""
     watched: list[Popen[bytes]] = getattr(launcher, "procs", [])
-    if watched:
-        launcher.procs = children = list(watched)
+    children = list(watched)
+    if children:
+        launcher.procs = children
         watched.clear()
-        return children
-    return []
+    return children
 
 
 def describe_exit(code: int) -> str:
-    """Say how a process ended, from its exit code; negative is the number of a signal."""
+    """Describe how a process ended, from its exit code; negative is the number of a signal."""
     if code >= 0:
         return f"ended with exit code {code}"
     try:

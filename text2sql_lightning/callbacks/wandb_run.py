@@ -1,28 +1,101 @@
-"""Artifacts of a W&B run, also of one that is kept offline."""
+"""WandbRun: tables and artifacts of a W&B run, also of one that is kept offline."""
 
 import json
 import os
 import re
 import shlex
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from lightning.pytorch import Callback
-from lightning.pytorch.loggers import WandbLogger
+from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.loggers import Logger, WandbLogger
 from lightning.pytorch.utilities import rank_zero_info, rank_zero_warn
 
-from text2sql_lightning.callbacks.metrics import plain_metrics
-from text2sql_lightning.callbacks.run_metadata import flat
+from text2sql_lightning.callbacks.run_files import RunData, data_of, flatten, plain_metrics
 from text2sql_lightning.constants import ADAPTERS_DIR, CONFIG_FILE, SAMPLES_FILE
 from text2sql_lightning.errors import RunError
 from text2sql_lightning.runs.loggers import WANDB_RUN_ID
 from text2sql_lightning.runs.run_meta import RunMeta
 
+if TYPE_CHECKING:
+    from wandb import Run
 
-def log_artifact(run: Any, name: str, kind: str, path: Path, metadata: dict[str, Any], is_input: bool = False) -> None:
+SAMPLE_TABLE: Final = "val/samples"
+SAMPLE_COLUMNS: Final = ("step", "id", "question", "gold", "predicted")
+MOST_SAMPLES: Final = 400
+"""Rows of the table, the newest ones: it is written anew at each validation."""
+ROWS_OF_A_PART: Final = 1_000_000
+"""Numbers that a part of a resumed offline run has for its rows."""
+DATASET_REPORT: Final = "dataset_report.json"
+
+
+class WandbRun(Callback):
+    """Logs to W&B what its users look for, besides the metrics that every logger gets.
+
+    The configuration as flat `model.learning_rate` keys, from the start on; after each validation of a fit the table
+    `val/samples` with the answers so far; as artifacts `config.yaml`, the report of the dataset, as an input, where it
+    lies in the folder of the training records, and the adapter of a fit that has come to its end. The id of the run is
+    kept in `run_meta.json`.
+
+    Args:
+        run: The keeper of `run_meta.json`.
+    """
+
+    def __init__(self, run: RunMeta) -> None:
+        self.run = run
+        self.folder = run.path.parent
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Log what runs, on the first process; before the model is loaded, so that a failed load is seen as well."""
+        for logger in _loggers(trainer):
+            logger.log_hyperparams(flatten(self.run.meta["config"]))
+            run = logger.experiment
+            self.run.update(**{WANDB_RUN_ID: run.id})
+            _count_on(run)
+            if stage == "fit":
+                log_artifact(run, f"config-{run.id}", "config", self.folder / CONFIG_FILE, {})
+                _log_dataset(run, data_of(trainer))
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Show what the model answers to the same questions as training goes on."""
+        samples = self.folder / SAMPLES_FILE
+        if trainer.state.fn != "fit" or trainer.sanity_checking or not samples.is_file():
+            return
+        for logger in _loggers(trainer):
+            with _staged_in_run_folder(logger.experiment):
+                logger.log_table(SAMPLE_TABLE, list(SAMPLE_COLUMNS), sample_rows(samples), step=trainer.global_step)
+
+    def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Log the adapter."""
+        scores = {name: value for name, value in plain_metrics(trainer).items() if name.startswith("val/")}
+        for logger in _loggers(trainer):
+            run = logger.experiment
+            log_artifact(run, f"adapter-{run.id}", "model", self.folder / ADAPTERS_DIR, scores)
+
+
+def _loggers(trainer: Trainer) -> list[WandbLogger]:
+    """The W&B loggers that write: on the first process only, and not where W&B is switched off."""
+    if not trainer.is_global_zero:
+        return []
+    found = [logger for logger in trainer.loggers if isinstance(logger, WandbLogger)]
+    return [logger for logger in found if not logger.experiment.disabled]
+
+
+def _log_dataset(run: "Run", data: RunData) -> None:
+    report = Path(data.paths["train"] or "").parent / DATASET_REPORT
+    if not data.paths["train"] or not report.is_file():
+        return
+    metadata = {f"{split}_sha256": data.file_sha256(split) for split in ("train", "val")}
+    name = re.sub(r"[^\w.-]", "-", report.resolve().parent.name)
+    log_artifact(run, f"dataset-{name}", "dataset", report, metadata, is_input=True)
+
+
+def log_artifact(
+    run: "Run", name: str, kind: str, path: Path, metadata: dict[str, Any], is_input: bool = False
+) -> None:
     """Log a file or a folder as an artifact. A run does not end where that fails: there is a warning.
 
     Args:
@@ -30,13 +103,13 @@ def log_artifact(run: Any, name: str, kind: str, path: Path, metadata: dict[str,
         name: The artifact's name in the project.
         kind: Its type: model, dataset, config.
         path: The file, or the folder with all its files.
-        metadata: What to show beside it.
+        metadata: What to show with it.
         is_input: Whether the run reads it, for the lineage, instead of making it.
     """
     import wandb
 
     try:
-        with kept_beside(run):
+        with _staged_in_run_folder(run):
             artifact = wandb.Artifact(name, kind, metadata=metadata)
             add = artifact.add_dir if path.is_dir() else artifact.add_file
             add(str(path))
@@ -52,12 +125,8 @@ def log_artifact(run: Any, name: str, kind: str, path: Path, metadata: dict[str,
 
 
 @contextmanager
-def kept_beside(run: Any) -> Iterator[None]:
-    """Let W&B keep the copies that an offline run will upload beside that run, instead of in the user's home.
-
-    Args:
-        run: The W&B run.
-    """
+def _staged_in_run_folder(run: "Run") -> Iterator[None]:
+    """Let W&B keep the copies that an offline run will upload next to that run, instead of in the user's home."""
     if not run.offline or "WANDB_DATA_DIR" in os.environ:
         yield
         return
@@ -66,68 +135,6 @@ def kept_beside(run: Any) -> Iterator[None]:
         yield
     finally:
         del os.environ["WANDB_DATA_DIR"]
-
-
-SAMPLE_TABLE: Final = "val/samples"
-SAMPLE_COLUMNS: Final = ("step", "id", "question", "gold", "predicted")
-MOST_SAMPLES: Final = 400
-"""Rows of the table, the newest ones: it is written anew at each validation."""
-ROWS_OF_A_PART: Final = 1_000_000
-"""Numbers that a part of a resumed offline run has for its rows."""
-DATASET_REPORT: Final = "dataset_report.json"
-
-
-class WandbRun(Callback):
-    """Gives W&B what its users look for, beside the metrics that every logger gets.
-
-    The configuration as flat `model.learning_rate` keys, from the start on; after each validation of a fit the table
-    `val/samples` with the answers so far; as artifacts `config.yaml`, the report of the data set, as an input, where it
-    stands beside the training records, and the adapter of a fit that has come to its end. The id of the run is kept in
-    `run_meta.json`.
-
-    Args:
-        run: The keeper of `run_meta.json`.
-    """
-
-    def __init__(self, run: RunMeta) -> None:
-        self.run = run
-        self.folder = run.path.parent
-
-    def setup(self, trainer: Any, pl_module: Any, stage: str) -> None:
-        """Say what runs, on the first process; before the model is loaded, so that a failed load is seen as well."""
-        for logger in _loggers(trainer):
-            logger.log_hyperparams(flat(self.run.meta["config"]))
-            self.run.update(**{WANDB_RUN_ID: logger.experiment.id})
-            _count_on(logger.experiment)
-            if stage == "fit":
-                log_artifact(
-                    logger.experiment, f"config-{logger.experiment.id}", "config", self.folder / CONFIG_FILE, {}
-                )
-                self._log_dataset(logger.experiment, trainer.datamodule)
-
-    def on_validation_end(self, trainer: Any, pl_module: Any) -> None:
-        """Show what the model answers to the same questions as training goes on."""
-        samples = self.folder / SAMPLES_FILE
-        if trainer.state.fn != "fit" or trainer.sanity_checking or not samples.is_file():
-            return
-        for logger in _loggers(trainer):
-            with kept_beside(logger.experiment):
-                logger.log_table(SAMPLE_TABLE, list(SAMPLE_COLUMNS), sample_rows(samples), step=trainer.global_step)
-
-    def on_fit_end(self, trainer: Any, pl_module: Any) -> None:
-        """Log the adapter."""
-        for logger in _loggers(trainer):
-            run = logger.experiment
-            scores = {name: value for name, value in plain_metrics(trainer).items() if name.startswith("val/")}
-            log_artifact(run, f"adapter-{run.id}", "model", self.folder / ADAPTERS_DIR, scores)
-
-    def _log_dataset(self, run: Any, data: Any) -> None:
-        report = Path(data.paths["train"] or "").parent / DATASET_REPORT
-        if not data.paths["train"] or not report.is_file():
-            return
-        metadata = {f"{split}_sha256": data.file_sha256(split) for split in ("train", "val")}
-        name = re.sub(r"[^\w.-]", "-", report.resolve().parent.name)
-        log_artifact(run, f"dataset-{name}", "dataset", report, metadata, is_input=True)
 
 
 def sample_rows(path: Path) -> list[list[Any]]:
@@ -142,8 +149,8 @@ def sample_rows(path: Path) -> list[list[Any]]:
     return rows
 
 
-def finish_wandb(loggers: list[Any], *, failed: bool) -> None:
-    """End the W&B run of a command, and say how to upload it where it was kept offline.
+def finish_wandb(loggers: Sequence[Logger], *, failed: bool) -> None:
+    """End the W&B run of a command, and print how to upload it where it was kept offline.
 
     Lightning leaves it open, so that the next command of the same process would go on with it.
 
@@ -152,8 +159,8 @@ def finish_wandb(loggers: list[Any], *, failed: bool) -> None:
         failed: Whether the command did not come to its end.
     """
     for logger in loggers:
-        run = getattr(logger, "_experiment", None)
-        if not isinstance(logger, WandbLogger) or run is None:
+        run = logger._experiment if isinstance(logger, WandbLogger) else None
+        if run is None:
             continue
         folder, offline = Path(run.dir).parent, run.offline and not run.disabled
         run.finish(exit_code=int(failed))
@@ -162,7 +169,7 @@ def finish_wandb(loggers: list[Any], *, failed: bool) -> None:
 
 
 def wandb_problem(error: BaseException) -> RunError | None:
-    """Give a message for a user where W&B cannot be reached or does not take the key; None for any other error."""
+    """Return a message for a user where W&B cannot be reached or does not take the key; None for any other error."""
     errors = sys.modules.get("wandb.errors")
     if errors is None or not isinstance(error, errors.Error):
         return None
@@ -171,7 +178,7 @@ def wandb_problem(error: BaseException) -> RunError | None:
 
 
 def sync_command(folder: Path, run_id: str) -> str:
-    """Give the command that uploads an offline run.
+    """Return the command that uploads an offline run.
 
     Args:
         folder: The run's own folder, `.../wandb/offline-run-TIME-ID`.
@@ -180,8 +187,8 @@ def sync_command(folder: Path, run_id: str) -> str:
     return shlex.join(["wandb", "sync", *(str(part) for part in _parts(folder, run_id))])
 
 
-def _count_on(run: Any) -> None:
-    """Let the rows of a resumed offline run have numbers of their own; without a server W&B counts from 0 again."""
+def _count_on(run: "Run") -> None:
+    """Number the rows of a resumed offline run apart from earlier ones; without a server W&B counts from 0 again."""
     earlier = len(_parts(Path(run.dir).parent, run.id)) - 1 if run.offline else 0
     if earlier:
         run.log({}, step=earlier * ROWS_OF_A_PART)
@@ -189,11 +196,3 @@ def _count_on(run: Any) -> None:
 
 def _parts(folder: Path, run_id: str) -> list[Path]:
     return sorted(part for part in folder.parent.glob(f"offline-run-*-{run_id}") if part.is_dir())
-
-
-def _loggers(trainer: Any) -> list[Any]:
-    """Give the W&B loggers that write: on the first process only, and not where W&B is switched off."""
-    if not trainer.is_global_zero:
-        return []
-    found = [logger for logger in trainer.loggers if isinstance(logger, WandbLogger)]
-    return [logger for logger in found if not logger.experiment.disabled]

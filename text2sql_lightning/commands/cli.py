@@ -13,14 +13,12 @@ from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
 from lightning.pytorch.utilities import rank_zero_info
 
-from text2sql_lightning.callbacks.adapter_checkpoint import AdapterCheckpoint
 from text2sql_lightning.callbacks.execution_accuracy import ExecutionAccuracy
 from text2sql_lightning.callbacks.generations import PredictionWriter, SampleGenerations
 from text2sql_lightning.callbacks.interruption import ProcessWatch
-from text2sql_lightning.callbacks.metrics import MetricsJson, Throughput
-from text2sql_lightning.callbacks.plain_progress import plain_progress
+from text2sql_lightning.callbacks.progress import Throughput, plain_progress
 from text2sql_lightning.callbacks.run_checkpoint import RunCheckpoint
-from text2sql_lightning.callbacks.run_metadata import RunMetadata
+from text2sql_lightning.callbacks.run_files import AdapterCheckpoint, MetricsJson, RunMetadata
 from text2sql_lightning.callbacks.wandb_run import WandbRun, finish_wandb, wandb_problem
 from text2sql_lightning.commands.config_checks import (
     check_configs,

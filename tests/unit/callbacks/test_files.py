@@ -8,10 +8,15 @@ from typing import Any
 import pytest
 import torch
 
-from text2sql_lightning.callbacks.adapter_checkpoint import AdapterCheckpoint, prompt_description
 from text2sql_lightning.callbacks.generations import PredictionWriter, SampleGenerations
-from text2sql_lightning.callbacks.metrics import MetricsJson, plain_metrics
-from text2sql_lightning.callbacks.run_metadata import RunMetadata, flat
+from text2sql_lightning.callbacks.run_files import (
+    AdapterCheckpoint,
+    MetricsJson,
+    RunMetadata,
+    flatten,
+    plain_metrics,
+    prompt_description,
+)
 from text2sql_lightning.data.records import Record
 from text2sql_lightning.errors import ConfigError
 from text2sql_lightning.runs.run_meta import RunMeta
@@ -188,5 +193,5 @@ def test_an_exception_is_written(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "run_meta.json").read_text())["status"] == "interrupted"
 
 
-def test_flat() -> None:
-    assert flat({"a": {"b": 1, "c": {"d": [2]}}, "e": None}) == {"a.b": 1, "a.c.d": [2], "e": None}
+def test_flatten() -> None:
+    assert flatten({"a": {"b": 1, "c": {"d": [2]}}, "e": None}) == {"a.b": 1, "a.c.d": [2], "e": None}

@@ -4,8 +4,8 @@ from typing import Any
 import pytest
 import torch
 
-from text2sql_lightning.callbacks import metrics
-from text2sql_lightning.callbacks.metrics import Throughput, peak_memory_gib, work_of
+from text2sql_lightning.callbacks import progress
+from text2sql_lightning.callbacks.progress import Throughput, work_of
 from text2sql_lightning.modeling.throughput import peak_flops
 
 pytestmark = pytest.mark.unit
@@ -14,7 +14,7 @@ pytestmark = pytest.mark.unit
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Any:
     now = SimpleNamespace(seconds=100.0)
-    monkeypatch.setattr(metrics.time, "perf_counter", lambda: now.seconds)
+    monkeypatch.setattr(progress.time, "perf_counter", lambda: now.seconds)
     return now
 
 
@@ -67,7 +67,3 @@ def test_data_sheets(monkeypatch: pytest.MonkeyPatch, name: str, flops: float | 
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: name)
     assert peak_flops(torch.device("cuda")) == flops
     assert peak_flops(torch.device("cpu")) is None
-
-
-def test_memory_of_this_process() -> None:
-    assert peak_memory_gib(torch.device("cpu")) == pytest.approx(peak_memory_gib(torch.device("cpu")), rel=0.1)
