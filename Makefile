@@ -67,7 +67,7 @@ BENCH_PIP := .venv-bench/bin/python -m pip install --quiet
 	touch $@
 
 audit: .venv-audit/.stamp  ## known vulnerabilities of the pinned packages, where the database can be reached
-	.venv-audit/bin/python scripts/audit.py
+	.venv-audit/bin/python scripts/dev/audit.py
 
 .venv-audit/.stamp:
 	$(PYTHON) -m venv .venv-audit
@@ -78,7 +78,7 @@ site: setup  ## the documentation as a site in outputs/site; a broken link is an
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 
 docs: setup  ## write docs/configuration.md from the code
-	$(BIN)/python scripts/write_configuration_docs.py
+	$(BIN)/python scripts/dev/write_configuration_docs.py
 
 sample: setup  ## make the embedded sample again: the same bytes
 	PYTHONPATH=scripts $(BIN)/python -m sample.generate --out text2sql_lightning/assets/sample_rows.jsonl.gz --seed 42

@@ -36,7 +36,7 @@ ENTRANCES = {"commands", "export", "serve", "ui", "__main__", "__init__"}
 """Nobody imports these."""
 
 HEAVY = {"transformers", "peft", "unsloth", "bitsandbytes", "wandb", "datasets", "streamlit", "trl", "vllm"}
-OWN_FILES = {"wandb": {"callbacks/wandb_run.py", "commands/wandb_dashboard.py"}}
+OWN_FILES = {"wandb": {"callbacks/wandb_run.py"}}
 """Optional packages that are asked for in these files alone."""
 PURE = {"text", "sql", "prepare", "benchmarks", *BOTTOM}
 PRINTERS = {"commands", "__main__"}

@@ -8,15 +8,14 @@ one in float32: on some processors bitsandbytes multiplies 4-bit weights in bflo
 
 import argparse
 import json
-import statistics
-import sys
 import tempfile
 import time
 from pathlib import Path
 from random import Random
 from typing import Any, Final
 
-from processes import earlier_results, machine, own, peak_mib, run_part
+from common import prepare_report, run_or_work, run_part, side_by_side, side_by_side_text
+from peers import load_transformers, peak_mib
 from tqdm import tqdm
 
 from text2sql_lightning.commands.console import OneLineParser, run_command
@@ -27,7 +26,6 @@ from text2sql_lightning.files.atomic import write_json
 _SIZES: Final = (32, 64, 96)
 _OUR_SIZE: Final = 96
 _TIE: Final = 1e-4
-_SIDES: Final = ("ours", "peer")
 
 
 def main(args: list[str] | None = None) -> int:
@@ -50,7 +48,7 @@ def _run(options: argparse.Namespace) -> int:
     if options.rounds < 2:
         raise ConfigError(f"--rounds is {options.rounds}; the first finds the peer's best size, give at least 2")
     prompts = spider_prompts(options.spider_dir, options.examples)
-    results = earlier_results(options.out, options.model)
+    results = prepare_report(options.out, options.model)
     for quantization in options.quantization:
         results[f"generation: Spider dev, {quantization}"] = result = compare(prompts, quantization, options)
         write_json(options.out, results)
@@ -62,8 +60,7 @@ def _run(options: argparse.Namespace) -> int:
 
 def _line(quantization: str, result: dict[str, Any]) -> str:
     return (
-        f"generation, {quantization}: {result['ours']:.2f} against {result['peer']:.2f} examples/s, "
-        f"{result['ratio']:.2f} x; memory {result['memory_ratio']:.2f} x; of {result['n']} answers on "
+        f"generation, {quantization}: {side_by_side_text(result)}; of {result['n']} answers on "
         f"{result['databases']} databases {result['same']} are the same, {result['ties']} ties, "
         f"{result['rounded']} where the peer's rounding chose, {result['differ']} others"
     )
@@ -106,31 +103,27 @@ def compare(prompts: list[str], quantization: str, options: argparse.Namespace) 
 
 
 def _summary(ours: list[Any], theirs: list[Any], best: int, count: int) -> dict[str, Any]:
-    rates = {side: [count / run["seconds"] for run in runs] for side, runs in zip(_SIDES, (ours, theirs), strict=True)}
-    median = {side: statistics.median(values) for side, values in rates.items()}
-    peaks = {
-        side: max(run["peak_mib"] for run in runs) for side, runs in zip(_SIDES, (ours, theirs), strict=True)
+    rates = {
+        side: [count / run["seconds"] for run in runs] for side, runs in (("ours", ours), ("peer", theirs))
     }  # fmt: skip
     gaps = theirs[-1]["gaps"]
     left = [gap for gap in gaps.values() if gap["distance"] is not None]  # a place where the answers part
     ties = sum(gap["distance"] < _TIE for gap in left)
     rounded = sum(gap["distance"] >= _TIE and gap["ours_is_best"] for gap in left)
     return {
-        **median, "ratio": median["ours"] / median["peer"], "unit": "examples/s", "versions": theirs[0]["versions"],
-        "machine": machine(), "n": count, "rounds": rates, "batch_size": {"ours": _OUR_SIZE, "peer": best},
-        "tokens": {"ours": ours[0]["tokens"], "peer": theirs[0]["tokens"]}, "peak_mib": peaks,
-        "memory_ratio": peaks["ours"] / peaks["peer"], "same": count - len(gaps), "ties": ties,
+        **side_by_side(rates, ours, theirs), "n": count, "batch_size": {"ours": _OUR_SIZE, "peer": best},
+        "tokens": {"ours": ours[0]["tokens"], "peer": theirs[0]["tokens"]}, "same": count - len(gaps), "ties": ties,
         "rounded": rounded, "differ": len(gaps) - ties - rounded, "gaps": gaps,
     }  # fmt: skip
 
 
 def _process(side: str, job: dict[str, Any], bar: Any) -> Any:
-    result = run_part(own(__file__, side), job)
+    result = run_part(__file__, job, side)
     bar.update()
     return result
 
 
-def answer_ours(job: dict[str, Any], prompts: list[str]) -> dict[str, Any]:
+def answer_ours(job: dict[str, Any]) -> dict[str, Any]:
     """Answer as `text2sql predict` does."""
     import torch
 
@@ -139,6 +132,7 @@ def answer_ours(job: dict[str, Any], prompts: list[str]) -> dict[str, Any]:
     from text2sql_lightning.modeling.settings import GenerationSettings
     from text2sql_lightning.text.tokenizer import load_tokenizer
 
+    prompts = _prompts(job)
     backend = get_backend("transformers")
     model = backend.load(LoadRequest(
         base_model=job["model"], quantization=job["quantization"], lora=None, trainable=False,
@@ -157,7 +151,7 @@ def answer_ours(job: dict[str, Any], prompts: list[str]) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def answer_peer(job: dict[str, Any], prompts: list[str]) -> dict[str, Any]:
+def answer_peer(job: dict[str, Any]) -> dict[str, Any]:
     """Answer with `generate`, as transformers' documentation shows it; `check` holds another's answers to these."""
     import torch
     import transformers
@@ -165,6 +159,7 @@ def answer_peer(job: dict[str, Any], prompts: list[str]) -> dict[str, Any]:
 
     from text2sql_lightning.text.sql_cleaning import ensure_sql_only
 
+    prompts = _prompts(job)
     model = _load_peer(job, exact=False)
     tokenizer: Any = AutoTokenizer.from_pretrained(job["model"], padding_side="left")
     order = sorted(range(len(prompts)), key=lambda place: len(prompts[place]))
@@ -197,16 +192,10 @@ def _load_peer(job: dict[str, Any], *, exact: bool) -> Any:
     """Load model and adapter; `exact` with the same 4-bit weights written out in float32."""
     import torch
     from peft import PeftModel
-    from transformers import AutoModelForCausalLM, BitsAndBytesConfig
 
-    quantization = None
-    if job["quantization"] == "nf4":
-        describe: Any = BitsAndBytesConfig
-        quantization = describe(load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True)
-    model: Any = AutoModelForCausalLM.from_pretrained(
-        job["model"], dtype=torch.float32, quantization_config=quantization
-    )  # fmt: skip
-    if exact and quantization is not None:
+    nf4 = job["quantization"] == "nf4"
+    model = load_transformers(job["model"], nf4=nf4, dtype=torch.float32)
+    if exact and nf4:
         model = model.dequantize().float()
     return PeftModel.from_pretrained(model, job["adapter"]).eval()
 
@@ -225,14 +214,10 @@ def _gap(model: Any, tokenizer: Any, prompt: str, ids: list[int], other: list[in
     return {"distance": None, "ours_is_best": False, "texts": texts}
 
 
-def _work(side: str, job: dict[str, Any]) -> None:
-    prompts = json.loads(Path(job["prompts"]).read_text(encoding="utf-8"))
-    result = (answer_ours if side == "ours" else answer_peer)(job, prompts)
-    Path(job["out"]).write_text(json.dumps(result), encoding="utf-8")
+def _prompts(job: dict[str, Any]) -> list[str]:
+    prompts: list[str] = json.loads(Path(job["prompts"]).read_text(encoding="utf-8"))
+    return prompts
 
 
 if __name__ == "__main__":
-    if sys.argv[1:2] in (["ours"], ["peer"]):
-        _work(sys.argv[1], json.loads(sys.argv[2]))
-    else:
-        sys.exit(main())
+    run_or_work(main, {"ours": answer_ours, "peer": answer_peer})

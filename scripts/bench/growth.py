@@ -5,9 +5,7 @@ them; a second one finds them encoded, where there are 5,000 or more, makes up t
 Times per step and per token, and the largest memory, should not depend on how many rows there are.
 """
 
-import json
 import statistics
-import sys
 import tempfile
 import time
 from argparse import ArgumentDefaultsHelpFormatter, Namespace
@@ -16,8 +14,9 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
+from common import machine, markdown_table, prepare_report, run_or_work, run_part, train_ours
 from many_rows import many_rows
-from processes import machine, own, peak_mib, run_part
+from peers import peak_mib
 from tqdm import tqdm
 
 from text2sql_lightning.commands.console import OneLineParser, run_command
@@ -25,11 +24,9 @@ from text2sql_lightning.constants import EMBEDDED_BASE_MODEL
 from text2sql_lightning.data.records import Record
 from text2sql_lightning.data.sources import read_rows
 from text2sql_lightning.files.atomic import write_json
-from text2sql_lightning.modeling.bundled import ensure_embedded_model
 from text2sql_lightning.text.prompts import INSTRUCTION, format_input
 
 _BATCHES: Final = 500
-_WORKER: Final = "worker"
 
 
 def main() -> int:
@@ -46,17 +43,15 @@ def main() -> int:
 
 
 def _run(given: Namespace) -> None:
-    if given.model == Path(EMBEDDED_BASE_MODEL):
-        ensure_embedded_model(given.model)
+    prepare_report(given.out, given.model)
     results: dict[str, Any] = {"machine": machine(), "rows": {}}
-    given.out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as name:
         for count in tqdm(given.counts, desc="growth", unit="size"):
             path = Path(name) / f"{count}.jsonl"
             write_rows(path, given.rows, count)
             job = {"records": str(path), "model": str(given.model.resolve()), "out": str(path.with_suffix(".out"))}
-            first = run_part(own(__file__, _WORKER), job | {"steps": 0, "batches": 0})
-            again = run_part(own(__file__, _WORKER), job | {"steps": given.steps, "batches": _BATCHES})
+            first = run_part(__file__, job | {"steps": 0, "batches": 0}, "work")
+            again = run_part(__file__, job | {"steps": given.steps, "batches": _BATCHES}, "work")
             results["rows"][str(count)] = {"first": first, "again": again}
             write_json(given.out, results)
     print(table(results))
@@ -107,54 +102,34 @@ def seconds_each(items: Iterable[Any]) -> list[float]:
 
 
 def train(data: Any, job: dict[str, Any]) -> float:
-    """Train some steps in 4 bits; give the median of milliseconds for a token that is computed."""
-    from lightning.pytorch import Callback, Trainer
-
-    from text2sql_lightning.modeling.settings import LoraSettings
-    from text2sql_lightning.module import Text2SQLModule
-
+    """Train some steps in 4 bits; return the median of milliseconds for a token that is computed."""
     times: list[float] = []
 
-    class Clock(Callback):
-        """Time of a step, divided by its tokens."""
+    def stop(_: Any, batch: Any) -> None:
+        times[-1] = (time.perf_counter() - times[-1]) / batch["position_ids"].numel()
 
-        def on_train_batch_start(self, trainer: Any, module: Any, batch: Any, batch_idx: int) -> None:
-            self.started = time.perf_counter()
-
-        def on_train_batch_end(self, trainer: Any, module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
-            times.append((time.perf_counter() - self.started) / batch["position_ids"].numel())
-
-    module = Text2SQLModule(
-        base_model=job["model"], backend="transformers", quantization="nf4", lora=LoraSettings(r=16, alpha=16),
-        warmup_steps=0, gradient_checkpointing=False, packing="shared_prefix", max_seq_length=2048,
+    train_ours(
+        data, lambda: times.append(time.perf_counter()), stop,
+        {"accelerator": "cpu", "precision": "32-true", "max_steps": job["steps"] + 1}, base_model=job["model"],
+        backend="transformers", quantization="nf4", gradient_checkpointing=False, max_seq_length=2048,
     )  # fmt: skip
-    trainer = Trainer(
-        accelerator="cpu", devices=1, precision="32-true", max_steps=job["steps"] + 1, limit_val_batches=0,
-        callbacks=[Clock()], logger=False, enable_checkpointing=False, enable_progress_bar=False,
-        enable_model_summary=False, use_distributed_sampler=False,
-    )  # fmt: skip
-    trainer.fit(module, data)
     return statistics.median(times[1:]) * 1000
 
 
 def table(results: dict[str, Any]) -> str:
-    """Give the figures as a Markdown table."""
-    lines = [
-        "| rows | first batch | again, encoded before | MiB then | a batch | a token of training | largest memory |",
-        "|---|---|---|---|---|---|---|",
-    ]
-    for count, result in results["rows"].items():
-        first, again = result["first"], result["again"]
-        lines.append(
-            f"| {int(count):,} | {first['first_batch_s']:.1f} s | {again['first_batch_s']:.1f} s "
-            f"| {first['data_mib']:.0f}, {again['data_mib']:.0f} | {again['batch_ms']:.1f} ms "
-            f"| {again['token_ms']:.2f} ms | {again['peak_mib']:.0f} MiB |"
+    """Return the figures as a Markdown table."""
+    rows = [
+        (
+            f"{int(count):,}", f"{first['first_batch_s']:.1f} s", f"{again['first_batch_s']:.1f} s",
+            f"{first['data_mib']:.0f}, {again['data_mib']:.0f}", f"{again['batch_ms']:.1f} ms",
+            f"{again['token_ms']:.2f} ms", f"{again['peak_mib']:.0f} MiB",
         )
-    return "\n".join(lines)
+        for count, result in results["rows"].items()
+        for first, again in [(result["first"], result["again"])]
+    ]  # fmt: skip
+    head = "rows | first batch | again, encoded before | MiB then | a batch | a token of training | largest memory"
+    return markdown_table(head, rows)
 
 
 if __name__ == "__main__":
-    if sys.argv[1:2] == [_WORKER]:
-        write_json(Path(json.loads(sys.argv[2])["out"]), work(json.loads(sys.argv[2])))
-    else:
-        sys.exit(main())
+    run_or_work(main, {"work": work})

@@ -20,7 +20,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from processes import machine, peak_mib
+from common import machine
+from peers import peak_mib
 
 from text2sql_lightning.commands.console import OneLineParser, run_command
 from text2sql_lightning.errors import DataError, RunError

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import growth
 import sharing
+from common import markdown_table
 
 from text2sql_lightning.commands.console import OneLineParser, run_command
 from text2sql_lightning.errors import ConfigError
@@ -73,10 +74,7 @@ def part_of_page(part: str, report: dict[str, Any], images: Path) -> str:
 
 def peer_table(results: dict[str, Any]) -> str:
     """Give a line for each comparison: medians, the range of the rounds, memory, share of the ceiling."""
-    lines = [
-        "| what | n | ours, examples/s | peer, examples/s | faster | memory, ours and peer | of it | of the ceiling |",
-        "|---|---|---|---|---|---|---|---|",
-    ]
+    rows = []
     for name, result in results.items():
         rates = (
             f"{result[side]:.2f} ({min(result['rounds'][side]):.2f} - {max(result['rounds'][side]):.2f})"
@@ -84,11 +82,14 @@ def peer_table(results: dict[str, Any]) -> str:
         )
         peaks, share = result["peak_mib"], result.get("share_of_ceiling")
         ceiling = "-" if share is None else f"{share:.0%} of {result['gemm_gflops']:.0f} GFLOP/s"
-        lines.append(
-            f"| {name} | {result['n']} | {' | '.join(rates)} | {result['ratio']:.2f} x "
-            f"| {peaks['ours']:.0f}, {peaks['peer']:.0f} MiB | {result['memory_ratio']:.2f} x | {ceiling} |"
-        )
-    return "\n".join(lines)
+        memory = f"{peaks['ours']:.0f}, {peaks['peer']:.0f} MiB"
+        rows.append((
+            name, str(result["n"]), *rates, f"{result['ratio']:.2f} x", memory, f"{result['memory_ratio']:.2f} x",
+            ceiling,
+        ))  # fmt: skip
+    return markdown_table(
+        "what | n | ours, examples/s | peer, examples/s | faster | memory, ours and peer | of it | of the ceiling", rows
+    )
 
 
 def draw_rates(results: dict[str, Any], path: Path) -> None:

@@ -12,14 +12,13 @@ from argparse import ArgumentDefaultsHelpFormatter, Namespace
 from pathlib import Path
 from typing import Any, Final
 
-from processes import machine
+from common import machine, markdown_table, prepare_report
+from gpu import WORKER
 
 from text2sql_lightning.commands.console import OneLineParser, run_command
-from text2sql_lightning.commands.gpu_benchmark import WORKER
 from text2sql_lightning.constants import EMBEDDED_BASE_MODEL
 from text2sql_lightning.errors import RunError
 from text2sql_lightning.files.atomic import write_json
-from text2sql_lightning.modeling.bundled import ensure_embedded_model
 
 EXAMPLES: Final = 8
 PATHS: Final = {
@@ -44,17 +43,15 @@ def main() -> int:
 
 
 def _run(given: Namespace) -> None:
-    if given.model == Path(EMBEDDED_BASE_MODEL):
-        ensure_embedded_model(given.model)
+    prepare_report(given.out, given.model)
     loads = [[length, EXAMPLES, number] for length in given.lengths for number in given.per_schema]
     with tempfile.TemporaryDirectory() as name:
         lines = Path(name) / "lines.jsonl"
-        command = [sys.executable, "-m", WORKER, "--library", "transformers", "--model", str(given.model)]
+        command = [sys.executable, str(WORKER), "--library", "transformers", "--model", str(given.model)]
         command += ["--loads", json.dumps(loads), "--warm_up", "1", "--steps", str(given.steps), "--out", str(lines)]
         if subprocess.run(command, check=False).returncode:
             raise RunError("benchmark: the steps could not be timed: see the lines above")
         results = [json.loads(line) for line in lines.read_text(encoding="utf-8").splitlines()]
-    given.out.parent.mkdir(parents=True, exist_ok=True)
     report = {"machine": machine(), "results": results}
     write_json(given.out, report)
     print(table(report))
@@ -63,20 +60,19 @@ def _run(given: Namespace) -> None:
 def table(report: dict[str, Any]) -> str:
     """Give seconds of a step, a line for each length and number of questions."""
     rows = {(row["length"], row["per_schema"], row["path"]): row for row in report["results"]}
-    lines = [
-        "| tokens | questions a schema | computed of them | transformers | ours, padded | ours, shared "
-        "| activations kept | against padded | against transformers |",
-        "|---|---|---|---|---|---|---|---|---|",
-    ]
+    table_rows = []
     for length, number in sorted({key[:2] for key in rows}):
         plain, padded, shared, kept = (rows[length, number, path] for path in PATHS.values())
-        lines.append(
-            f"| {length} | {number} | {shared['distinct_tokens'] / (EXAMPLES * length):.0%} | {plain['seconds']:.1f} s "
-            f"| {padded['seconds']:.1f} s | {shared['seconds']:.1f} s "
-            f"| {kept['seconds']:.1f} s | {padded['seconds'] / shared['seconds']:.1f} x "
-            f"| {plain['seconds'] / shared['seconds']:.1f} x |"
-        )
-    return "\n".join(lines)
+        table_rows.append((
+            str(length), str(number), f"{shared['distinct_tokens'] / (EXAMPLES * length):.0%}",
+            *(f"{row['seconds']:.1f} s" for row in (plain, padded, shared, kept)),
+            *(f"{row['seconds'] / shared['seconds']:.1f} x" for row in (padded, plain)),
+        ))  # fmt: skip
+    return markdown_table(
+        "tokens | questions a schema | computed of them | transformers | ours, padded | ours, shared "
+        "| activations kept | against padded | against transformers",
+        table_rows,
+    )
 
 
 if __name__ == "__main__":

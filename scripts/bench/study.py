@@ -11,12 +11,12 @@ import re
 import subprocess
 import sys
 from argparse import ArgumentDefaultsHelpFormatter, ArgumentParser, Namespace
-from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from common import ROOT, markdown_table
 from tqdm import tqdm
 
 from text2sql_lightning.constants import EMBEDDED_BASE_MODEL
@@ -25,7 +25,6 @@ from text2sql_lightning.files.atomic import write_json
 from text2sql_lightning.files.jsonl import read_objects
 from text2sql_lightning.modeling.bundled import ensure_embedded_model
 
-ROOT: Final = Path(__file__).resolve().parents[2]
 _RAW: Final = ("--no_decontaminate", "--literal_case", "keep", "--distractors", "0")
 
 
@@ -161,7 +160,7 @@ def command(*parts: str | Path) -> None:
 
 def table(options: Namespace) -> str:
     """Give the results as a Markdown table, a line for each arm and seed."""
-    lines: list[Iterable[str]] = []
+    lines: list[tuple[str, ...]] = []
     for seed in options.seeds:
         for arm in ARMS[options.study]:
             path = options.out / options.study / f"seed{seed}" / arm.name.replace(" ", "_") / "result.json"
@@ -171,8 +170,7 @@ def table(options: Namespace) -> str:
                 for one in result.values()
             )
             lines.append((arm.name, str(seed), *cells))
-    head = ("trained on", "seed", *result)
-    return "\n".join(f"| {' | '.join(line)} |" for line in [head, ["---"] * len(head), *lines])
+    return markdown_table(" | ".join(("trained on", "seed", *result)), lines)
 
 
 if __name__ == "__main__":

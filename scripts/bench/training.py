@@ -6,7 +6,6 @@ else. The first step of each, which finds memory and starts threads, is not coun
 """
 
 import argparse
-import json
 import statistics
 import subprocess
 import sys
@@ -15,9 +14,10 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from processes import earlier_results, machine, own, run_part
+from common import ROOT, prepare_report, run_or_work, run_part, side_by_side, side_by_side_text, train_ours
+from peers import peak_mib
 from tqdm import tqdm
 
 from text2sql_lightning.commands.console import OneLineParser, run_command
@@ -25,10 +25,14 @@ from text2sql_lightning.constants import EMBEDDED_BASE_MODEL
 from text2sql_lightning.data.records import Record, read_records, write_records
 from text2sql_lightning.errors import ConfigError, RunError
 from text2sql_lightning.files.atomic import write_json
+from text2sql_lightning.files.jsonl import write_objects
+from text2sql_lightning.modeling.estimate import read_shape
+from text2sql_lightning.modeling.settings import Packing
 from text2sql_lightning.text.prompts import INSTRUCTION, build_prompt, format_input
 
-LORA_R: Final = 16
-_HERE: Final = Path(__file__).resolve().parent
+if TYPE_CHECKING:
+    from text2sql_lightning.data.datamodule import Text2SQLDataModule
+
 _PER_SCHEMA: Final = 8
 _TOLERANCES: Final = {"32-true": 2e-3, "bf16-mixed": 1e-2}
 """How far apart losses may be, relative; the peer logs three digits, and bfloat16 has as many."""
@@ -36,23 +40,14 @@ _TOLERANCES: Final = {"32-true": 2e-3, "bf16-mixed": 1e-2}
 
 @dataclass(frozen=True)
 class Setting:
-    """One comparison.
-
-    Attributes:
-        name: For tables.
-        records: What is trained on.
-        batch_size: Of both.
-        quantization: Of both.
-        precision: Of both, as Lightning names it.
-        peer: "trl" or "unsloth".
-    """
+    """One comparison: its name in tables, what is trained on, and what is the same for both sides."""
 
     name: str
     records: list[Record]
     batch_size: int
     quantization: str
     precision: str
-    peer: str
+    peer: str  # "trl" or "unsloth"
 
 
 def main(args: list[str] | None = None) -> int:
@@ -83,11 +78,12 @@ def main(args: list[str] | None = None) -> int:
 
 def _run(options: argparse.Namespace) -> int:
     settings = _settings(options)
-    results = earlier_results(options.out, options.model)
+    results = prepare_report(options.out, options.model)
     for setting in settings:
         results[f"training: {setting.name}"] = result = compare(setting, options)
         write_json(options.out, results)
-        print(_line(setting.name, result), flush=True)
+        share = f"{result['share_of_ceiling']:.0%} of {result['gemm_gflops']:.0f} GFLOP/s"
+        print(f"{setting.name}: {side_by_side_text(result)}; {share}", flush=True)
     return 0
 
 
@@ -121,9 +117,9 @@ def built_records(rows: Path | None) -> list[Record]:
     Raises:
         RunError: They cannot be built.
     """
-    source = rows or _HERE.parents[1] / "text2sql_lightning" / "assets" / "sample_rows.jsonl.gz"
+    source = rows or ROOT / "text2sql_lightning" / "assets" / "sample_rows.jsonl.gz"
     with tempfile.TemporaryDirectory() as name:
-        command = [sys.executable, str(_HERE.parent / "build_dataset.py"), "--input_jsonl", str(source)]
+        command = [sys.executable, str(ROOT / "scripts" / "build_dataset.py"), "--input_jsonl", str(source)]
         done = subprocess.run([*command, "--out_dir", f"{name}/data"], capture_output=True, text=True, check=False)
         if done.returncode:
             raise RunError(f"benchmark: the rows cannot be built: {done.stderr.strip()[-500:]}")
@@ -161,39 +157,40 @@ def compare(setting: Setting, options: argparse.Namespace) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         job = {
-            "model": str(options.model.resolve()), "quantization": setting.quantization, "r": LORA_R,
+            "model": str(options.model.resolve()), "quantization": setting.quantization, "learning_rate": 1e-9,
             "batch_size": setting.batch_size, "precision": setting.precision, "out": str(folder / "out.json"),
-            "learning_rate": 1e-9,
-            "records": str(folder / "train.jsonl"), "packing": "shared_prefix", "only_order": False,
+            "records": str(folder / "train.jsonl"),
         }  # fmt: skip
         write_records(folder / "train.jsonl", setting.records)
-        order = _ours(job | {"packing": "none", "only_order": True})
-        trained = sum(len(batch) for batch in order["ids"])
-        if trained != len(setting.records) or trained % setting.batch_size:
-            raise ConfigError(
-                f"--examples is {len(setting.records)}, of which {trained} are short enough: the peer needs full "
-                f"batches of {setting.batch_size}; give a multiple of it, or other rows"
-            )
-        rows = {record.id: record for record in setting.records}
-        with (folder / "rows.jsonl").open("w", encoding="utf-8") as file:
-            for row in (rows[key] for batch in order["ids"] for key in batch):
-                pair = {"prompt": build_prompt(row.instruction, row.input), "completion": row.output}
-                file.write(json.dumps(pair) + "\n")
+        batches = run_part(__file__, job, "order")
+        _write_peer_rows(folder / "rows.jsonl", setting, batches["ids"])
         peer = job | {
-            "peer": setting.peer, "micro_batch": min(options.peer_micro_batch, setting.batch_size),
-            "float32_products": options.peer_float32_products,
-            "rows": str(folder / "rows.jsonl"), "steps": len(order["ids"]), "warm_up": 0, "sorted": True,
+            "peer": setting.peer, "micro_batch": min(options.peer_micro_batch, setting.batch_size), "r": 16,
+            "float32_products": options.peer_float32_products, "rows": str(folder / "rows.jsonl"),
+            "steps": len(batches["ids"]),
         }  # fmt: skip
         ours, theirs, ceilings = [], [], []
         for _ in tqdm(range(options.rounds), desc=setting.name):
-            ours.append(_ours(job))
+            ours.append(run_part(__file__, job, "ours"))
             ceilings.append(_ceiling(options.model, ours[0]["work"], setting.precision))
-            theirs.append(_peer(peer, options.peer_python))
-        losses = [run["losses"] for run in theirs]
-        weighted = sum(x * n for x, n in zip(losses[0], order["targets"], strict=True)) / sum(order["targets"])
-        if abs(weighted - ours[0]["loss"]) > _TOLERANCES[setting.precision] * weighted:
-            raise RunError(f"benchmark: losses differ, ours {ours[0]['loss']:.5f}, the peer's {weighted:.5f}")
-        return _summary(setting, ours, theirs, weighted, ceilings, options)
+            theirs.append(run_part(Path(__file__).with_name("trl_worker.py"), peer, python=options.peer_python))
+    pairs = zip(theirs[0]["losses"], batches["targets"], strict=True)
+    weighted = sum(loss * count for loss, count in pairs) / sum(batches["targets"])
+    if abs(weighted - ours[0]["loss"]) > _TOLERANCES[setting.precision] * weighted:
+        raise RunError(f"benchmark: losses differ, ours {ours[0]['loss']:.5f}, the peer's {weighted:.5f}")
+    return _summary(setting, ours, theirs, weighted, ceilings, options)
+
+
+def _write_peer_rows(path: Path, setting: Setting, batches: list[list[str]]) -> None:
+    """Write prompts and completions in the order of our batches, which all have to be full."""
+    rows = {record.id: record for record in setting.records}
+    chosen = [rows[key] for batch in batches for key in batch]
+    if len(chosen) != len(rows) or len(chosen) % setting.batch_size:
+        raise ConfigError(
+            f"--examples is {len(rows)}, of which {len(chosen)} are short enough: the peer needs full "
+            f"batches of {setting.batch_size}; give a multiple of it, or other rows"
+        )
+    write_objects(path, ({"prompt": build_prompt(r.instruction, r.input), "completion": r.output} for r in chosen))
 
 
 def _summary(
@@ -208,22 +205,12 @@ def _summary(
         name: [setting.batch_size * (len(run["seconds"]) - 1) / sum(run["seconds"][1:]) for run in runs]
         for name, runs in (("ours", ours), ("peer", theirs))
     }
-    median = {name: statistics.median(values) for name, values in rates.items()}
-    peaks = {"ours": max(run["peak_mib"] for run in ours), "peer": max(run["peak_mib"] for run in theirs)}
     flops = _flops(options.model, ours[0]["work"][1:])
     shares = [flops / sum(run["seconds"][1:]) / ceiling for run, ceiling in zip(ours, ceilings, strict=True)]
     return {
-        "ours": median["ours"],
-        "peer": median["peer"],
-        "ratio": median["ours"] / median["peer"],
-        "unit": "examples/s",
-        "versions": theirs[0]["versions"],
-        "machine": machine(),
+        **side_by_side(rates, ours, theirs),
         "n": len(setting.records),
-        "rounds": rates,
         "loss": {"ours": ours[0]["loss"], "peer": peer_loss},
-        "peak_mib": peaks,
-        "memory_ratio": peaks["ours"] / peaks["peer"],
         "peer_micro_batch": options.peer_micro_batch,
         "peer_float32_products": options.peer_float32_products,
         "gemm_gflops": statistics.median(ceilings) / 1e9,
@@ -233,17 +220,13 @@ def _summary(
 
 
 def _flops(model: Path, work: list[dict[str, int]]) -> float:
-    """Give the operations of an epoch, those of distinct tokens alone."""
-    from text2sql_lightning.modeling.estimate import read_shape
-
+    """Return the operations of an epoch, those of distinct tokens alone."""
     shape = read_shape(str(model))
     return sum(shape.step_flops(step["tokens"], step["targets"], step["pairs"]) for step in work)
 
 
 def _ceiling(model: Path, work: list[dict[str, int]], precision: str) -> float:
-    """Give the rate of matrix products of an epoch's shapes, in FLOP/s; it drifts with the machine, as steps do."""
-    from text2sql_lightning.modeling.estimate import read_shape
-
+    """Return the rate of matrix products of an epoch's shapes, in FLOP/s; it drifts with the machine, as steps do."""
     tokens = round(statistics.mean(step["tokens"] for step in work))
     return gemm_rate(read_shape(str(model)).projections(), tokens, "float32" if precision == "32-true" else "bfloat16")
 
@@ -268,22 +251,48 @@ def gemm_rate(projections: dict[str, tuple[int, int]], tokens: int, dtype: str =
     return flops / seconds
 
 
-def _ours(job: dict[str, Any]) -> Any:
-    return run_part(own(str(_HERE / "training_worker.py")), job)
+def _data(job: dict[str, Any], packing: Packing) -> "Text2SQLDataModule":
+    from lightning.pytorch import seed_everything
+
+    from text2sql_lightning.data.datamodule import Text2SQLDataModule
+
+    seed_everything(42)
+    return Text2SQLDataModule(
+        train_path=job["records"], tokenizer=job["model"], batch_size=job["batch_size"], packing=packing,
+        max_seq_length=2048,
+    )  # fmt: skip
 
 
-def _peer(job: dict[str, Any], python: Path) -> Any:
-    return run_part([str(python), str(_HERE / "trl_worker.py")], job)
+def order(job: dict[str, Any]) -> dict[str, Any]:
+    """Return ids and numbers of target tokens of padded batches, and train nothing."""
+    data = _data(job, "none")
+    data.setup("fit")
+    batches = list(data.train_dataloader())
+    return {"ids": [batch["ids"] for batch in batches], "targets": [batch["num_target_tokens"] for batch in batches]}
 
 
-def _line(name: str, result: dict[str, Any]) -> str:
-    peaks = result["peak_mib"]
-    return (
-        f"{name}: {result['ours']:.2f} against {result['peer']:.2f} examples/s, {result['ratio']:.2f} x; memory "
-        f"{peaks['ours']:.0f} against {peaks['peer']:.0f} MiB, {result['memory_ratio']:.2f} x; "
-        f"{result['share_of_ceiling']:.0%} of {result['gemm_gflops']:.0f} GFLOP/s"
-    )
+def train(job: dict[str, Any]) -> dict[str, Any]:
+    """Train one epoch as our side; return seconds and work of each step, the loss, the largest memory."""
+    times: list[float] = []
+    work: list[dict[str, int]] = []
+    sums: list[tuple[float, int]] = []
+
+    def stop(trainer: Any, batch: Any) -> None:
+        times[-1] = time.perf_counter() - times[-1]
+        sums.append((float(trainer.callback_metrics["train/loss"]), batch["num_target_tokens"]))
+        positions = batch["position_ids"]
+        pairs = int((positions + 1).sum())
+        work.append({"tokens": positions.numel(), "targets": batch["num_target_tokens"], "pairs": pairs})
+
+    train_ours(
+        _data(job, "shared_prefix"), lambda: times.append(time.perf_counter()), stop,
+        {"accelerator": "cpu", "precision": job["precision"], "max_epochs": 1}, base_model=job["model"],
+        backend="transformers", quantization=job["quantization"], learning_rate=job["learning_rate"],
+        gradient_checkpointing=False, max_seq_length=2048,
+    )  # fmt: skip
+    loss = sum(loss * count for loss, count in sums) / sum(count for _, count in sums)
+    return {"seconds": times, "loss": loss, "work": work, "peak_mib": peak_mib()}
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_or_work(main, {"ours": train, "order": order})

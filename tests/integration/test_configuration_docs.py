@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from text2sql_lightning.commands.write_configuration_docs import command_parsers, configuration_page, main, read_options
+from dev.write_configuration_docs import command_parsers, configuration_page, main, read_options
 
 pytestmark = pytest.mark.integration
 

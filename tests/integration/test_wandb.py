@@ -128,7 +128,7 @@ def test_other_loggers_hold_the_same_numbers(fit: Fit) -> None:
 
 def test_the_dashboard_shows_what_is_logged(fit: Fit) -> None:
     """Each of its metrics but one is in a run; and what a user looks for first is on it."""
-    from text2sql_lightning.commands.wandb_dashboard import metrics_of
+    from dev.wandb_dashboard import metrics_of
 
     definition = yaml.safe_load((ROOT / "configs" / "dashboard" / "wandb.yaml").read_text(encoding="utf-8"))
     charts = [name for part in definition["sections"] for chart in part["charts"] for name in metrics_of(chart)]

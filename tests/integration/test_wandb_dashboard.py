@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from text2sql_lightning.commands.wandb_dashboard import main
+from dev.wandb_dashboard import main
 
 pytestmark = pytest.mark.integration
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from text2sql_lightning.commands.gpu_benchmark_rows import Cost, Load, draw_examples
+from bench.step_worker import Cost, Load, draw_examples
 from text2sql_lightning.constants import DEFAULT_BASE_MODEL
 from text2sql_lightning.errors import ModelError
 from text2sql_lightning.modeling.estimate import (

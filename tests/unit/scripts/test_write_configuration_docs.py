@@ -3,7 +3,7 @@ from typing import Any, Literal
 
 import pytest
 
-from text2sql_lightning.commands.write_configuration_docs import Option, default_text, type_name
+from dev.write_configuration_docs import Option, default_text, type_name
 
 pytestmark = pytest.mark.unit
 

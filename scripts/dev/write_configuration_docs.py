@@ -1,6 +1,7 @@
 """Write docs/configuration.md from the parser of `text2sql`: the page says what the code does."""
 
 import re
+import sys
 import types
 from argparse import SUPPRESS, Action
 from collections.abc import Iterator, Sequence
@@ -94,7 +95,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         The exit code.
     """
-    parser = OneLineParser(prog="write_configuration_docs", description=__doc__)
+    parser = OneLineParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=PAGE, help="file to write (default: %(default)s)")
     parser.add_argument("--check", action="store_true", help="write nothing; fail when the file is out of date")
     args = parser.parse_args(argv)
@@ -240,3 +241,7 @@ def _differences(parsers: "dict[str, LightningArgumentParser]") -> list[str]:
         words = ([f"also takes {', '.join(more)}"] if more else []) + ([f"has no {', '.join(less)}"] if less else [])
         lines.append(f"* `{command}` {' and '.join(words) or 'has the same options'}.")
     return lines
+
+
+if __name__ == "__main__":
+    sys.exit(main())

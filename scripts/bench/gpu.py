@@ -11,15 +11,16 @@ import tempfile
 import time
 from argparse import ArgumentDefaultsHelpFormatter, Namespace
 from collections.abc import Sequence
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Final
+
+from common import markdown_table, versions_of
 
 from text2sql_lightning.commands.console import OneLineParser, run_command
 from text2sql_lightning.errors import ConfigError, RunError
 from text2sql_lightning.files.atomic import write_json
 
-WORKER: Final = "text2sql_lightning.commands.gpu_benchmark_worker"
+WORKER: Final = Path(__file__).with_name("step_worker.py")
 LOADS: Final = ((512, 16, 4), (2048, 8, 4))
 """Tokens of an example, examples of a step, examples that ask of one schema."""
 _PACKAGES: Final = ("torch", "transformers", "peft", "bitsandbytes", "lightning", "unsloth", "triton")
@@ -32,7 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> OneLineParser:
-    parser = OneLineParser(prog="gpu_benchmark", description=__doc__, formatter_class=ArgumentDefaultsHelpFormatter)
+    parser = OneLineParser(description=__doc__, formatter_class=ArgumentDefaultsHelpFormatter)
     add = parser.add_argument
     add(
         "--out",
@@ -56,7 +57,7 @@ def _run(args: Namespace) -> int:
     loads = LOADS if cuda else ((120, 4, 2),)
     facts: dict[str, Any] = {
         "device": torch.cuda.get_device_name() if cuda else platform.processor() or "CPU",
-        "versions": _versions(),
+        "versions": versions_of(*_PACKAGES),
     }
     print(f"{facts['device']}; " + ", ".join(f"{name} {number}" for name, number in facts["versions"].items()))
     ceiling = gemm_flops(8192) if cuda else gemm_flops(512)
@@ -71,7 +72,7 @@ def _run(args: Namespace) -> int:
         make_model(model, args.layers if cuda else 2, tiny=not cuda)
         print(f"random weights written in {time.perf_counter() - started:.0f} s", flush=True)
         for library in args.libraries:
-            command = [sys.executable, "-m", WORKER, "--library", library, "--model", str(model), "--out", str(lines)]
+            command = [sys.executable, str(WORKER), "--library", library, "--model", str(model), "--out", str(lines)]
             command += ["--loads", json.dumps(loads), "--steps", str(args.steps)]
             print(f"{library}:", flush=True)
             if code := subprocess.run(command, check=False).returncode:
@@ -86,21 +87,10 @@ def _run(args: Namespace) -> int:
     return 1 if failed else 0
 
 
-def _versions() -> dict[str, str]:
-    found = {}
-    for name in _PACKAGES:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return found
-
-
 def gemm_flops(size: int, repeats: int = 20) -> float:
     """Measure the rate of square matrix products, on random numbers, in FLOP/s: bfloat16 on a GPU, else float32."""
     import torch
-
-    from text2sql_lightning.commands.gpu_benchmark_timer import finish
+    from step_worker import finish
 
     cuda = torch.cuda.is_available()
     settings: dict[str, Any] = {"device": "cuda" if cuda else "cpu", "dtype": torch.bfloat16 if cuda else torch.float32}
@@ -178,19 +168,25 @@ def _bar(label: str, row: dict[str, Any] | None, peer: dict[str, Any] | None) ->
 
 def table(results: list[dict[str, Any]], ceiling: float) -> str:
     """Lay results out as Markdown, each path beside the plain transformers loop on the same rows."""
-    head = (
-        "| tokens | path | examples/s | against transformers | tokens/s | of these computed | TFLOP/s | of the ceiling "
-    )
-    lines = [head + "| peak memory | loss | gradient norm |", "|---" * 11 + "|"]
+    rows = []
     for row in sorted(results, key=lambda row: row["length"]):
         peer = next((r for r in results if r["path"] == "transformers" and r["length"] == row["length"]), None)
         rate = row["examples"] / row["seconds"]
-        ratio = f"{peer['seconds'] / row['seconds']:.2f} x" if peer else "-"
-        computed = row["distinct_tokens"] / (row["examples"] * row["length"])
         flops = row["flops"] / row["seconds"]
-        peak = f"{row['peak_gib']:.1f} GiB" if row["peak_gib"] is not None else "-"
-        lines.append(
-            f"| {row['length']} | {row['path']} | {rate:.2f} | {ratio} | {rate * row['length']:.0f} | {computed:.0%} "
-            f"| {flops / 1e12:.1f} | {flops / ceiling:.0%} | {peak} | {row['loss']:.4f} | {row['gradient_norm']:.4f} |"
-        )
-    return "\n".join(lines)
+        rows.append((
+            str(row["length"]), row["path"], f"{rate:.2f}",
+            f"{peer['seconds'] / row['seconds']:.2f} x" if peer else "-", f"{rate * row['length']:.0f}",
+            f"{row['distinct_tokens'] / (row['examples'] * row['length']):.0%}",
+            f"{flops / 1e12:.1f}", f"{flops / ceiling:.0%}",
+            f"{row['peak_gib']:.1f} GiB" if row["peak_gib"] is not None else "-",
+            f"{row['loss']:.4f}", f"{row['gradient_norm']:.4f}",
+        ))  # fmt: skip
+    return markdown_table(
+        "tokens | path | examples/s | against transformers | tokens/s | of these computed | TFLOP/s | of the ceiling | "
+        "peak memory | loss | gradient norm",
+        rows,
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,12 +1,11 @@
-"""Make the hashes of Spider dev that the package ships; for those who work on the package.
+"""Make the hashes of Spider dev that the package ships: `python scripts/dev/make_fingerprints.py SPIDER_DIR`.
 
-    python -m text2sql_lightning.commands.make_fingerprints SPIDER_DIR
-
-Run it again whenever `normal_form`, `canonical_query` or `near_duplicates` below data/build gives another result, and
-raise NORMAL_FORM_VERSION.
+Run it again whenever the normal form of questions or queries, or the sketches of near duplicates, give another result,
+and raise NORMAL_FORM_VERSION.
 """
 
 import sys
+from argparse import ArgumentDefaultsHelpFormatter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,19 +14,14 @@ from text2sql_lightning.prepare.decontaminate import read_benchmark
 from text2sql_lightning.prepare.fingerprints import SPIDER_DEV_FILE, fingerprint, write_fingerprints
 from text2sql_lightning.prepare.normal_form import normal_query
 
+ROOT = Path(__file__).resolve().parents[2]
+
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command.
-
-    Args:
-        argv: Arguments; those of the process when None.
-
-    Returns:
-        The exit code.
-    """
-    parser = OneLineParser(prog="make_fingerprints", description="Hash the questions and queries of Spider dev.")
+    """Hash `dev.json`; the exit code is 2 for a mistake of the user's."""
+    parser = OneLineParser(description=__doc__, formatter_class=ArgumentDefaultsHelpFormatter)
     parser.add_argument("spider_dir", type=Path, help="folder with dev.json")
-    default = Path(__file__).parents[1] / "data" / "build" / SPIDER_DEV_FILE
+    default = ROOT / "text2sql_lightning" / "prepare" / SPIDER_DEV_FILE
     parser.add_argument("--out", type=Path, default=default, help="file to write")
     args = parser.parse_args(argv)
     return run_command(lambda: _make(args.spider_dir, args.out))

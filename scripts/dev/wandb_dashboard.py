@@ -2,6 +2,7 @@
 
 import json
 import os
+import sys
 from argparse import ArgumentDefaultsHelpFormatter, Namespace
 from collections.abc import Sequence
 from importlib import import_module
@@ -24,9 +25,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> OneLineParser:
-    parser = OneLineParser(
-        prog="wandb_dashboard", description=__doc__, formatter_class=ArgumentDefaultsHelpFormatter, allow_abbrev=False
-    )
+    parser = OneLineParser(description=__doc__, formatter_class=ArgumentDefaultsHelpFormatter, allow_abbrev=False)
     add = parser.add_argument
     add("--entity", default=os.environ.get("WANDB_ENTITY"), help="user or team; else the key's own")
     add("--project", default="text2sql_lightning", help="a project that has runs")
@@ -117,3 +116,7 @@ def workspace(definition: dict[str, Any], entity: str, project: str) -> Any:
         settings=workspaces.WorkspaceSettings(x_axis=definition["x_axis"]),
         auto_generate_panels=True,
     )
+
+
+if __name__ == "__main__":
+    sys.exit(main())
