@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from common import machine, markdown_table, prepare_report
-from gpu import WORKER
+from gpu_benchmark import WORKER
 
 from text2sql_lightning.commands.console import OneLineParser, run_command
 from text2sql_lightning.constants import EMBEDDED_BASE_MODEL

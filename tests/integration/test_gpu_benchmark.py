@@ -12,7 +12,7 @@ pytestmark = pytest.mark.integration
 def test_it_runs_and_losses_agree(shell: Any, tmp_path: Path) -> None:
     out = tmp_path / "gpu_benchmark.json"
     flags = ["--allow_cpu", "--libraries", "transformers", "--steps", "1", "--out", str(out)]
-    done = shell("scripts/bench/gpu.py", *flags)
+    done = shell("scripts/bench/gpu_benchmark.py", *flags)
     assert done.returncode == 0, done.stderr[-4000:]
     results = {row["path"]: row for row in json.loads(out.read_text())["results"]}
     assert list(results) == [
@@ -28,7 +28,7 @@ def test_it_runs_and_losses_agree(shell: Any, tmp_path: Path) -> None:
 
 
 def test_without_a_gpu_it_says_so(shell: Any) -> None:
-    done = shell("scripts/bench/gpu.py")
+    done = shell("scripts/bench/gpu_benchmark.py")
     assert done.returncode == 2
     assert done.stderr.splitlines()[-1] == (
         "error: gpu_benchmark: there is no CUDA GPU here; --allow_cpu tries the script with a tiny model"

@@ -129,7 +129,7 @@ def test_table_of_the_gpu_benchmark(bench: Any) -> None:
         "peak_gib": 9.25, "loss": 11.0, "gradient_norm": 1.5,
     }  # fmt: skip
     ours = {**row, "path": "ours", "seconds": 0.5, "distinct_tokens": 2048, "flops": 25e10, "peak_gib": None}
-    assert bench("gpu").table([row, ours], ceiling=1e13).splitlines()[2:] == [
+    assert bench("gpu_benchmark").table([row, ours], ceiling=1e13).splitlines()[2:] == [
         "| 512 | transformers | 16.00 | 1.00 x | 8192 | 100% | 1.0 | 10% | 9.2 GiB | 11.0000 | 1.5000 |",
         "| 512 | ours | 32.00 | 2.00 x | 16384 | 25% | 0.5 | 5% | - | 11.0000 | 1.5000 |",
     ]
