@@ -19,7 +19,7 @@ from text2sql_lightning.data.sources import read_rows
 from text2sql_lightning.evaluation.execution_accuracy import Verdict, score_many
 from text2sql_lightning.prepare.pipeline import build_dataset
 from text2sql_lightning.prepare.settings import BuildSettings
-from text2sql_lightning.sql.adherence import schema_adherence
+from text2sql_lightning.sql.execution import adheres_to_schema
 from text2sql_lightning.sql.repair import ddl_error, repair_ddl
 from text2sql_lightning.sql.schema import Schema
 
@@ -55,7 +55,7 @@ def golds_that_are_wrong(pairs: list[tuple[str, str]], workers: int = 1) -> tupl
 
 def adheres(context: str, gold: str) -> bool:
     text = repair_ddl(context).text
-    return ddl_error(text) is None and schema_adherence(gold, Schema.from_ddl(text)).adheres
+    return ddl_error(text) is None and adheres_to_schema(gold, Schema.from_ddl(text))
 
 
 @integration

@@ -10,8 +10,8 @@ from text2sql_lightning.evaluation.report import RULES
 from text2sql_lightning.evaluation.result_match import WrongAnswer, find_differences, normalized_exact_match
 from text2sql_lightning.evaluation.results import ScoredExample
 from text2sql_lightning.evaluation.spider.exact_set_match import exact_set_match
-from text2sql_lightning.sql.adherence import schema_adherence
 from text2sql_lightning.sql.components import hardness
+from text2sql_lightning.sql.execution import adheres_to_schema
 from text2sql_lightning.sql.schema import Schema, schema_id
 from text2sql_lightning.sql.tokens import is_top_level_ordered
 from text2sql_lightning.sql.workers import Lost, map_chunks
@@ -159,4 +159,4 @@ def _match_chunk(cases: Sequence[Case]) -> list[tuple[bool, bool | None]]:
 
 def _match_one(case: Case) -> tuple[bool, bool]:
     schema = Schema.from_ddl(case.context)
-    return exact_set_match(case.gold, case.predicted, schema), schema_adherence(case.predicted, schema).adheres
+    return exact_set_match(case.gold, case.predicted, schema), adheres_to_schema(case.predicted, schema)

@@ -12,7 +12,7 @@ from torchmetrics.utilities import dim_zero_cat
 from text2sql_lightning.evaluation.execution_accuracy import Verdict
 from text2sql_lightning.evaluation.result_match import normalized_exact_match
 from text2sql_lightning.evaluation.spider.exact_set_match import exact_set_match
-from text2sql_lightning.sql.adherence import schema_adherence
+from text2sql_lightning.sql.execution import adheres_to_schema
 from text2sql_lightning.sql.schema import Schema
 
 
@@ -101,7 +101,7 @@ class SchemaAdherence(ExampleAccuracy):
 
     def update(self, ids: Sequence[str], predicted: Sequence[str], schemas: Sequence[Schema]) -> None:  # type: ignore[override]
         """Add examples by their predicted queries and the tables that these may use."""
-        super().update(ids, [schema_adherence(*example).adheres for example in zip(predicted, schemas, strict=True)])
+        super().update(ids, [adheres_to_schema(*example) for example in zip(predicted, schemas, strict=True)])
 
 
 def _number_of(name: str) -> int:

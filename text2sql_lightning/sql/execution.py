@@ -11,13 +11,17 @@ import re
 import sqlite3
 import time
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal, TypeAlias
 
+from text2sql_lightning.errors import DataError
 from text2sql_lightning.sql import watchdog
-from text2sql_lightning.sql.databases.sqlite import connect
-from text2sql_lightning.sql.tokens import iter_tokens, keywords
+from text2sql_lightning.sql.databases.sqlite import connect, restrict_to_compiling
+from text2sql_lightning.sql.repair import repair_ddl
+from text2sql_lightning.sql.schema import Schema
+from text2sql_lightning.sql.tokens import iter_tokens, keywords, quote_name
 
 Value: TypeAlias = int | float | str | bytes | None
 Row: TypeAlias = tuple[Value, ...]
@@ -46,6 +50,7 @@ _MESSAGES: Final[tuple[tuple[str, ErrorClass], ...]] = (
     (r"too (big|large|long|many|complex|deep)|stack overflow|out of memory|disk i/o error|disk is full", "too_large"),
     (r"syntax error|incomplete input|unrecognized token|null character|misuse of|near \"", "syntax"),
 )
+_NO_NAME_ERRORS: Final = frozenset({"ambiguous_column", "unknown_function", "other"})
 
 
 @dataclass(frozen=True)
@@ -126,6 +131,40 @@ def run_query(
     if error is not None:
         return Execution((), (), error, seconds)
     return Execution(rows, tuple(description[0] for description in cursor.description or ()), None, seconds)
+
+
+def adheres_to_schema(sql: str, schema: Schema) -> bool:
+    """Whether a text is a query that uses only the tables and columns of a schema, each column in its own table.
+
+    SQLite decides, by compiling the query on empty tables. Other faults (an ambiguous name, an unknown function, an
+    aggregate in the wrong place) do not count; where there are several, SQLite names the first.
+
+    Args:
+        sql: What a model wrote.
+        schema: The tables that it may use. SQLite's own (`sqlite_master`) are not among them.
+    """
+    if _refusal(sql) is not None:
+        return False
+    bare = "; ".join(
+        f"CREATE TABLE {quote_name(t.name)} ({', '.join(quote_name(c.name) for c in t.columns)})" for t in schema.tables
+    )
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
+        try:
+            connection.executescript(bare)
+            restrict_to_compiling(connection)
+            connection.execute(f"EXPLAIN QUERY PLAN {sql}")
+        except (sqlite3.Error, ValueError, MemoryError) as failure:
+            names_are_known = "misuse of" in str(failure) or _classify(failure) in _NO_NAME_ERRORS
+            return names_are_known and "ORDER BY term" not in str(failure)  # "... does not match any column"
+    return True
+
+
+def adheres_to_context(sql: str, context: str) -> bool:
+    """Whether a query adheres to the schema of CREATE TABLE text, which is repaired first where that is certain."""
+    try:
+        return adheres_to_schema(sql, Schema.from_ddl(repair_ddl(context).text))
+    except DataError:
+        return False
 
 
 def _refusal(sql: str) -> ErrorClass | None:

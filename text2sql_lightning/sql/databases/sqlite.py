@@ -35,6 +35,7 @@ _DEFINING: Final = frozenset(
         sqlite3.SQLITE_TRANSACTION,
     }
 )
+_WRITING: Final = frozenset({sqlite3.SQLITE_INSERT, sqlite3.SQLITE_UPDATE, sqlite3.SQLITE_DELETE})
 _BOOKKEEPING: Final = frozenset({sqlite3.SQLITE_INSERT, sqlite3.SQLITE_UPDATE})
 _FORBIDDEN_FUNCTIONS: Final = frozenset({"load_extension", "fts3_tokenizer", "readfile", "writefile", "edit"})
 _DQS_DML: Final = 1013  # SQLITE_DBCONFIG_DQS_DML
@@ -109,6 +110,19 @@ def _authorize(action: int, first: str | None, second: str | None, database: str
     if action == sqlite3.SQLITE_FUNCTION and (second or "").lower() not in _FORBIDDEN_FUNCTIONS:
         return sqlite3.SQLITE_OK
     return sqlite3.SQLITE_DENY
+
+
+def restrict_to_compiling(connection: sqlite3.Connection) -> None:
+    """Let a connection compile queries that name any table but SQLite's own; nothing may be executed on it."""
+    restrict(connection)
+    connection.set_authorizer(_authorize_compiling)
+
+
+def _authorize_compiling(action: int, first: str | None, second: str | None, *_: str | None) -> int:
+    is_own = (first or "").startswith("sqlite_")
+    if action == sqlite3.SQLITE_READ:  # the row ids of its own tables are looked at to declare json_each
+        return sqlite3.SQLITE_DENY if is_own and second != "ROWID" else sqlite3.SQLITE_OK
+    return sqlite3.SQLITE_DENY if action in _WRITING and not is_own else sqlite3.SQLITE_OK
 
 
 def restrict_to_definitions(connection: sqlite3.Connection) -> None:

@@ -112,7 +112,7 @@ def _sqlite() -> sqlite3.Connection:
 
 def _is_like(text: str, pattern: str) -> bool:
     try:
-        return bool(_sqlite().execute("SELECT ? LIKE ?", (text, pattern)).fetchone() == (1,))
+        return bool(_sqlite().execute("SELECT ? LIKE ?", (text, pattern)).fetchone()[0])
     except (sqlite3.Error, UnicodeError):  # a pattern that is too long: the query will fail on any row
         return False
 
