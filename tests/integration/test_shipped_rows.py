@@ -17,7 +17,7 @@ from sample.generate import TEMPLATES, generate_rows
 from sample.schema import DOMAINS
 from text2sql_lightning.prepare.decontaminate import Detector
 from text2sql_lightning.prepare.normal_form import normal_query
-from text2sql_lightning.sql.components import hardness
+from text2sql_lightning.sql.hardness import hardness
 
 pytestmark = pytest.mark.integration
 

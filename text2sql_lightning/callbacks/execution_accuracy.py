@@ -17,8 +17,8 @@ from text2sql_lightning.evaluation.result_match import normalized_exact_match
 from text2sql_lightning.evaluation.results import figures_by_source, is_executed
 from text2sql_lightning.evaluation.statistics import stratified_sample
 from text2sql_lightning.files.atomic import write_json_lines
-from text2sql_lightning.sql.components import hardness
 from text2sql_lightning.sql.execution import adheres_to_context
+from text2sql_lightning.sql.hardness import hardness
 from text2sql_lightning.text.prompts import build_prompt, split_input
 
 SUBSET_SEED: Final = 0

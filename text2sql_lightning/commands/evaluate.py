@@ -89,7 +89,7 @@ def _case(record: "Record", predicted: str) -> "Case":
 
 def _choose(records: "Sequence[Record]", args: Namespace) -> "list[Record]":
     from text2sql_lightning.evaluation.statistics import stratified_sample
-    from text2sql_lightning.sql.components import hardness
+    from text2sql_lightning.sql.hardness import hardness
 
     ratings = [str(record.meta.get("hardness") or hardness(record.output or "")) for record in records]
     return [records[at] for at in stratified_sample(ratings, args.max_examples, seed=args.seed)]

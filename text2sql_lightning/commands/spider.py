@@ -18,7 +18,7 @@ from text2sql_lightning.evaluation.statistics import stratified_sample
 from text2sql_lightning.files.atomic import write_json_lines
 from text2sql_lightning.inference.baselines import Question
 from text2sql_lightning.runs.run_meta import package_versions
-from text2sql_lightning.sql.components import hardness
+from text2sql_lightning.sql.hardness import hardness
 from text2sql_lightning.sql.sample_values import SampleSettings, schema_text, sqlite_schema
 from text2sql_lightning.sql.schema import Schema
 
@@ -183,7 +183,7 @@ def load_spider(folder: Path | None) -> SpiderSource:
 
 def choose_examples(spider: SpiderSource, count: int | None, *, seed: int) -> list[SpiderExample]:
     """Take a seeded sample with dev's shares of hardness; all where the count is None."""
-    ratings = [str(hardness(example.gold, spider.schemas[example.db_id])) for example in spider.examples]
+    ratings = [str(hardness(example.gold)) for example in spider.examples]
     return [spider.examples[at] for at in stratified_sample(ratings, count, seed=seed)]
 
 

@@ -10,8 +10,8 @@ from text2sql_lightning.evaluation.report import RULES
 from text2sql_lightning.evaluation.result_match import WrongAnswer, find_differences, normalized_exact_match
 from text2sql_lightning.evaluation.results import ScoredExample
 from text2sql_lightning.evaluation.spider.exact_set_match import exact_set_match
-from text2sql_lightning.sql.components import hardness
 from text2sql_lightning.sql.execution import adheres_to_schema
+from text2sql_lightning.sql.hardness import hardness
 from text2sql_lightning.sql.schema import Schema, schema_id
 from text2sql_lightning.sql.tokens import is_top_level_ordered
 from text2sql_lightning.sql.workers import Lost, map_chunks

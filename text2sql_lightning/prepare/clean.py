@@ -15,11 +15,11 @@ from text2sql_lightning.prepare.decontaminate import Match
 from text2sql_lightning.prepare.normal_form import NormalQuery, normal_query, question_key
 from text2sql_lightning.prepare.repairs import constructs, is_mangled, match_literal_case, repair_gold
 from text2sql_lightning.prepare.settings import LiteralCase
-from text2sql_lightning.sql.components import hardness
 from text2sql_lightning.sql.databases.sqlite import restrict
 from text2sql_lightning.sql.ddl import Table
 from text2sql_lightning.sql.dialects import query_problem
 from text2sql_lightning.sql.execution import execute, run_query
+from text2sql_lightning.sql.hardness import hardness
 from text2sql_lightning.sql.schema import Schema, ddl_error, repair_ddl, schema_id
 from text2sql_lightning.sql.tokens import tokenize
 from text2sql_lightning.text.prompts import format_input, split_input
@@ -124,7 +124,7 @@ def _clean(row: RawRow, literal_case: LiteralCase) -> CleanRow:
         sql=gold.sql,
         repairs=repairs + gold.repairs,
         literal_case_repaired=gold.literal_case_repaired,
-        hardness=hardness(gold.sql, schema),
+        hardness=hardness(gold.sql),
         schema_id=schema_id(schema),
         tables=tuple(sorted(name for name in map(_lower_name, schema.tables) if not _GENERIC_TABLE.fullmatch(name))),
         group_keys=(f"template {row.source} {query.canonical}",) if row.own_database else _group_keys(schema),

@@ -20,7 +20,7 @@ from text2sql_lightning.evaluation.spider.rules import (
     official_gold,
     official_prediction,
 )
-from text2sql_lightning.sql.components import hardness
+from text2sql_lightning.sql.hardness import hardness
 from text2sql_lightning.sql.schema import Schema
 from text2sql_lightning.sql.workers import Lost, map_chunks
 
@@ -163,7 +163,7 @@ def _verdict(item: _Item, database: Agreement | None, suite: Agreement | None) -
         exec=database.agrees if database else None,
         exec_suite=suite.agrees if suite else None,
         exact=exact_set_match(example.gold, item.predicted, item.schema),
-        hardness=str(hardness(example.gold, item.schema)),
+        hardness=str(hardness(example.gold)),
         error=next((agreement.error for agreement in found if agreement.error), None),
         seconds=sum(agreement.seconds for agreement in found),
     )
@@ -178,7 +178,7 @@ def _without_execution(item: _Item, lost: Lost, judge: "partial[list[SpiderVerdi
         exec=False if judge.keywords["database_dir"] else None,
         exec_suite=False if judge.keywords["test_suite_dir"] else None,
         exact=isinstance(found, SpiderVerdict) and found.exact,
-        hardness=str(hardness(item.example.gold, item.schema)),
+        hardness=str(hardness(item.example.gold)),
         error=lost.reason,
         seconds=0.0,
     )

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from text2sql_lightning.sql.components import hardness
+from text2sql_lightning.sql.hardness import hardness
 
 pytestmark = pytest.mark.unit
 
