@@ -1,8 +1,6 @@
-"""Build the training data: `python scripts/build_dataset.py --help`."""
-
-import sys
+"""Build records: the same as `text2sql build`."""
 
 from text2sql_lightning.commands.build import main
 
 if __name__ == "__main__":
-    sys.exit(main())
+    raise SystemExit(main())

@@ -1,8 +1,6 @@
-"""Compare two evaluations of the same examples: `python scripts/compare_evaluations.py --help`."""
-
-import sys
+"""Compare two evaluations: the same as `text2sql compare`."""
 
 from text2sql_lightning.commands.compare import main
 
 if __name__ == "__main__":
-    sys.exit(main())
+    raise SystemExit(main())

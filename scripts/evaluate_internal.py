@@ -1,8 +1,6 @@
-"""Score predictions on records: `python scripts/evaluate_internal.py --help`."""
-
-import sys
+"""Score SQL on records: the same as `text2sql evaluate`."""
 
 from text2sql_lightning.commands.evaluate import main
 
 if __name__ == "__main__":
-    sys.exit(main())
+    raise SystemExit(main())

@@ -1,8 +1,6 @@
-"""Score predictions on Spider dev: `python scripts/evaluate_spider_external.py --help`."""
-
-import sys
+"""Score SQL on Spider dev: the same as `text2sql spider`."""
 
 from text2sql_lightning.commands.spider import main
 
 if __name__ == "__main__":
-    sys.exit(main())
+    raise SystemExit(main())

@@ -1,8 +1,6 @@
-"""The main job on an embedded model and data: `make quickstart`."""
-
-import sys
+"""Base against tuned accuracy: the same as `text2sql quickstart`."""
 
 from text2sql_lightning.commands.quickstart import main
 
 if __name__ == "__main__":
-    sys.exit(main())
+    raise SystemExit(main())

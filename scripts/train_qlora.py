@@ -1,8 +1,6 @@
-"""Fine-tune with QLoRA: `python scripts/train_qlora.py --help`."""
-
-import sys
+"""Fine-tune with QLoRA by flat flags; it translates to `text2sql fit`."""
 
 from text2sql_lightning.commands.train_qlora import main
 
 if __name__ == "__main__":
-    sys.exit(main())
+    raise SystemExit(main())

@@ -1,12 +1,27 @@
 """The command `text2sql`; also `python -m text2sql_lightning`."""
 
-import os
 import sys
 from collections.abc import Sequence
+from difflib import get_close_matches
+from importlib import import_module
+from typing import Final
 
 from text2sql_lightning import __version__
-from text2sql_lightning.commands.config_checks import wants_unsloth
-from text2sql_lightning.commands.console import HELP_PAGE, run_command
+
+COMMANDS: Final = {
+    "build": ("build", "turn questions and SQL into records to train and test on"),
+    "fit": ("fit", "train an adapter: text2sql fit --config experiment/mistral7b_qlora.yaml"),
+    "validate": ("fit", "loss, exact match and execution accuracy on the validation records"),
+    "test": ("fit", "the same on the test records, of a base model, an adapter or a checkpoint"),
+    "predict": ("fit", "answer the questions of a file of records"),
+    "evaluate": ("evaluate", "score SQL on records by executing it, with a report"),
+    "spider": ("spider", "score SQL on the Spider benchmark, with a report"),
+    "compare": ("compare", "test whether one evaluation is better than another"),
+    "ask": ("ask", "answer a question about a SQLite file, and run the SQL with --run"),
+    "estimate": ("estimate", "memory and time of a fit with the same arguments, before anything is downloaded"),
+    "quickstart": ("quickstart", "base against tuned accuracy of a small model, in minutes on a CPU"),
+}
+"""Module of `text2sql_lightning.commands` and what it does, by command. The module has `main(arguments)`."""
 
 
 def main(args: Sequence[str] | None = None) -> int:
@@ -19,32 +34,37 @@ def main(args: Sequence[str] | None = None) -> int:
         The exit code.
     """
     arguments = list(sys.argv[1:] if args is None else args)
-    if arguments in (["--version"], ["version"]):
-        sys.stdout.write(f"text2sql_lightning {__version__}\n")
-        return 0
-    if arguments in (["--help"], ["-h"], ["help"]):
-        sys.stdout.write(HELP_PAGE)
-        return 0
-    if arguments[:1] == ["ask"]:  # it has no trainer: LightningCLI is not for it
-        from text2sql_lightning.commands.ask import main as ask
-
-        return ask(arguments[1:])
-    if arguments[:1] == ["estimate"]:
-        from text2sql_lightning.commands.estimate import main as estimate
-
-        return estimate(arguments[1:])
-    return run_command(lambda: _run(arguments, from_shell=args is None))
+    name = arguments[0] if arguments else "--help"
+    if name in ("--version", "version"):
+        return _print(f"text2sql_lightning {__version__}\n")
+    if name in ("--help", "-h", "help"):
+        return _print(help_page())
+    if name not in COMMANDS and not name.startswith("-"):
+        nearest = get_close_matches(name, COMMANDS, n=1, cutoff=0.0)[0]
+        sys.stderr.write(f"error: there is no command {name!r}, the nearest is {nearest!r} (see text2sql --help)\n")
+        return 2
+    module = COMMANDS[name][0] if name in COMMANDS else "fit"  # LightningCLI also takes --config before the command
+    code: int = import_module(f"text2sql_lightning.commands.{module}").main(arguments[module != "fit" :])
+    return code
 
 
-def _run(arguments: list[str], from_shell: bool) -> int:
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # its threads die in forked workers, with a warning each
-    if wants_unsloth(arguments):
-        from text2sql_lightning.modeling.backends.unsloth import import_unsloth
+def help_page() -> str:
+    """List the commands, a line each."""
+    lines = "\n".join(f"  {name:<12}{summary}" for name, (_, summary) in COMMANDS.items())
+    return f"""\
+usage: text2sql COMMAND ...
 
-        import_unsloth()
-    from text2sql_lightning.commands.cli import run
+Fine-tune a language model to write SQL, and score what it writes by executing it.
 
-    run(None if from_shell else arguments)
+commands:
+{lines}
+
+Each has a page of its own, such as text2sql fit --help. Also: text2sql --version.
+"""
+
+
+def _print(text: str) -> int:
+    sys.stdout.write(text)
     return 0
 
 

@@ -7,6 +7,7 @@ IGNORE_INDEX: Final = -100
 
 ADAPTERS_DIR: Final = "adapters"
 CHECKPOINTS_DIR: Final = "checkpoints"
+LOGS_DIR: Final = "logs"
 CONFIG_FILE: Final = "config.yaml"
 RUN_META_FILE: Final = "run_meta.json"
 METRICS_FILE: Final = "metrics.json"

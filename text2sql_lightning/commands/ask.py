@@ -2,12 +2,11 @@
 
 import json
 import sys
-from argparse import ArgumentDefaultsHelpFormatter, Namespace
-from collections.abc import Sequence
+from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from text2sql_lightning.commands.console import OneLineParser, run_command
+from text2sql_lightning.commands.console import Command
 from text2sql_lightning.errors import ConfigError
 from text2sql_lightning.sql.execution import Execution, Value, execute
 
@@ -33,23 +32,7 @@ _REASONS: Final = {
 }
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command.
-
-    Args:
-        argv: Arguments; those of the process when None.
-
-    Returns:
-        The exit code: 0; 1 when the model wrote no SQL or it does not run; 2 after a mistake of the user's.
-    """
-    args = _parser().parse_args(argv)
-    return run_command(lambda: _ask(args))
-
-
-def _parser() -> OneLineParser:
-    parser = OneLineParser(
-        prog="text2sql ask", description=__doc__, formatter_class=ArgumentDefaultsHelpFormatter, allow_abbrev=False
-    )
+def _add_flags(parser: ArgumentParser) -> None:
     add = parser.add_argument
     add("question", help="the question, in quotes")
     add("--adapter_dir", type=Path, required=True, metavar="DIR", help="folder adapters/ of a run")
@@ -72,7 +55,6 @@ def _parser() -> OneLineParser:
     add("--temperature", type=float, metavar="T",
         help=f"0 takes the likeliest token; default: {_SAMPLING_TEMPERATURE} for several samples, else 0")  # fmt: skip
     add("--seed", type=int, default=0, help="decides what is sampled")
-    return parser
 
 
 def _ask(args: Namespace) -> int:
@@ -190,3 +172,9 @@ def _print_rows(result: Execution, max_rows: int) -> None:
     more = len(result.rows) - max_rows
     count = f"{len(result.rows)} row{'' if len(result.rows) == 1 else 's'}"
     console.print(f"{count}, the first {max_rows} shown" if more > 0 else count, highlight=False)
+
+
+main = Command("text2sql ask", __doc__, _add_flags, _ask)
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,12 +1,12 @@
-"""Flags of `build_dataset` that say where rows come from."""
+"""Build training data: rows of questions and SQL become records, split into train, val and test, with a report."""
 
 import os
-from argparse import ArgumentDefaultsHelpFormatter, Namespace
+from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from text2sql_lightning.commands.console import OneLineParser, run_command
+from text2sql_lightning.commands.console import Command
 from text2sql_lightning.commands.sources import add_source_flags, given_sources, hash_file, open_sources, read_sources
 from text2sql_lightning.files.atomic import errors_naming
 from text2sql_lightning.prepare.decontaminate import benchmark_files
@@ -18,23 +18,7 @@ from text2sql_lightning.prepare.split import SPLITS
 _MOST_WORKERS: Final = 8
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command.
-
-    Args:
-        argv: Arguments; those of the process when None.
-
-    Returns:
-        The exit code: 0, or 2 after a mistake of the user's.
-    """
-    args = _parser().parse_args(argv)
-    return run_command(lambda: _build(args))
-
-
-def _parser() -> OneLineParser:
-    parser = OneLineParser(
-        prog="build_dataset", description=__doc__, formatter_class=ArgumentDefaultsHelpFormatter, allow_abbrev=False
-    )
+def _add_flags(parser: ArgumentParser) -> None:
     add = parser.add_argument
     add("--out_dir", type=Path, default=Path("data/processed"), help="folder for the records and the report")
     add("--val_ratio", type=float, default=0.08, help="share of the kept rows for val")
@@ -54,7 +38,6 @@ def _parser() -> OneLineParser:
     add("--workers", type=int, default=min(os.cpu_count() or 1, _MOST_WORKERS),
         help="processes; the result does not depend on it")  # fmt: skip
     add_source_flags(parser)
-    return parser
 
 
 def _build(args: Namespace) -> None:
@@ -96,3 +79,9 @@ def _print_summary(out_dir: Path, report: dict[str, Any]) -> None:
     dropped = ", ".join(f"{reason} {entry['count']}" for reason, entry in report["dropped"].items())
     print(f"Wrote {counts} records to {out_dir}; report: {out_dir / REPORT_PAGE}")
     print(f"Dropped {report['rows_dropped']} of {report['rows_read']} rows{f': {dropped}' if dropped else ''}")
+
+
+main = Command("text2sql build", __doc__, _add_flags, _build)
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,8 +1,7 @@
 """Text2SQLCLI: `text2sql fit | validate | test | predict`, where data and model meet."""
 
-import logging
 import sys
-import warnings
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, cast
@@ -20,15 +19,10 @@ from text2sql_lightning.callbacks.progress import Throughput, plain_progress
 from text2sql_lightning.callbacks.run_checkpoint import RunCheckpoint
 from text2sql_lightning.callbacks.run_files import AdapterCheckpoint, MetricsJson, RunMetadata
 from text2sql_lightning.callbacks.wandb_run import WandbRun, finish_wandb, wandb_problem
-from text2sql_lightning.commands.config_checks import (
-    check_configs,
-    check_nulls,
-    check_sections,
-    check_trainer,
-    given_configs,
-    given_model_settings,
-)
-from text2sql_lightning.commands.console import shortened
+from text2sql_lightning.commands.config_checks import OneLineParser, check_nulls, check_sections, check_trainer
+from text2sql_lightning.commands.console import quiet_libraries
+from text2sql_lightning.commands.fit import check_configs, given_configs, given_model_settings
+from text2sql_lightning.commands.options import LINKS, TRAINER_DEFAULTS
 from text2sql_lightning.constants import (
     ADAPTERS_DIR,
     CHECKPOINTS_DIR,
@@ -51,30 +45,15 @@ from text2sql_lightning.modeling.support import (
 )
 from text2sql_lightning.module import Text2SQLModule
 from text2sql_lightning.runs import output_folder
-from text2sql_lightning.runs.loggers import CSV_FOLDER, WANDB_RUN_ID, configure_loggers, last_wandb_run_id
+from text2sql_lightning.runs.loggers import WANDB_RUN_ID, configure_loggers, last_wandb_run_id
 from text2sql_lightning.runs.run_meta import Mode, RunMeta
 
-TRAINER_DEFAULTS: Final[dict[str, Any]] = {
-    "max_steps": 500,
-    "max_epochs": -1,
-    "accumulate_grad_batches": 8,
-    "log_every_n_steps": 10,
-    "num_sanity_val_steps": 0,
-    "use_distributed_sampler": False,  # the data module's batch sampler shards, without padding duplicates
-    "devices": 1,
-    "enable_model_summary": False,  # the module says in one line what is trained
-    "logger": {"class_path": "lightning.pytorch.loggers.CSVLogger", "init_args": {"save_dir": ".", "name": CSV_FOLDER}},
+_COMPUTED: Final[dict[str, Callable[[Any], Any]]] = {
+    "checkpoint.dirpath": lambda output_dir: str(Path(output_dir) / CHECKPOINTS_DIR),
+    "model.seed": int,
+    "data.seed": int,
 }
-
-
-class OneLineParser(LightningArgumentParser):
-    """A parser whose errors are one line on stderr and exit code 2, without the usage."""
-
-    def error(self, message: str, ex: Exception | None = None) -> Any:
-        """Print what is wrong and exit."""
-        text = " ".join(line.strip() for line in str(message).strip().splitlines())
-        sys.stderr.write(f"error: {shortened(text)} (see --help)\n")
-        sys.exit(2)
+"""How a linked option is computed where it is not a copy."""
 
 
 class Text2SQLCLI(LightningCLI):
@@ -90,15 +69,8 @@ class Text2SQLCLI(LightningCLI):
         parser.add_lightning_class_args(RunCheckpoint, "checkpoint")
         parser.add_lightning_class_args(ExecutionAccuracy, "execution_accuracy")
         parser.add_lightning_class_args(SampleGenerations, "sample_generations")
-        parser.link_arguments("output_dir", "checkpoint.dirpath", compute_fn=_checkpoints_folder)
-        parser.link_arguments("output_dir", "execution_accuracy.output_dir")
-        parser.link_arguments("output_dir", "sample_generations.output_dir")
-        parser.link_arguments("output_dir", "trainer.default_root_dir")
-        parser.link_arguments("model.base_model", "data.tokenizer")
-        parser.link_arguments("data.max_seq_length", "model.max_seq_length")
-        parser.link_arguments("data.packing", "model.packing")
-        parser.link_arguments("seed_everything", "model.seed", compute_fn=int)
-        parser.link_arguments("seed_everything", "data.seed", compute_fn=int)
+        for source, target in LINKS:
+            parser.link_arguments(source, target, compute_fn=_COMPUTED.get(target))
 
     def _parse_ckpt_path(self) -> None:
         """Hold the flags against the checkpoint, instead of letting it silently win over them."""
@@ -253,10 +225,6 @@ class Text2SQLCLI(LightningCLI):
         return kwargs
 
 
-def _checkpoints_folder(output_dir: str) -> str:
-    return str(Path(output_dir) / CHECKPOINTS_DIR)
-
-
 def outputs_in(folder: Path) -> list[str]:
     """Name what a user will look for in an output folder, folders with a slash."""
     wanted = (ADAPTERS_DIR, METRICS_FILE, PREDICTIONS_FILE, RUN_META_FILE)
@@ -279,21 +247,6 @@ class RehearsalCLI(Text2SQLCLI):
 
     def _run_subcommand(self, subcommand: str) -> None:
         pass
-
-
-def quiet_libraries() -> None:
-    """Drop messages of libraries that a user can do nothing about."""
-    logging.getLogger("lightning.fabric.utilities.seed").setLevel(logging.WARNING)  # the configuration says it
-    logging.getLogger("bitsandbytes.backends.cpu.ops").setLevel(logging.ERROR)  # an optional kernel from the hub
-    tips = logging.getLogger("lightning.pytorch.utilities.rank_zero")
-    tips.addFilter(lambda record: "litlogger" not in record.getMessage())
-    warnings.filterwarnings("ignore", message=".*isinstance.treespec, LeafSpec.*")
-    warnings.filterwarnings("ignore", message=".*does not have many workers.*")
-    warnings.filterwarnings("ignore", message="LightningCLI's args parameter is intended.*")
-    warnings.filterwarnings("ignore", message=".*smaller than the logging interval.*")
-    warnings.filterwarnings(
-        "ignore", message=".*exists and is not empty.*"
-    )  # output folders are claimed by this project
 
 
 def run(args: ArgsType = None, cli_class: type[Text2SQLCLI] = Text2SQLCLI) -> Text2SQLCLI:

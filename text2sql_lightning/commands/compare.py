@@ -1,10 +1,9 @@
 """Compare two evaluations of the same examples: a paired test, and who won which examples."""
 
-from argparse import ArgumentDefaultsHelpFormatter, Namespace
-from collections.abc import Sequence
+from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from text2sql_lightning.commands.console import OneLineParser, run_command
+from text2sql_lightning.commands.console import Command
 from text2sql_lightning.errors import DataError
 from text2sql_lightning.evaluation.comparison import COMPARISON_RULES, Comparison, compare
 from text2sql_lightning.evaluation.pages.comparison_page import comparison_page, conclusion
@@ -16,17 +15,7 @@ from text2sql_lightning.files.jsonl import read_objects
 STEM = "comparison"
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command; see `--help`."""
-    args = _parser().parse_args(argv)
-    return run_command(lambda: _run(args))
-
-
-def _parser() -> OneLineParser:
-    parser = OneLineParser(
-        prog="compare_evaluations", description=__doc__, formatter_class=ArgumentDefaultsHelpFormatter,
-        allow_abbrev=False,
-    )  # fmt: skip
+def _add_flags(parser: ArgumentParser) -> None:
     add = parser.add_argument
     add("a", type=Path, metavar="A.jsonl", help="eval_spider.jsonl or eval_internal.jsonl of one run")
     add("b", type=Path, metavar="B.jsonl", help="the same of the other run, on the same examples")
@@ -34,7 +23,6 @@ def _parser() -> OneLineParser:
     add("--measure", choices=ALL_VERDICTS, default="exec", help="the verdict that is compared")
     add("--out_dir", type=Path, default=Path("reports"), help="folder for comparison.json, .md, .html and the picture")
     add("--seed", type=int, default=0, help="decides the resampling of the interval")
-    return parser
 
 
 def _run(args: Namespace) -> None:
@@ -87,3 +75,9 @@ def _summary(comparison: Comparison) -> dict[str, object]:
         "only_b_right_examples": [pair[0].key for pair in comparison.won_by(1)],
         "rules": COMPARISON_RULES,
     }
+
+
+main = Command("text2sql compare", __doc__, _add_flags, _run)
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,114 +1,24 @@
-"""The model settings that a user wrote, read off the arguments before anything heavy is imported.
+"""What the parser of LightningCLI lets pass or says badly: checked before and after it parses."""
 
-Two decisions need them: whether Unsloth has to be imported (before transformers, which `import lightning` imports), and
-which settings have to agree with a checkpoint, where the parser cannot tell a given value from a default.
-"""
-
-import importlib.util
-from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
+import sys
+from collections.abc import Iterable
 from types import NoneType
-from typing import Any, Final, get_args
+from typing import Any, get_args
 
-import yaml
+from lightning.pytorch.cli import LightningArgumentParser
 
+from text2sql_lightning.commands.console import shortened
 from text2sql_lightning.errors import ConfigError
 
-# The library stumbles over some texts: `!!timestamp x`, or brackets a thousand deep.
-_NOT_YAML: Final = (yaml.YAMLError, ValueError, TypeError, LookupError, AttributeError, RecursionError)
 
+class OneLineParser(LightningArgumentParser):
+    """A parser whose errors are one line on stderr and exit code 2, without the usage."""
 
-def given_model_settings(arguments: Sequence[str]) -> dict[str, Any]:
-    """Collect `model` from config files and flags, nested as in a config; later arguments win, as for the parser."""
-    model: dict[str, Any] = {}
-    for flag, value in _pairs(arguments):
-        if flag in ("--config", "-c"):
-            path = Path(value)
-            _merge(model, _part(_load(path).get("model"), path.parent))
-        elif flag == "--model":
-            _merge(model, _part(value, Path()))
-        elif flag.startswith("--model."):
-            nested: Any = _scalar(value)
-            for key in reversed(flag.removeprefix("--model.").split(".")):
-                nested = {key: nested}
-            _merge(model, nested)
-    return model
-
-
-def wants_unsloth(arguments: Sequence[str]) -> bool:
-    """Say whether Unsloth is asked for, or is what `auto` chooses here."""
-    backend = given_model_settings(arguments).get("backend") or "auto"
-    if backend != "auto":
-        return bool(backend == "unsloth")
-    only_prints = not arguments or any(word in ("-h", "--help", "--print_config") for word in arguments)
-    return not only_prints and importlib.util.find_spec("unsloth") is not None and _has_cuda()
-
-
-def check_configs(arguments: Sequence[str]) -> None:
-    """Name the config file that is no YAML; the parser's own message does not.
-
-    Raises:
-        ConfigError: Says file, line and column.
-    """
-    for flag, value in _pairs(arguments):
-        if flag in ("--config", "-c") and Path(value).is_file():
-            try:
-                yaml.safe_load(Path(value).read_text(encoding="utf-8"))
-            except _NOT_YAML as error:
-                raise ConfigError(f"--config {value} is not valid YAML: {error}") from error
-
-
-def given_configs(arguments: Sequence[str]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Give each config file and what stands in it."""
-    for flag, value in _pairs(arguments):
-        if flag in ("--config", "-c"):
-            yield value, _load(Path(value))
-
-
-def _pairs(arguments: Sequence[str]) -> list[tuple[str, str]]:
-    pairs = []
-    for index, argument in enumerate(arguments):
-        flag, equals, value = argument.partition("=")
-        if flag.startswith("-"):
-            following = arguments[index + 1] if index + 1 < len(arguments) else ""
-            pairs.append((flag, value if equals else following))
-    return pairs
-
-
-def _part(value: Any, folder: Path) -> dict[str, Any]:
-    """Give a part of a config: written in place, or in a file of its own, relative to the config."""
-    if isinstance(value, str) and value.endswith((".yaml", ".yml")):
-        return _load(folder / value)
-    return value if isinstance(value, dict) else {}
-
-
-def _load(path: Path) -> dict[str, Any]:
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, *_NOT_YAML):
-        return {}  # the parser reports it better
-    return content if isinstance(content, dict) else {}
-
-
-def _scalar(value: str) -> Any:
-    try:
-        return yaml.safe_load(value)
-    except _NOT_YAML:
-        return value
-
-
-def _merge(into: dict[str, Any], more: dict[str, Any]) -> None:
-    for key, value in more.items():
-        if isinstance(value, dict) and isinstance(into.get(key), dict):
-            _merge(into[key], value)
-        else:
-            into[key] = value
-
-
-def _has_cuda() -> bool:
-    import torch
-
-    return torch.cuda.is_available()
+    def error(self, message: str, ex: Exception | None = None) -> Any:
+        """Print what is wrong and exit."""
+        text = " ".join(line.strip() for line in str(message).strip().splitlines())
+        sys.stderr.write(f"error: {shortened(text)} (see --help)\n")
+        sys.exit(2)
 
 
 def check_trainer(config: Any) -> None:

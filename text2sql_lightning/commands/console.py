@@ -1,9 +1,12 @@
-"""How a command ends: 0 for success, 2 for a mistake of the user's, 130 for Ctrl-C."""
+"""What every command shares: parsing of flags, and exit codes (0, 2 for a mistake of the user's, 130 for Ctrl-C)."""
 
 import errno
+import logging
 import sys
-from argparse import ArgumentParser
-from collections.abc import Callable
+import warnings
+from argparse import Action, ArgumentDefaultsHelpFormatter, ArgumentParser, Namespace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NoReturn
 
@@ -69,14 +72,62 @@ class OneLineParser(ArgumentParser):
         self.exit(_fail(f"{message} (see {self.prog} --help)"))
 
 
+class _ShowsDefaults(ArgumentDefaultsHelpFormatter):
+    def _get_help_string(self, action: Action) -> str | None:
+        return action.help if action.default in (None, False, []) else super()._get_help_string(action)
+
+
+@dataclass(frozen=True)
+class Command:
+    """A command that parses flags, runs and returns an exit code: `main = Command("text2sql build", ...)`.
+
+    Attributes:
+        name: How it is called.
+        description: What it does, for `--help`.
+        add_flags: Adds its flags to a parser.
+        run: Does the work; what it returns is the exit code, None for 0.
+    """
+
+    name: str
+    description: str | None
+    add_flags: Callable[[ArgumentParser], None]
+    run: Callable[[Namespace], int | None]
+
+    def parser(self) -> OneLineParser:
+        """The parser of its flags."""
+        parser = OneLineParser(
+            prog=self.name, description=self.description, formatter_class=_ShowsDefaults, allow_abbrev=False
+        )
+        self.add_flags(parser)
+        return parser
+
+    def __call__(self, argv: Sequence[str] | None = None) -> int:
+        """Parse arguments (those of the process when None), run, and return the exit code."""
+        args = self.parser().parse_args(argv)
+        return run_command(lambda: self.run(args))
+
+
 def shortened(message: str) -> str:
-    """Give a message without its middle where it is very long: a parser quotes whole values."""
+    """Cut the middle out of a very long message: a parser quotes whole values."""
     return message if len(message) <= _LONGEST else f"{message[:700]} ... {message[-280:]}"
 
 
 def _fail(message: str) -> int:
     print(f"error: {shortened(hide_passwords(' '.join(message.split())))}", file=sys.stderr)
     return USER_ERROR
+
+
+def quiet_libraries() -> None:
+    """Drop messages of libraries that a user can do nothing about."""
+    logging.getLogger("lightning.fabric.utilities.seed").setLevel(logging.WARNING)  # the configuration says it
+    logging.getLogger("bitsandbytes.backends.cpu.ops").setLevel(logging.ERROR)  # an optional kernel from the hub
+    tips = logging.getLogger("lightning.pytorch.utilities.rank_zero")
+    tips.addFilter(lambda record: "litlogger" not in record.getMessage())
+    warnings.filterwarnings("ignore", message=".*isinstance.treespec, LeafSpec.*")
+    warnings.filterwarnings("ignore", message=".*does not have many workers.*")
+    warnings.filterwarnings("ignore", message="LightningCLI's args parameter is intended.*")
+    warnings.filterwarnings("ignore", message=".*smaller than the logging interval.*")
+    warnings.filterwarnings("ignore", message=".*exists and is not empty.*")  # output folders are claimed
 
 
 def print_figures(evaluation: "Evaluation", report: Path) -> None:
@@ -109,21 +160,3 @@ def print_figures(evaluation: "Evaluation", report: Path) -> None:
     errors = ", ".join(f"{error_text(name)} {count}" for name, count in figures["errors"].items())
     console.print(f"errors: {errors or 'none'}", highlight=False, soft_wrap=True)
     console.print(f"report: {report}", highlight=False, soft_wrap=True)
-
-
-HELP_PAGE: Final = """\
-usage: text2sql COMMAND ...
-
-Fine-tune a language model to write SQL, and score what it writes by executing it.
-
-commands:
-  fit         train an adapter on records: text2sql fit --config configs/experiment/mistral7b_qlora.yaml
-  validate    loss, exact match and execution accuracy on the validation records
-  test        the same on the test records, of a base model, an adapter or a checkpoint
-  predict     answer the questions of a file
-  ask         answer a question about a SQLite file, and run the SQL with --run
-  estimate    memory and time of a fit with the same arguments, before anything is downloaded
-
-Each has a page of its own, such as text2sql fit --help. Also: text2sql --version.
-Data sets are built by python scripts/build_dataset.py; docs/configuration.md lists every option.
-"""

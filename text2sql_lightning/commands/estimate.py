@@ -1,13 +1,13 @@
 """`text2sql estimate`: will a run fit, and how long will it take? Before anything is downloaded."""
 
 import math
-import sys
-from argparse import ArgumentDefaultsHelpFormatter, Namespace
+from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from text2sql_lightning.commands.console import OneLineParser, run_command
+from text2sql_lightning.commands.console import Command, run_command
+from text2sql_lightning.commands.fit import find_configs
 from text2sql_lightning.errors import ConfigError
 from text2sql_lightning.modeling.estimate import (
     Footprint,
@@ -35,16 +35,18 @@ _DESCRIPTION: Final = (
 )
 
 
-def main(argv: Sequence[str]) -> int:
-    """Run the command; see `--help`."""
-    parser = OneLineParser(
-        prog="text2sql estimate", description=_DESCRIPTION, formatter_class=ArgumentDefaultsHelpFormatter
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; what it does not know are arguments of `fit`."""
+    options, rest = (
+        Command("text2sql estimate", _DESCRIPTION, _add_flags, lambda _: None).parser().parse_known_args(argv)
     )
+    return run_command(lambda: _run(options, rest))
+
+
+def _add_flags(parser: ArgumentParser) -> None:
     parser.add_argument("--gpu", choices=sorted(GPUS), default="h100", help="the GPU that is meant")
     parser.add_argument("--mean_tokens", type=float, default=150.0, help="of a record, for the time")
     parser.add_argument("--scaling", action="store_true", help="a table from 1 to 512 GPUs instead")
-    options, rest = parser.parse_known_args(argv)
-    return run_command(lambda: _run(options, rest))
 
 
 @dataclass(frozen=True)
@@ -97,7 +99,7 @@ def read_config(arguments: list[str]) -> Any:
         def _run_subcommand(self, subcommand: str) -> None:
             pass
 
-    return run(["fit", *arguments], _OnlyParses).config.fit
+    return run(["fit", *find_configs(arguments)], _OnlyParses).config.fit
 
 
 def make_plan(config: Any, gpu: Gpu) -> Plan:
@@ -243,4 +245,4 @@ def scaling_table(plan: Plan, gpu: Gpu, mean_tokens: float) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    raise SystemExit(main())

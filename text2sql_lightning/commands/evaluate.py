@@ -1,11 +1,11 @@
 """Score SQL on records (val.jsonl, test.jsonl), on databases made for each record; a report to read."""
 
-from argparse import ArgumentDefaultsHelpFormatter, Namespace
+from argparse import ArgumentParser, Namespace
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from text2sql_lightning.commands.console import OneLineParser, print_figures, run_command
+from text2sql_lightning.commands.console import Command, print_figures
 from text2sql_lightning.commands.generating import add_model_flags, answer, check_source, source_name
 from text2sql_lightning.commands.prediction_files import read_by_id
 from text2sql_lightning.errors import ConfigError, DataError
@@ -21,19 +21,9 @@ STEM: Final = "eval_internal"
 PREDICTIONS: Final = "predictions_internal.jsonl"
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command; see `--help`."""
-    args = _parser().parse_args(argv)
-    return run_command(lambda: _run(args))
-
-
-def _parser() -> OneLineParser:
-    parser = OneLineParser(
-        prog="evaluate_internal", description=__doc__, formatter_class=ArgumentDefaultsHelpFormatter,
-        allow_abbrev=False,
-    )  # fmt: skip
+def _add_flags(parser: ArgumentParser) -> None:
     add = parser.add_argument
-    add("--records", type=Path, required=True, metavar="FILE", help="val.jsonl or test.jsonl of build_dataset")
+    add("--records", type=Path, required=True, metavar="FILE", help="val.jsonl or test.jsonl of text2sql build")
     add("--predictions", type=Path, metavar="FILE",
         help='predictions.jsonl of text2sql predict or test, or JSON lines {"id": "...", "sql": "..."}')  # fmt: skip
     add("--max_examples", type=int, metavar="N", help="score a seeded sample with the file's shares of hardness")
@@ -42,7 +32,6 @@ def _parser() -> OneLineParser:
     add("--out_dir", type=Path, default=Path("reports"), help=f"folder for {STEM}.json, .jsonl, .md, .html, pictures")
     add("--seed", type=int, default=0, help="decides the databases, the sample and the intervals")
     add_model_flags(parser)
-    return parser
 
 
 def _run(args: Namespace) -> None:
@@ -130,3 +119,9 @@ def _write(args: Namespace, evaluation: "Evaluation") -> None:
     rows = [internal_row(example) for example in evaluation.examples]
     write_evaluation(args.out_dir, STEM, evaluation, summary, rows)
     print_figures(evaluation, args.out_dir / f"{STEM}.html")
+
+
+main = Command("text2sql evaluate", __doc__, _add_flags, _run)
+
+if __name__ == "__main__":
+    raise SystemExit(main())

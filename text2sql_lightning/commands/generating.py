@@ -7,7 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from text2sql_lightning.commands.config_checks import wants_unsloth
+from text2sql_lightning.commands.fit import wants_unsloth
 from text2sql_lightning.errors import ConfigError, DataError
 
 
@@ -132,7 +132,7 @@ def _generate(
 ) -> tuple[list[Any], str]:
     from lightning.pytorch import Trainer
 
-    from text2sql_lightning.commands.cli import quiet_libraries
+    from text2sql_lightning.commands.console import quiet_libraries
     from text2sql_lightning.modeling.settings import GenerationSettings, LoraSettings
     from text2sql_lightning.modeling.support import Hardware, choose_precision
     from text2sql_lightning.module import Text2SQLModule

@@ -5,12 +5,11 @@ import shlex
 import subprocess
 import sys
 import time
-from argparse import ArgumentDefaultsHelpFormatter, Namespace
-from collections.abc import Sequence
+from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import Any, Final
 
-from text2sql_lightning.commands.console import OneLineParser, run_command
+from text2sql_lightning.commands.console import Command
 from text2sql_lightning.constants import ADAPTERS_DIR, EMBEDDED_BASE_MODEL, PREDICTIONS_FILE
 from text2sql_lightning.data.records import read_records
 from text2sql_lightning.data.sources import sample_file
@@ -31,14 +30,7 @@ _REAL_RECORDS: Final = 4000
 _HARDNESS: Final = ("easy", "medium", "hard", "extra")
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command; see `--help`."""
-    args = _parser().parse_args(argv)
-    return run_command(lambda: _run(args))
-
-
-def _parser() -> OneLineParser:
-    parser = OneLineParser(prog="quickstart", description=__doc__, formatter_class=ArgumentDefaultsHelpFormatter)
+def _add_flags(parser: ArgumentParser) -> None:
     add = parser.add_argument
     add("--out", type=Path, default=Path("outputs/quickstart"), help="folder of all outputs; an older run is replaced")
     add(
@@ -60,7 +52,6 @@ def _parser() -> OneLineParser:
         help=f"records trained on, once each; unless given {_RECORDS}, and {_REAL_RECORDS} of --rows with distractors",
     )  # fmt: skip
     add("--test_examples", type=int, default=180, help="records of unseen schemas that are scored")
-    return parser
 
 
 def _run(args: Namespace) -> int:
@@ -227,3 +218,9 @@ def _print_table(scores: dict[str, dict[str, Any]], seconds: dict[str, float], o
         ("picture", "accuracy.png"),
     ):
         console.print(f"{what}: {out / place}", soft_wrap=True, highlight=False)
+
+
+main = Command("text2sql quickstart", __doc__, _add_flags, _run)
+
+if __name__ == "__main__":
+    raise SystemExit(main())

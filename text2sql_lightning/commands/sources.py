@@ -1,4 +1,4 @@
-"""The sources that the flags of `build_dataset` name: opened, then read row by row."""
+"""The sources that the flags of `text2sql build` name: opened, then read row by row."""
 
 from argparse import SUPPRESS, Action, ArgumentParser, Namespace
 from collections.abc import Callable, Iterable, Iterator

@@ -3,13 +3,13 @@
 Spider (CC BY-SA 4.0) is used for evaluation only.
 """
 
-from argparse import ArgumentDefaultsHelpFormatter, Namespace
+from argparse import ArgumentParser, Namespace
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from text2sql_lightning.commands.console import OneLineParser, print_figures, run_command
+from text2sql_lightning.commands.console import Command, print_figures
 from text2sql_lightning.commands.generating import add_model_flags, answer, check_source, source_name
 from text2sql_lightning.commands.prediction_files import read_by_index
 from text2sql_lightning.errors import ConfigError, DataError
@@ -31,17 +31,7 @@ STEM: Final = "eval_spider"
 PREDICTIONS: Final = "predictions_spider.jsonl"
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command; see `--help`."""
-    args = _parser().parse_args(argv)
-    return run_command(lambda: _run(args))
-
-
-def _parser() -> OneLineParser:
-    parser = OneLineParser(
-        prog="evaluate_spider_external", description=__doc__, formatter_class=ArgumentDefaultsHelpFormatter,
-        allow_abbrev=False,
-    )  # fmt: skip
+def _add_flags(parser: ArgumentParser) -> None:
     add = parser.add_argument
     add("--spider_dir", type=Path, metavar="DIR",
         help="folder with dev.json, tables.json and database/; without it from the hub")  # fmt: skip
@@ -56,7 +46,6 @@ def _parser() -> OneLineParser:
     add("--out_dir", type=Path, default=Path("reports"), help=f"folder for {STEM}.json, .jsonl, .md, .html, pictures")
     add("--seed", type=int, default=0, help="decides the sample, the examples shown and the intervals")
     add_model_flags(parser)
-    return parser
 
 
 def _run(args: Namespace) -> None:
@@ -211,3 +200,9 @@ def spider_questions(
             schema = sqlite_schema(folder / name / f"{name}.sqlite", samples, schema)
         contexts[name] = schema_text(schema, samples)
     return [Question(contexts[example.db_id], example.question) for example in examples]
+
+
+main = Command("text2sql spider", __doc__, _add_flags, _run)
+
+if __name__ == "__main__":
+    raise SystemExit(main())

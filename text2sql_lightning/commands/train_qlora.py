@@ -1,13 +1,14 @@
-"""The training command with flat flags; it translates to `text2sql fit`."""
+"""Fine-tune a model to write SQL with QLoRA: the training command with flat flags, the same run as `text2sql fit`."""
 
-import argparse
 import shlex
 import sys
-from collections.abc import Sequence
+from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import Any
 
-from text2sql_lightning.commands.console import OneLineParser, run_command
+from text2sql_lightning.commands.console import Command
+from text2sql_lightning.commands.fit import has_cuda
+from text2sql_lightning.commands.fit import main as fit
 from text2sql_lightning.constants import DEFAULT_BASE_MODEL, METRICS_FILE
 from text2sql_lightning.data.records import Record, read_records
 from text2sql_lightning.files.atomic import write_json
@@ -18,35 +19,30 @@ from text2sql_lightning.text.prompts import build_prompt
 NUM_SAMPLES = 2
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """Declare the flags."""
-    parser = OneLineParser(
-        prog="train_qlora.py", description="Fine-tune a model to write SQL with QLoRA; the same run as `text2sql fit`."
-    )
+def _add_flags(parser: ArgumentParser) -> None:
     add = parser.add_argument
-    add("--train_path", default="data/processed/train.jsonl", help="records to train on (default: %(default)s)")
-    add("--val_path", default="data/processed/val.jsonl", help="records to validate on (default: %(default)s)")
-    add("--base_model", default=DEFAULT_BASE_MODEL, help="hub name or folder (default: %(default)s)")
-    add("--output_dir", default="outputs/run", help="folder of all that the run writes (default: %(default)s)")
-    add("--max_steps", type=int, default=500, help="optimizer steps (default: %(default)s)")
-    add("--per_device_train_batch_size", type=int, default=1, help="records per micro-batch (default: %(default)s)")
-    add("--gradient_accumulation_steps", type=int, default=8, help="micro-batches per step (default: %(default)s)")
-    add("--learning_rate", type=float, default=2e-4, help="peak learning rate (default: %(default)s)")
-    add("--warmup_steps", type=int, default=50, help="steps of rising learning rate (default: %(default)s)")
-    add("--weight_decay", type=float, default=0.0, help="decoupled weight decay (default: %(default)s)")
-    add("--max_seq_length", type=int, default=2048, help="longest record in tokens (default: %(default)s)")
-    add("--lora_r", type=int, default=16, help="adapter rank (default: %(default)s)")
-    add("--lora_alpha", type=int, default=16, help="adapter scale (default: %(default)s)")
-    add("--lora_dropout", type=float, default=0.0, help="dropout on the adapter's input (default: %(default)s)")
-    add("--seed", type=int, default=42, help="seed of everything random (default: %(default)s)")
+    add("--train_path", default="data/processed/train.jsonl", help="records to train on")
+    add("--val_path", default="data/processed/val.jsonl", help="records to validate on")
+    add("--base_model", default=DEFAULT_BASE_MODEL, help="hub name or folder")
+    add("--output_dir", default="outputs/run", help="folder of all that the run writes")
+    add("--max_steps", type=int, default=500, help="optimizer steps")
+    add("--per_device_train_batch_size", type=int, default=1, help="records per micro-batch")
+    add("--gradient_accumulation_steps", type=int, default=8, help="micro-batches per step")
+    add("--learning_rate", type=float, default=2e-4, help="peak learning rate")
+    add("--warmup_steps", type=int, default=50, help="steps of rising learning rate")
+    add("--weight_decay", type=float, default=0.0, help="decoupled weight decay")
+    add("--max_seq_length", type=int, default=2048, help="longest record in tokens")
+    add("--lora_r", type=int, default=16, help="adapter rank")
+    add("--lora_alpha", type=int, default=16, help="adapter scale")
+    add("--lora_dropout", type=float, default=0.0, help="dropout on the adapter's input")
+    add("--seed", type=int, default=42, help="seed of everything random")
     add("--dry_run", action="store_true", help="format a batch, print sample prompts, load no model")
     add("--smoke", action="store_true", help="check data and configuration; load the model only where there is a GPU")
     add("--resume", action="store_true", help="go on from the last checkpoint in --output_dir")
     add("--overwrite", action="store_true", help="delete a run that is already in --output_dir")
-    return parser
 
 
-def fit_arguments(options: argparse.Namespace) -> list[str]:
+def fit_arguments(options: Namespace) -> list[str]:
     """Translate the flags to the arguments of `text2sql fit`."""
     settings: dict[str, Any] = {
         "data.train_path": options.train_path,
@@ -73,23 +69,16 @@ def fit_arguments(options: argparse.Namespace) -> list[str]:
     return arguments
 
 
-def main(args: Sequence[str] | None = None) -> int:
-    """Run the command; see `--help`."""
-    return run_command(lambda: _run(build_parser().parse_args(args), list(sys.argv[1:] if args is None else args)))
-
-
-def _run(options: argparse.Namespace, command: list[str]) -> int:
+def _run(options: Namespace) -> int:
     arguments = fit_arguments(options)
-    if options.dry_run or (options.smoke and not _has_gpu()):
-        return _rehearse(options, arguments, command)
+    if options.dry_run or (options.smoke and not has_cuda()):
+        return _rehearse(options, arguments)
     if options.smoke:
         arguments += ["--trainer.max_steps=1", "--trainer.limit_val_batches=0", "--data.max_train_examples=8"]
-    from text2sql_lightning.__main__ import main as text2sql
-
-    return text2sql(arguments)
+    return fit(arguments)
 
 
-def _rehearse(options: argparse.Namespace, arguments: list[str], command: list[str]) -> int:
+def _rehearse(options: Namespace, arguments: list[str]) -> int:
     """Check what can be checked without a model, a tokenizer or a network, and say so in the run's files."""
     mode: Mode = "dry_run" if options.dry_run else "smoke"
     train, val = read_records(Path(options.train_path)), read_records(Path(options.val_path))
@@ -97,7 +86,7 @@ def _rehearse(options: argparse.Namespace, arguments: list[str], command: list[s
         _check_configuration(arguments)
     folder = Path(options.output_dir)
     reserve_folder(folder, resume=False, overwrite=options.overwrite)
-    meta = RunMeta(folder, mode, _config(options), ["train_qlora.py", *command])
+    meta = RunMeta(folder, mode, _config(options), ["train_qlora.py", *sys.argv[1:]])
     meta.meta.update(num_train_examples=len(train), num_val_examples=len(val))
     meta.begin()
     reason = "--dry_run loads no model" if options.dry_run else "--smoke loads no model where there is no GPU"
@@ -125,7 +114,7 @@ def _check_configuration(arguments: list[str]) -> None:
     run(arguments, RehearsalCLI)
 
 
-def _config(options: argparse.Namespace) -> dict[str, Any]:
+def _config(options: Namespace) -> dict[str, Any]:
     return {
         "seed_everything": options.seed,
         "output_dir": options.output_dir,
@@ -135,7 +124,7 @@ def _config(options: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-def _has_gpu() -> bool:
-    import torch
+main = Command("train_qlora.py", __doc__, _add_flags, _run)
 
-    return torch.cuda.is_available()
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -115,7 +115,7 @@ def read_records(path: str | Path, require_output: bool = True) -> list[Record]:
         lines[record.id] = line
         records.append(record)
     if not records:
-        raise DataError(f"{path} holds no records; build it with scripts/build_dataset.py")
+        raise DataError(f"{path} holds no records; build it with `text2sql build`")
     return records
 
 

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from lightning.pytorch.loggers import CSVLogger
 
+from text2sql_lightning.constants import LOGS_DIR
 from text2sql_lightning.files.atomic import errors_naming, write_bytes
 from text2sql_lightning.runs.run_meta import read_run_meta
 
@@ -17,9 +18,6 @@ if TYPE_CHECKING:
 
 WANDB_RUN_ID: Final = "wandb_run_id"
 """The field of `run_meta.json` that keeps the id of the W&B run, so that a resumed fit goes on with it."""
-
-CSV_FOLDER: Final = "logs"
-"""Where the default logger writes its CSV file, below the output folder."""
 
 WANDB_CLOUD: Final = ("api.forge.coreweave.com", "api.wandb.ai")
 """Where wandb 0.31 sends runs, and its older name, which netrc files have too."""
@@ -48,7 +46,7 @@ def configure_loggers(config: "Namespace", folder: Path, wandb_run_id: str | Non
 
 
 def _configure_wandb(settings: "Namespace", run_id: str | None) -> None:
-    if settings.get("name") == CSV_FOLDER:
+    if settings.get("name") == LOGS_DIR:
         settings.name = None  # the parser hands on what the default logger was given
     if settings.get("resume") is None:
         settings.resume = "allow"  # as Lightning's own default, which the parser's null would replace

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from text2sql_lightning.commands import config_checks
-from text2sql_lightning.commands.config_checks import given_model_settings, wants_unsloth
+from text2sql_lightning.commands import fit
+from text2sql_lightning.commands.fit import CONFIGS, find_configs, given_model_settings, wants_unsloth
 
 pytestmark = pytest.mark.unit
 
@@ -89,12 +89,39 @@ def test_configs_that_the_parser_will_refuse_are_passed_over(tmp_path: Path, tex
 def test_unsloth_is_imported_where_it_will_be_used(
     monkeypatch: pytest.MonkeyPatch, arguments: Any, cuda: Any, wanted: Any
 ) -> None:
-    monkeypatch.setattr(config_checks, "_has_cuda", lambda: cuda)
+    monkeypatch.setattr(fit, "has_cuda", lambda: cuda)
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: object())
     assert wants_unsloth(arguments) is wanted
 
 
 def test_auto_without_unsloth(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(config_checks, "_has_cuda", lambda: True)
+    monkeypatch.setattr(fit, "has_cuda", lambda: True)
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     assert wants_unsloth(["fit"]) is False
+
+
+TINY = str(CONFIGS / "experiment" / "tiny_test.yaml")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "found"),
+    [
+        (["fit", "--config", "experiment/tiny_test.yaml"], ["fit", "--config", TINY]),
+        (["fit", "-c", "configs/experiment/tiny_test.yaml"], ["fit", "-c", TINY]),
+        (["fit", "--config=experiment/tiny_test.yaml"], ["fit", f"--config={TINY}"]),
+        (["fit", "--config", "nowhere.yaml", "--config"], ["fit", "--config", "nowhere.yaml", "--config"]),
+        (["fit", "--data.train_path", "experiment/tiny_test.yaml"],) * 2,
+    ],
+)
+def test_configurations_of_the_package_have_names(
+    arguments: list[str], found: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert find_configs(arguments) == found
+
+
+def test_a_file_here_goes_before_one_of_the_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "experiment").mkdir()
+    (tmp_path / "experiment" / "tiny_test.yaml").touch()
+    assert find_configs(["--config", "experiment/tiny_test.yaml"]) == ["--config", "experiment/tiny_test.yaml"]
