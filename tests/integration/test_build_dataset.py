@@ -102,8 +102,8 @@ def test_a_build_from_end_to_end(tmp_path: Path) -> None:
     [
         (["--input_jsonl", "none.jsonl"], "error: none.jsonl: no such file"),
         (["--val_ratio", "2"], "error: --val_ratio 2.0: give a share of at least 0 and below 1"),
-        (["--seed", "x"], "error: argument --seed: invalid int value: 'x' (see build_dataset --help)"),
-        (["--max_row", "5"], "error: unrecognized arguments: --max_row 5 (see build_dataset --help)"),
+        (["--seed", "x"], "error: argument --seed: invalid int value: 'x' (see text2sql build --help)"),
+        (["--max_row", "5"], "error: unrecognized arguments: --max_row 5 (see text2sql build --help)"),
         (["--input_jsonl", "rows.jsonl.gz", "--decontaminate_against", "nowhere"],
          "error: --decontaminate_against: nowhere: no such file"),
         (["--input_jsonl", "rows.jsonl.gz", "--out_dir", "rows.jsonl.gz/data"],

@@ -189,7 +189,7 @@ def test_values_are_shown_only_when_asked_for(tmp_path: Path) -> None:
         (["--input_jsonl", "rows.jsonl", "--mix", "rows=1"], "--mix rows: no training rows of a source of this name"),
         (["--input_jsonl", "rows.jsonl", "--mix", "rows.jsonl=x"], "--mix rows.jsonl=x: give NAME=WEIGHT with a"),
         (["--databse_url", "postgresql://u:s3cret@h/x"],
-         "unrecognized arguments: --databse_url postgresql://u:***@h/x (see build_dataset --help)"),
+         "unrecognized arguments: --databse_url postgresql://u:***@h/x (see text2sql build --help)"),
         (["--sqlite", "postgresql://u:s3cret@h/x", "--pairs", "pairs.jsonl"], "no database file postgresql:/u:***@h/x"),
         (["--input_jsonl", "mysql://u:s3cret@h/x"], "mysql:/u:***@h/x: no such file"),
     ],

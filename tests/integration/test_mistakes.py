@@ -23,7 +23,7 @@ def fit(text2sql: Any, tiny: Any, folder: Any, *more: Any) -> Any:
 
 def test_missing_data_file(text2sql: Any, tiny: Any, tmp_path: Path) -> None:
     error = fit(text2sql, tiny, tmp_path, "--data.train_path", "nowhere.jsonl").error
-    assert "nowhere.jsonl: no such file; make one with `python scripts/build_dataset.py`, or name another" in error
+    assert "nowhere.jsonl: no such file; make one with `text2sql build`, or name another" in error
     assert error.endswith("--data.train_path")
 
 

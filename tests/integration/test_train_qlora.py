@@ -43,21 +43,21 @@ def train_qlora() -> Any:
 
 
 def test_every_flag_arrives() -> None:
-    from text2sql_lightning.commands.train_qlora import build_parser, fit_arguments
+    from text2sql_lightning.commands.train_qlora import fit_arguments, main
 
     given = [f"--{flag}={value}" for flag, (value, _) in FLAGS.items()]
-    arguments = fit_arguments(build_parser().parse_args(given))
+    arguments = fit_arguments(main.parser().parse_args(given))
     assert arguments[0] == "fit"
     assert set(arguments[1:]) == {f"--{target}={value}" for value, target in FLAGS.values()}
 
 
 def test_every_flag_takes_effect(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from text2sql_lightning.commands.cli import RehearsalCLI, run
-    from text2sql_lightning.commands.train_qlora import build_parser, fit_arguments
+    from text2sql_lightning.commands.train_qlora import fit_arguments, main
 
     monkeypatch.chdir(tmp_path)
     given = [f"--{flag}={value}" for flag, (value, _) in FLAGS.items()]
-    cli = run([*fit_arguments(build_parser().parse_args(given)), "--trainer.accelerator=cpu"], RehearsalCLI)
+    cli = run([*fit_arguments(main.parser().parse_args(given)), "--trainer.accelerator=cpu"], RehearsalCLI)
     assert (cli.trainer.max_steps, cli.trainer.accumulate_grad_batches) == (7, 5)
     assert (cli.datamodule.batch_size, cli.datamodule.max_seq_length, cli.datamodule.seed) == (3, 333, 11)
     assert (cli.model.learning_rate, cli.model.warmup_steps, cli.model.weight_decay, cli.model.seed) == (
@@ -73,10 +73,10 @@ def test_every_flag_takes_effect(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 
 def test_resume_and_overwrite() -> None:
-    from text2sql_lightning.commands.train_qlora import build_parser, fit_arguments
+    from text2sql_lightning.commands.train_qlora import fit_arguments, main
 
-    assert "--ckpt_path=last" in fit_arguments(build_parser().parse_args(["--resume"]))
-    assert "--overwrite=true" in fit_arguments(build_parser().parse_args(["--overwrite"]))
+    assert "--ckpt_path=last" in fit_arguments(main.parser().parse_args(["--resume"]))
+    assert "--overwrite=true" in fit_arguments(main.parser().parse_args(["--overwrite"]))
 
 
 @pytest.mark.parametrize("mode", ["dry_run", "smoke"])

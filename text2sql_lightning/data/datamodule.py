@@ -190,8 +190,7 @@ class Text2SQLDataModule(LightningDataModule):
         path = Path(str(self.paths[split]))
         if not path.exists():
             raise DataError(
-                f"{path}: no such file; make one with `text2sql build`, or name another with "
-                f"--data.{split}_path"
+                f"{path}: no such file; make one with `text2sql build`, or name another with --data.{split}_path"
             )
         flags: set[bool | None] = set()
 

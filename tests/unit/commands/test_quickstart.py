@@ -2,7 +2,7 @@
 
 import pytest
 
-from text2sql_lightning.commands.quickstart import _decide, _parser
+from text2sql_lightning.commands.quickstart import _decide, main
 from text2sql_lightning.modeling.cpu import attention
 
 pytestmark = pytest.mark.unit
@@ -30,6 +30,6 @@ def test_what_was_not_given(
     flags: list[str], has_bfloat16: bool, expected: tuple[str, float | None, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(attention, "has_bfloat16_products", lambda: has_bfloat16)
-    args = _parser().parse_args(flags)
+    args = main.parser().parse_args(flags)
     _decide(args)
     assert (args.precision, args.distractors, args.train_examples) == expected
