@@ -201,7 +201,7 @@ def _load_peer(job: dict[str, Any], *, exact: bool) -> Any:
 
 
 def _gap(model: Any, tokenizer: Any, prompt: str, ids: list[int], other: list[int]) -> dict[str, Any]:
-    """Say how far apart the two best logits are where other ids leave these, and whether they take the best."""
+    """Return how far apart the two best logits are where other ids leave these, and whether they take the best."""
     import torch
 
     texts = [tokenizer.decode(part, skip_special_tokens=True) for part in (ids, other)]

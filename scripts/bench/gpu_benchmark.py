@@ -1,4 +1,4 @@
-"""Training speed on a GPU: a model of Mistral-7B's shape in 4 bits, our paths beside plain transformers and Unsloth.
+"""Training speed on a GPU: a model of Mistral-7B's shape in 4 bits, our paths, plain transformers, Unsloth.
 
 Needs nothing from a network: the weights are random. Each library runs in a process of its own, on the same rows.
 """
@@ -20,7 +20,6 @@ from text2sql_lightning.commands.console import OneLineParser, run_command
 from text2sql_lightning.errors import ConfigError, RunError
 from text2sql_lightning.files.atomic import write_json
 
-WORKER: Final = Path(__file__).with_name("step_worker.py")
 LOADS: Final = ((512, 16, 4), (2048, 8, 4))
 """Tokens of an example, examples of a step, examples that ask of one schema."""
 _PACKAGES: Final = ("torch", "transformers", "peft", "bitsandbytes", "lightning", "unsloth", "triton")
@@ -28,24 +27,15 @@ _PACKAGES: Final = ("torch", "transformers", "peft", "bitsandbytes", "lightning"
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; see `--help`."""
-    args = _parser().parse_args(argv)
-    return run_command(lambda: _run(args))
-
-
-def _parser() -> OneLineParser:
     parser = OneLineParser(description=__doc__, formatter_class=ArgumentDefaultsHelpFormatter)
     add = parser.add_argument
-    add(
-        "--out",
-        type=Path,
-        default=Path("reports/gpu_benchmark.json"),
-        help="all step times; the picture lies beside it",
-    )
+    add("--out", type=Path, default=Path("reports/gpu_benchmark.json"), help="all step times; and a picture, .png")
     add("--libraries", nargs="+", choices=("transformers", "unsloth"), default=["transformers", "unsloth"])
     add("--layers", type=int, default=32, help="of the model: 32 is Mistral-7B")
     add("--steps", type=int, default=8, help="timed optimizer steps of each path")
     add("--allow_cpu", action="store_true", help="run a tiny model without a GPU, to try the script itself")
-    return parser
+    args = parser.parse_args(argv)
+    return run_command(lambda: _run(args))
 
 
 def _run(args: Namespace) -> int:
@@ -54,37 +44,47 @@ def _run(args: Namespace) -> int:
     cuda = torch.cuda.is_available()
     if not cuda and not args.allow_cpu:
         raise ConfigError("gpu_benchmark: there is no CUDA GPU here; --allow_cpu tries the script with a tiny model")
-    loads = LOADS if cuda else ((120, 4, 2),)
-    facts: dict[str, Any] = {
-        "device": torch.cuda.get_device_name() if cuda else platform.processor() or "CPU",
-        "versions": versions_of(*_PACKAGES),
-    }
-    print(f"{facts['device']}; " + ", ".join(f"{name} {number}" for name, number in facts["versions"].items()))
+    device = torch.cuda.get_device_name() if cuda else platform.processor() or "CPU"
+    versions = versions_of(*_PACKAGES)
+    print(f"{device}; " + ", ".join(f"{name} {number}" for name, number in versions.items()))
     ceiling = gemm_flops(8192) if cuda else gemm_flops(512)
     print(f"matrix products of {'8192 in bfloat16' if cuda else '512 in float32'}: {ceiling / 1e12:.1f} TFLOP/s")
     lines = args.out.with_suffix(".jsonl")  # grows with each path, and stays where the script is stopped
     lines.parent.mkdir(parents=True, exist_ok=True)
     lines.unlink(missing_ok=True)
-    failed: list[str] = []
-    with tempfile.TemporaryDirectory() as name:
-        model = Path(name) / "model"
-        started = time.perf_counter()
-        make_model(model, args.layers if cuda else 2, tiny=not cuda)
-        print(f"random weights written in {time.perf_counter() - started:.0f} s", flush=True)
-        for library in args.libraries:
-            command = [sys.executable, str(WORKER), "--library", library, "--model", str(model), "--out", str(lines)]
-            command += ["--loads", json.dumps(loads), "--steps", str(args.steps)]
-            print(f"{library}:", flush=True)
-            if code := subprocess.run(command, check=False).returncode:
-                print(f"  {library} ended with exit code {code}", flush=True)
-                failed.append(library)
+    failed = _time_libraries(args, LOADS if cuda else ((120, 4, 2),), lines, tiny=not cuda)
     results = [json.loads(line) for line in lines.read_text().splitlines()] if lines.exists() else []
     if not results:
         raise RunError("gpu_benchmark: no path could be timed: see the lines above")
-    write_json(args.out, {**facts, "layers": args.layers, "gemm_flops": ceiling, "results": results})
+    report = {"device": device, "versions": versions, "layers": args.layers, "gemm_flops": ceiling, "results": results}
+    write_json(args.out, report)
     draw(results, args.out.with_suffix(".png"))
     print("\n" + table(results, ceiling))
     return 1 if failed else 0
+
+
+def _time_libraries(args: Namespace, loads: Sequence[Sequence[int]], lines: Path, *, tiny: bool) -> list[str]:
+    """Time each library; return those that failed."""
+    failed = []
+    with tempfile.TemporaryDirectory() as model:
+        started = time.perf_counter()
+        make_model(Path(model), 2 if tiny else args.layers, tiny)
+        print(f"random weights written in {time.perf_counter() - started:.0f} s", flush=True)
+        for library in args.libraries:
+            print(f"{library}:", flush=True)
+            if code := time_steps(library, model, loads, lines, steps=args.steps):
+                print(f"  {library} ended with exit code {code}", flush=True)
+                failed.append(library)
+    return failed
+
+
+def time_steps(
+    library: str, model: str | Path, loads: Sequence[Sequence[int]], lines: Path, *, steps: int, warm_up: int = 2
+) -> int:
+    """Add a line for each path of a library and load to a file, in a process of its own; return its exit code."""
+    command = [sys.executable, str(Path(__file__).with_name("step_worker.py")), "--library", library, "--model", model]
+    command += ["--loads", json.dumps(loads), "--steps", str(steps), "--warm_up", str(warm_up), "--out", str(lines)]
+    return subprocess.run(command, check=False).returncode
 
 
 def gemm_flops(size: int, repeats: int = 20) -> float:
@@ -108,7 +108,7 @@ def gemm_flops(size: int, repeats: int = 20) -> float:
 def make_model(folder: Path, layers: int, tiny: bool) -> None:
     """Write a Mistral with random weights, made on the GPU where there is one, and a tokenizer that spells bytes."""
     import torch
-    from transformers import MistralConfig, MistralForCausalLM
+    from transformers import AutoModelForCausalLM, MistralConfig
 
     small: dict[str, Any] = {
         "hidden_size": 64,
@@ -117,17 +117,12 @@ def make_model(folder: Path, layers: int, tiny: bool) -> None:
         "num_key_value_heads": 2,
     }
     config = MistralConfig(
-        vocab_size=32000, num_hidden_layers=layers, bos_token_id=1, eos_token_id=2, pad_token_id=0, dtype="bfloat16",
+        vocab_size=32000, num_hidden_layers=layers, bos_token_id=1, eos_token_id=2, pad_token_id=0,
         sliding_window=None, **(small if tiny else {}),
     )  # fmt: skip
-    before = torch.get_default_dtype()
     torch.manual_seed(0)
-    torch.set_default_dtype(torch.bfloat16)
-    try:
-        with torch.device("cuda" if torch.cuda.is_available() else "cpu"):
-            model: Any = MistralForCausalLM(config)  # type: ignore[no-untyped-call]
-    finally:
-        torch.set_default_dtype(before)
+    with torch.device("cuda" if torch.cuda.is_available() else "cpu"):
+        model: Any = AutoModelForCausalLM.from_config(config, dtype=torch.bfloat16)  # type: ignore[no-untyped-call]
     model.save_pretrained(folder, max_shard_size="4GB")
     _byte_tokenizer().save_pretrained(folder)
 
@@ -148,26 +143,23 @@ def _byte_tokenizer() -> Any:
 
 def draw(results: list[dict[str, Any]], path: Path) -> None:
     """Draw the speed of each path over that of the plain transformers loop, at each length."""
-    from text2sql_lightning.evaluation.pictures import draw_bars
+    from text2sql_lightning.evaluation.pictures import Bar, draw_bars
 
-    labels = list(dict.fromkeys(row["path"] for row in results))
-    series = {}
+    series: dict[str, list[Bar]] = {}
     for length in sorted({row["length"] for row in results}):
         rows = {row["path"]: row for row in results if row["length"] == length}
-        series[f"{length} tokens"] = [_bar(label, rows.get(label), rows.get("transformers")) for label in labels]
+        peer = rows.get("transformers")
+        series[f"{length} tokens"] = [
+            Bar(label, peer["seconds"] / row["seconds"], text=f"{row['examples'] / row['seconds']:.1f} examples/s")
+            if peer and (row := rows.get(label))
+            else Bar(label, None)
+            for label in dict.fromkeys(row["path"] for row in results)
+        ]
     draw_bars(series, path, axis="speed of a training step over that of plain transformers")
 
 
-def _bar(label: str, row: dict[str, Any] | None, peer: dict[str, Any] | None) -> Any:
-    from text2sql_lightning.evaluation.pictures import Bar
-
-    if row is None or peer is None:
-        return Bar(label, None)
-    return Bar(label, peer["seconds"] / row["seconds"], text=f"{row['examples'] / row['seconds']:.1f} examples/s")
-
-
 def table(results: list[dict[str, Any]], ceiling: float) -> str:
-    """Lay results out as Markdown, each path beside the plain transformers loop on the same rows."""
+    """Return results as Markdown, each path against the plain transformers loop on the same rows."""
     rows = []
     for row in sorted(results, key=lambda row: row["length"]):
         peer = next((r for r in results if r["path"] == "transformers" and r["length"] == row["length"]), None)

@@ -76,7 +76,7 @@ def _other_number(text: str, rng: Random) -> str:
 
 
 def _renumbered(context: str, answer: str, turn: int) -> tuple[str, str]:
-    """Give a schema's tables names that no other turn has; generic names stay generic."""
+    """Rename a schema's tables so that no other turn has the name; generic names stay generic."""
     new = {table.name: _numbered(table.name, turn) for table in Schema.from_ddl(context).tables}
     names = re.compile(rf"\b(?:{'|'.join(map(re.escape, new))})\b")
     return names.sub(lambda found: new[found[0]], context), names.sub(lambda found: new[found[0]], answer)

@@ -1,6 +1,6 @@
 """Tables and pictures of `docs/benchmarks.md` from what was measured: `python scripts/bench/report.py`.
 
-Of `reports/bench.json`, `sharing.json` and `growth.json` those that are there replace what stands between the two
+Of `reports/bench.json`, `sharing.json` and `growth.json` those that exist replace what is between the two
 comments of their part of the page; the other parts stay.
 """
 
@@ -48,7 +48,7 @@ def replace_part(text: str, part: str, content: str, page: Path) -> str:
     """Put content between the two comments of a part.
 
     Raises:
-        ConfigError: They do not stand there, once each and in order.
+        ConfigError: It lacks them, once each and in order.
     """
     begin, end = f"<!-- measured: {part} -->", f"<!-- /measured: {part} -->"
     found = re.fullmatch(f"(.*{re.escape(begin)}\\n).*(\\n{re.escape(end)}.*)", text, re.DOTALL)
@@ -58,7 +58,7 @@ def replace_part(text: str, part: str, content: str, page: Path) -> str:
 
 
 def part_of_page(part: str, report: dict[str, Any], images: Path) -> str:
-    """Give a part as Markdown, and draw its picture."""
+    """Return a part as Markdown, and draw its picture."""
     if part == "growth":
         return f"{report['machine']}:\n\n{growth.table(report)}"
     if part == "sharing":
@@ -73,7 +73,7 @@ def part_of_page(part: str, report: dict[str, Any], images: Path) -> str:
 
 
 def peer_table(results: dict[str, Any]) -> str:
-    """Give a line for each comparison: medians, the range of the rounds, memory, share of the ceiling."""
+    """Return a line for each comparison: medians, the range of the rounds, memory, share of the ceiling."""
     rows = []
     for name, result in results.items():
         rates = (

@@ -5,7 +5,6 @@ packs take the same examples, eight a step, with activations computed again in t
 """
 
 import json
-import subprocess
 import sys
 import tempfile
 from argparse import ArgumentDefaultsHelpFormatter, Namespace
@@ -13,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from common import machine, markdown_table, prepare_report
-from gpu_benchmark import WORKER
+from gpu_benchmark import time_steps
 
 from text2sql_lightning.commands.console import OneLineParser, run_command
 from text2sql_lightning.constants import EMBEDDED_BASE_MODEL
@@ -47,9 +46,7 @@ def _run(given: Namespace) -> None:
     loads = [[length, EXAMPLES, number] for length in given.lengths for number in given.per_schema]
     with tempfile.TemporaryDirectory() as name:
         lines = Path(name) / "lines.jsonl"
-        command = [sys.executable, str(WORKER), "--library", "transformers", "--model", str(given.model)]
-        command += ["--loads", json.dumps(loads), "--warm_up", "1", "--steps", str(given.steps), "--out", str(lines)]
-        if subprocess.run(command, check=False).returncode:
+        if time_steps("transformers", given.model, loads, lines, steps=given.steps, warm_up=1):
             raise RunError("benchmark: the steps could not be timed: see the lines above")
         results = [json.loads(line) for line in lines.read_text(encoding="utf-8").splitlines()]
     report = {"machine": machine(), "results": results}
@@ -58,7 +55,7 @@ def _run(given: Namespace) -> None:
 
 
 def table(report: dict[str, Any]) -> str:
-    """Give seconds of a step, a line for each length and number of questions."""
+    """Return seconds of a step, a line for each length and number of questions."""
     rows = {(row["length"], row["per_schema"], row["path"]): row for row in report["results"]}
     table_rows = []
     for length, number in sorted({key[:2] for key in rows}):

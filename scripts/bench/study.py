@@ -1,6 +1,6 @@
 """What the data's repairs and the packs do to accuracy, at equal steps: `python scripts/bench/study.py --help`.
 
-`data` trains on the same number of records of the rows as they are, then decontaminated, then with the letter case of
+`data` trains on the same number of records of the rows as they are, then decontaminated, then with the case of
 literals repaired, then with distractors; `packing` trains on the same records in padded batches and in shared-prefix
 packs. Every arm answers the same records, whose tables and questions none of them was trained on. On a GPU:
 `--config configs/experiment/smollm2_qlora.yaml --jobs 4`.
@@ -159,7 +159,7 @@ def command(*parts: str | Path) -> None:
 
 
 def table(options: Namespace) -> str:
-    """Give the results as a Markdown table, a line for each arm and seed."""
+    """Return the results as a Markdown table, a line for each arm and seed."""
     lines: list[tuple[str, ...]] = []
     for seed in options.seeds:
         for arm in ARMS[options.study]:

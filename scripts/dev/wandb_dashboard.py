@@ -86,7 +86,7 @@ def read_definition(path: Path) -> dict[str, Any]:
 
 
 def metrics_of(chart: str | dict[str, Any]) -> list[str]:
-    """Give the metrics of a chart."""
+    """Return the metrics of a chart."""
     return [chart] if isinstance(chart, str) else list(chart["metrics"])
 
 

@@ -112,7 +112,7 @@ def _write(path: Path, *, check: bool) -> None:
 
 
 def configuration_page() -> str:
-    """Give the whole page as Markdown."""
+    """Return the whole page as Markdown."""
     parsers = command_parsers()
     options = list(read_options(parsers["fit"]))
     lines = [_INTRODUCTION]
@@ -127,7 +127,7 @@ def configuration_page() -> str:
 
 
 def command_parsers() -> "dict[str, LightningArgumentParser]":
-    """Give the parsers of `text2sql`, by command, without parsing or instantiating anything."""
+    """Return the parsers of `text2sql`, by command, without parsing or instantiating anything."""
     from text2sql_lightning.commands.cli import Text2SQLCLI, run
 
     class ParsersBuiltError(Exception):
@@ -174,7 +174,7 @@ def _default_of(field: Field[Any]) -> Any:
 
 
 def read_links(parser: "LightningArgumentParser") -> list[tuple[str, str]]:
-    """Give source and target of each setting that follows another one."""
+    """Return source and target of each setting that follows another one."""
     links = [a.option_strings[0] for a in parser._actions if type(a).__name__ == "ActionLink"]
     pairs = (link.split(" --> ") for link in links)
     # A source may be wrapped in the function that computes the target: `int(seed_everything)`.
@@ -215,7 +215,7 @@ def default_text(value: Any) -> str:
 
 
 def _help_text(action: Action) -> str:
-    """Give the help; of Lightning's long ones the first sentence, the rest is in Lightning's documentation."""
+    """Return the help; of Lightning's long ones the first sentence, the rest is in Lightning's documentation."""
     if action.dest in _OWN_WORDS:
         return _OWN_WORDS[action.dest]
     text = re.sub(r":\w+:(?=`)", "", " ".join((action.help or "").split()).replace("``", "`"))
