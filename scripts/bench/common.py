@@ -28,7 +28,8 @@ def run_part(script: str | Path, job: dict[str, Any], *arguments: str, python: s
     Raises:
         RunError: It failed; ends with the last line that it wrote.
     """
-    environment = {**os.environ, "HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
+    path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))  # for an environment without us
+    environment = {**os.environ, "PYTHONPATH": path, "HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
     command = [str(python), str(script), *arguments, json.dumps(job)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
     if done.returncode:

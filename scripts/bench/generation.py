@@ -15,13 +15,14 @@ from random import Random
 from typing import Any, Final
 
 from common import prepare_report, run_or_work, run_part, side_by_side, side_by_side_text
-from peers import load_transformers, peak_mib
+from peers import load_transformers
 from tqdm import tqdm
 
 from text2sql_lightning.commands.console import OneLineParser, run_command
 from text2sql_lightning.constants import EMBEDDED_BASE_MODEL
 from text2sql_lightning.errors import ConfigError, RunError
 from text2sql_lightning.files.atomic import write_json
+from text2sql_lightning.runs.run_meta import peak_memory_bytes
 
 _SIZES: Final = (32, 64, 96)
 _OUR_SIZE: Final = 96
@@ -145,7 +146,7 @@ def answer_ours(job: dict[str, Any]) -> dict[str, Any]:
     started = time.perf_counter()
     answers = generate_sql(model, tokenizer, prompts, settings)
     return {
-        "seconds": time.perf_counter() - started, "peak_mib": peak_mib(),
+        "seconds": time.perf_counter() - started, "peak_mib": peak_memory_bytes() / 2**20,
         "answers": [[answer.token_ids, answer.sql] for answer in answers],
         "tokens": sum(answer.num_tokens for answer in answers),
     }  # fmt: skip
@@ -175,7 +176,8 @@ def answer_peer(job: dict[str, Any]) -> dict[str, Any]:
         seconds = time.perf_counter() - started
         eos = tokenizer.eos_token_id
         result: dict[str, Any] = {
-            "seconds": seconds, "peak_mib": peak_mib(), "versions": {"transformers": transformers.__version__},
+            "seconds": seconds, "peak_mib": peak_memory_bytes() / 2**20,
+            "versions": {"transformers": transformers.__version__},
             "tokens": sum(ids.index(eos) + 1 if eos in ids else len(ids) for ids in written.values()),
         }  # fmt: skip
         if job["check"]:

@@ -16,7 +16,6 @@ from typing import Any, Final
 
 from common import machine, markdown_table, prepare_report, run_or_work, run_part, train_ours
 from many_rows import many_rows
-from peers import peak_mib
 from tqdm import tqdm
 
 from text2sql_lightning.commands.console import OneLineParser, run_command
@@ -24,6 +23,7 @@ from text2sql_lightning.constants import EMBEDDED_BASE_MODEL
 from text2sql_lightning.data.records import Record
 from text2sql_lightning.data.sources import read_rows
 from text2sql_lightning.files.atomic import write_json
+from text2sql_lightning.runs.run_meta import peak_memory_bytes
 from text2sql_lightning.text.prompts import INSTRUCTION, format_input
 
 _BATCHES: Final = 500
@@ -84,11 +84,11 @@ def work(job: dict[str, Any]) -> dict[str, Any]:
     data.setup("fit")
     batches = iter(data.train_dataloader())
     next(batches)
-    result: dict[str, Any] = {"first_batch_s": time.perf_counter() - started, "data_mib": peak_mib()}
+    result: dict[str, Any] = {"first_batch_s": time.perf_counter() - started, "data_mib": peak_memory_bytes() / 2**20}
     if job["batches"]:
         result["batch_ms"] = statistics.median(seconds_each(islice(batches, job["batches"]))) * 1000
     if job["steps"]:
-        result |= {"token_ms": train(data, job), "peak_mib": peak_mib()}
+        result |= {"token_ms": train(data, job), "peak_mib": peak_memory_bytes() / 2**20}
     return result
 
 

@@ -21,12 +21,12 @@ from pathlib import Path
 from typing import Any, Final
 
 from common import machine
-from peers import peak_mib
 
 from text2sql_lightning.commands.console import OneLineParser, run_command
 from text2sql_lightning.errors import DataError, RunError
 from text2sql_lightning.evaluation.spider.score import SpiderExample, read_spider, score_spider
 from text2sql_lightning.files.atomic import write_json
+from text2sql_lightning.runs.run_meta import peak_memory_bytes
 
 # NLTK's sentence splitter needs data that pip does not bring; a query is one sentence anyway.
 _OFFICIAL: Final = """
@@ -81,7 +81,7 @@ def score(spider_dir: str, database_dir: str, predictions: str, workers: str) ->
     verdicts = score_spider(examples, lines, schemas, database_dir=folder, test_suite_dir=None, workers=int(workers))
     worker = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
     accuracy = sum(bool(verdict.exec) for verdict in verdicts) / len(verdicts)
-    print(json.dumps({"accuracy": accuracy, "peak_mib": peak_mib() + int(workers) * worker}))
+    print(json.dumps({"accuracy": accuracy, "peak_mib": peak_memory_bytes() / 2**20 + int(workers) * worker}))
 
 
 def _compare(given: Namespace) -> None:

@@ -1,8 +1,6 @@
-"""Models as transformers, peft and Unsloth load them in their guides, and peak memory; without this project."""
+"""Models as transformers, peft and Unsloth load them in their guides; without this project."""
 
-import re
 from importlib import import_module
-from pathlib import Path
 from typing import Any
 
 PROJECTIONS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
@@ -45,14 +43,3 @@ def load_unsloth(
         model, r=r, lora_alpha=r, target_modules=PROJECTIONS, use_gradient_checkpointing=checkpointing,
         random_state=SEED, max_seq_length=max_length,
     )  # fmt: skip
-
-
-def peak_mib() -> float:
-    """Return the largest memory of this process so far; a parent's, which `getrusage` would count, is not in it."""
-    status = Path("/proc/self/status")
-    if not status.is_file():
-        import resource
-
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    found = re.search(r"VmHWM:\s+(\d+) kB", status.read_text(encoding="utf-8"))
-    return int(found[1]) / 1024 if found else float("nan")

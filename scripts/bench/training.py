@@ -17,7 +17,6 @@ from random import Random
 from typing import TYPE_CHECKING, Any, Final
 
 from common import ROOT, prepare_report, run_or_work, run_part, side_by_side, side_by_side_text, train_ours
-from peers import peak_mib
 from tqdm import tqdm
 
 from text2sql_lightning.commands.console import OneLineParser, run_command
@@ -28,6 +27,7 @@ from text2sql_lightning.files.atomic import write_json
 from text2sql_lightning.files.jsonl import write_objects
 from text2sql_lightning.modeling.estimate import read_shape
 from text2sql_lightning.modeling.settings import Packing
+from text2sql_lightning.runs.run_meta import peak_memory_bytes
 from text2sql_lightning.text.prompts import INSTRUCTION, build_prompt, format_input
 
 if TYPE_CHECKING:
@@ -291,7 +291,7 @@ def train(job: dict[str, Any]) -> dict[str, Any]:
         gradient_checkpointing=False, max_seq_length=2048,
     )  # fmt: skip
     loss = sum(loss * count for loss, count in sums) / sum(count for _, count in sums)
-    return {"seconds": times, "loss": loss, "work": work, "peak_mib": peak_mib()}
+    return {"seconds": times, "loss": loss, "work": work, "peak_mib": peak_memory_bytes() / 2**20}
 
 
 if __name__ == "__main__":

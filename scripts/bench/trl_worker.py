@@ -1,6 +1,6 @@
 """SFTTrainer on prompts and completions of a file, as TRL's and Unsloth's guides show it: the peers of `make bench`.
 
-Runs in an environment of its own, without this project. Writes step times, losses and the peak memory.
+Runs in an environment that lacks most packages of this project. Writes step times, losses and the peak memory.
 """
 
 import json
@@ -10,7 +10,9 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from peers import load_transformers, load_unsloth, lora_config, peak_mib
+from peers import load_transformers, load_unsloth, lora_config
+
+from text2sql_lightning.runs.run_meta import peak_memory_bytes
 
 
 def main(job: dict[str, Any]) -> None:
@@ -66,7 +68,7 @@ def main(job: dict[str, Any]) -> None:
     trainer.train()
     losses = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
     versions |= {"trl": trl.__version__, "transformers": transformers.__version__, "torch": torch.__version__}
-    result = {"seconds": times, "losses": losses, "peak_mib": peak_mib(), "versions": versions}
+    result = {"seconds": times, "losses": losses, "peak_mib": peak_memory_bytes() / 2**20, "versions": versions}
     Path(job["out"]).write_text(json.dumps(result), encoding="utf-8")
 
 

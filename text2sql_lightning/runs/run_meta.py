@@ -7,6 +7,7 @@ told from one that still runs.
 import json
 import os
 import platform
+import re
 import socket
 import subprocess
 import sys
@@ -226,6 +227,9 @@ def peak_memory_bytes() -> int:
         import psutil
 
         return int(psutil.Process().memory_info().peak_wset)
+    with suppress(OSError):  # Linux: the process that started this one, whose memory getrusage counts, is not in it
+        if found := re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text(encoding="utf-8")):
+            return int(found[1]) * 1024
     import resource
 
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
