@@ -8,11 +8,20 @@ from collections import Counter
 from collections.abc import Callable
 
 from text2sql_lightning.evaluation.result_match import normalized_exact_match
+from text2sql_lightning.evaluation.spider.grammar import (
+    ColumnUnit,
+    Condition,
+    Conditions,
+    GrammarError,
+    Ordering,
+    Query,
+    SpiderNames,
+    Value,
+    ValueUnit,
+    spider_names,
+)
+from text2sql_lightning.evaluation.spider.parser import parse_query
 from text2sql_lightning.sql.schema import Schema
-from text2sql_lightning.sql.spider_names import SpiderNames, spider_names
-from text2sql_lightning.sql.spider_parser import parse_query
-from text2sql_lightning.sql.spider_query import ColumnUnit, Condition, Conditions, Ordering, Query, Value, ValueUnit
-from text2sql_lightning.sql.spider_tokens import GrammarError
 
 
 def exact_set_match(gold: str, predicted: str, schema: Schema) -> bool:

@@ -1,6 +1,6 @@
 import pytest
 
-from text2sql_lightning.sql.spider_tokens import GrammarError, spider_tokens
+from text2sql_lightning.evaluation.spider.grammar import GrammarError, spider_tokens
 
 pytestmark = pytest.mark.unit
 

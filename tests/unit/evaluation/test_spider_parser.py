@@ -1,10 +1,17 @@
 import pytest
 
+from text2sql_lightning.evaluation.spider.grammar import (
+    ColumnUnit,
+    Condition,
+    GrammarError,
+    Item,
+    Ordering,
+    Query,
+    ValueUnit,
+    spider_names,
+)
+from text2sql_lightning.evaluation.spider.parser import parse_query
 from text2sql_lightning.sql.schema import Schema
-from text2sql_lightning.sql.spider_names import spider_names
-from text2sql_lightning.sql.spider_parser import parse_query
-from text2sql_lightning.sql.spider_query import ColumnUnit, Condition, Item, Ordering, Query, ValueUnit
-from text2sql_lightning.sql.spider_tokens import GrammarError
 
 pytestmark = pytest.mark.unit
 

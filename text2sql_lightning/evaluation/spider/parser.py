@@ -1,4 +1,4 @@
-"""Spider's restricted SQL grammar: the one that decides which queries exact set match and hardness can look at.
+"""Spider's restricted SQL grammar: the one that decides which queries exact set match can look at.
 
 It is much smaller than SQL: one SELECT with JOIN ... ON, WHERE, GROUP BY, HAVING, ORDER BY and LIMIT, nested queries in
 FROM and on the right of a condition, one set operator. It has no outer join, no list of values, no IS NULL, no EXISTS,
@@ -9,18 +9,19 @@ here, for the verdicts follow from them (method: taoyds/test-suite-sql-eval at e
 
 from typing import Final
 
-from text2sql_lightning.sql.spider_names import SpiderNames
-from text2sql_lightning.sql.spider_query import (
+from text2sql_lightning.evaluation.spider.grammar import (
     ColumnUnit,
     Condition,
     Conditions,
+    GrammarError,
     Item,
     Ordering,
     Query,
+    SpiderNames,
     Value,
     ValueUnit,
+    spider_tokens,
 )
-from text2sql_lightning.sql.spider_tokens import GrammarError, spider_tokens
 
 _CLAUSES: Final = frozenset({"select", "from", "where", "group", "order", "limit", "intersect", "union", "except"})
 _CLAUSE_END: Final = _CLAUSES | {")", ";"}
