@@ -196,7 +196,7 @@ def _run_plain(run: _Run, args: Namespace, steps: list[Any], timer: StepTimer) -
     """A loop as the library's own guides write it: padded batch, labels, `model(...).loss`."""
     import torch
 
-    from text2sql_lightning.data.collate import collate
+    from text2sql_lightning.data.packing import collate
     from text2sql_lightning.modeling.optim import build_optimizer
 
     model = _load_plain(args)
@@ -242,7 +242,7 @@ def _run_ours(run: _Run, args: Namespace, steps: list[Any], timer: StepTimer) ->
     from common import train_ours
     from torch.utils.data import DataLoader
 
-    from text2sql_lightning.data.collate import collate, collate_shared_prefixes
+    from text2sql_lightning.data.packing import collate, collate_shared_prefixes
 
     def stop(trainer: "Trainer", _: Any) -> None:
         metrics = trainer.callback_metrics

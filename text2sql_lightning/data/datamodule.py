@@ -15,8 +15,8 @@ from torch.utils.data import DataLoader
 
 from text2sql_lightning.constants import DEFAULT_BASE_MODEL
 from text2sql_lightning.data.batching import LengthBucketBatchSampler, ResumableLoader
-from text2sql_lightning.data.collate import collate, collate_sequences, collate_shared_prefixes
 from text2sql_lightning.data.encoding import EncodedExample, EncodedSplit, Encoding, in_memory
+from text2sql_lightning.data.packing import collate, collate_sequences, collate_shared_prefixes
 from text2sql_lightning.data.record_file import LARGE, RecordFile, open_records
 from text2sql_lightning.data.records import Record, read_records
 from text2sql_lightning.data.token_cache import cache_key, encode_once, lengths, schema_keys

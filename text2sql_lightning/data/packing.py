@@ -1,119 +1,145 @@
-"""Packing: several examples in one row without padding; what they begin with can stand there once.
+"""Encoded examples -> tensors: padded, or several in one row without padding; and which ones fill such a row.
 
-`pack_sequences` puts examples one behind the other, each for itself. `pack_shared_prefixes` goes further: under a
-causal mask the hidden state of a token depends on the tokens before it alone, so examples that begin alike, with the
-instruction and often the same schema, can share those states. A pack is then the prefix tree of its examples, each
-segment attends to its ancestors and to itself, and positions count from the root. Either way loss and gradients are
-those of the separate sequences, up to rounding.
+`collate_sequences` puts examples one behind the other, each for itself. `collate_shared_prefixes` makes the prefix tree
+of their prompts, with the instruction and often the same schema, so that these are computed once. Either way loss and
+gradients are those of the separate sequences, up to rounding.
 """
 
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import cycle, groupby, islice
+from itertools import cycle, islice
 from statistics import fmean
-from typing import Final
+from typing import Any, Final
 
+import torch
+
+from text2sql_lightning.constants import IGNORE_INDEX
 from text2sql_lightning.data.encoding import EncodedExample
+from text2sql_lightning.text.prefix_tree import PrefixTree, Segment
+
+Batch = dict[str, Any]
+"""Tensors of a batch, and what else `collate` and `collate_pack` return."""
 
 
-@dataclass(frozen=True)
-class Segment:
-    """A run of tokens of a pack that belong together.
+def collate(examples: Sequence[EncodedExample], pad_token_id: int, pad_to_multiple_of: int | None = None) -> Batch:
+    """Stack examples of different length into one batch, padded on the right.
 
-    Attributes:
-        number: Its place among the segments of the pack.
-        start: Place of its first token in the pack.
-        length: Tokens.
-        depth: Position of its first token in the sequences that it is part of.
-        ancestors: The segments before it, from the root.
+    Example, prompt ``[5, 6]``, completion ``[7, 2]`` and a second example of 3 tokens, pad 0::
+
+        input_ids      [[5, 6, 7, 2], [5, 8, 2, 0]]
+        attention_mask [[1, 1, 1, 1], [1, 1, 1, 0]]
+        labels         [[-100, -100, 7, 2], [-100, 8, 2, -100]]
+
+    Args:
+        examples: At least one.
+        pad_token_id: Fills `input_ids` behind shorter examples.
+        pad_to_multiple_of: Round the width up to a multiple of this many tokens; a width that is one already stays.
+
+    Returns:
+        `input_ids`, `attention_mask` and `labels`, int64 of shape (batch, tokens), labels not shifted; `ids`, the
+        records' ids; `num_tokens`, without padding; `num_target_tokens`, how many labels count.
     """
-
-    number: int
-    start: int
-    length: int
-    depth: int
-    ancestors: tuple["Segment", ...]
+    width = max(len(example.input_ids) for example in examples)
+    if pad_to_multiple_of:
+        width = -(-width // pad_to_multiple_of) * pad_to_multiple_of
+    input_ids = torch.full((len(examples), width), pad_token_id, dtype=torch.long)
+    attention_mask = torch.zeros_like(input_ids)
+    labels = torch.full_like(input_ids, IGNORE_INDEX)
+    for row, example in enumerate(examples):
+        length = len(example.input_ids)
+        input_ids[row, :length] = torch.tensor(example.input_ids, dtype=torch.long)
+        attention_mask[row, :length] = 1
+        labels[row, example.prompt_length : length] = input_ids[row, example.prompt_length : length]
+    return {
+        "input_ids": input_ids,
+        "attention_mask": attention_mask,
+        "labels": labels,
+        "ids": [example.id for example in examples],
+        **_counts(examples),
+    }
 
 
 @dataclass
-class Pack:
-    """The prefix tree of some examples, laid out flat.
+class Pack(PrefixTree):
+    """Some examples as one row, with the tokens that predict and what they predict.
 
-    Example, prompts ``[5, 6]`` and ``[5, 7]``, completions ``[8, 2]`` and ``[9, 2]``::
+    Example, prompts ``[5, 6]`` and ``[5, 7]``, completions ``[8, 2]`` and ``[9, 2]``, their prefix tree::
 
         input_ids         [5, 6, 8, 2, 7, 9, 2]
         position_ids      [0, 1, 2, 3, 1, 2, 3]
-        target_positions  [1, 2, 4, 5]      the tokens that predict
-        target_ids        [8, 2, 9, 2]      what they predict
-        lengths and ancestors of its segments: (1, ()), (3, (0,)), (3, (0,))
+        target_positions  [1, 2, 4, 5]
+        target_ids        [8, 2, 9, 2]
+        layout()          [(1, ()), (3, (0,)), (3, (0,))]
     """
 
-    input_ids: list[int] = field(default_factory=list)
-    position_ids: list[int] = field(default_factory=list)
-    segments: list[Segment] = field(default_factory=list)
     target_positions: list[int] = field(default_factory=list)
     target_ids: list[int] = field(default_factory=list)
 
-    def add_segment(self, ids: Sequence[int], ancestors: tuple[Segment, ...]) -> Segment:
-        """Append tokens that follow their ancestors."""
-        depth = ancestors[-1].depth + ancestors[-1].length if ancestors else 0
-        segment = Segment(len(self.segments), len(self.input_ids), len(ids), depth, ancestors)
-        self.input_ids += ids
-        self.position_ids += range(depth, depth + len(ids))
-        self.segments.append(segment)
-        return segment
-
-    def layout(self) -> list[tuple[int, tuple[int, ...]]]:
-        """Give each segment's length and the numbers of its ancestors: who sees whom."""
-        return [(part.length, tuple(ancestor.number for ancestor in part.ancestors)) for part in self.segments]
+    def add_targets(self, example: EncodedExample, leaf: Segment) -> None:
+        """Note the targets of an example that ends with a segment."""
+        first = example.prompt_length - leaf.depth  # the first target's index in the leaf
+        before = leaf if first else leaf.ancestors[-1]
+        last_of_prompt = before.start + (first or before.length) - 1
+        self.target_positions += [last_of_prompt, *range(leaf.start + first, leaf.start + leaf.length - 1)]
+        self.target_ids += example.input_ids[example.prompt_length :]
 
 
 def pack_sequences(examples: Sequence[EncodedExample]) -> Pack:
     """Lay examples out one behind the other, in their order; none sees another."""
     pack = Pack()
     for example in examples:
-        _add_leaf(pack, example, 0, ())
+        pack.add_targets(example, pack.add(example.input_ids))
     return pack
 
 
 def pack_shared_prefixes(examples: Sequence[EncodedExample]) -> Pack:
-    """Lay examples out as a prefix tree. Only prompts are shared; every completion stands for itself."""
+    """Lay examples out as a prefix tree. Only prompts are shared, never completions."""
     pack = Pack()
-    _grow(pack, sorted(examples, key=lambda example: (list(example.input_ids), example.id)), ())
+    ordered = sorted(examples, key=lambda example: (list(example.input_ids), example.id))
+    for number, leaf in pack.grow([(example.input_ids, example.prompt_length) for example in ordered]):
+        pack.add_targets(ordered[number], leaf)
     return pack
 
 
-def _grow(pack: Pack, examples: Sequence[EncodedExample], ancestors: tuple[Segment, ...]) -> None:
-    """Add the subtree of examples that are alike up to the end of their ancestors."""
-    depth = ancestors[-1].depth + ancestors[-1].length if ancestors else 0
-    if len(examples) == 1:
-        _add_leaf(pack, examples[0], depth, ancestors)
-        return
-    shared = common_prefix_length(examples)
-    if shared > depth:
-        ancestors = (*ancestors, pack.add_segment(list(examples[0].input_ids[depth:shared]), ancestors))
-    ended = [example for example in examples if example.prompt_length == shared]
-    for example in ended:
-        _add_leaf(pack, example, shared, ancestors)
-    going_on = [example for example in examples if example.prompt_length > shared]
-    for _, branch in groupby(going_on, key=lambda example: example.input_ids[shared]):
-        _grow(pack, list(branch), ancestors)
+def collate_shared_prefixes(examples: Sequence[EncodedExample]) -> Batch:
+    """Pack examples into one row with shared prefixes once; returns what `collate_pack` does."""
+    return collate_pack(examples, pack_shared_prefixes(examples))
 
 
-def _add_leaf(pack: Pack, example: EncodedExample, depth: int, ancestors: tuple[Segment, ...]) -> None:
-    leaf = pack.add_segment(list(example.input_ids[depth:]), ancestors)
-    first = example.prompt_length - depth  # place of the first target in the leaf
-    last_of_prompt = leaf.start + first - 1 if first else ancestors[-1].start + ancestors[-1].length - 1
-    pack.target_positions += [last_of_prompt, *range(leaf.start + first, leaf.start + leaf.length - 1)]
-    pack.target_ids += example.input_ids[example.prompt_length :]
+def collate_sequences(examples: Sequence[EncodedExample]) -> Batch:
+    """Pack examples into one row, one behind the other; returns what `collate_pack` does."""
+    return collate_pack(examples, pack_sequences(examples))
 
 
-def common_prefix_length(examples: Sequence[EncodedExample]) -> int:
-    """Count the prompt tokens that all examples begin with; `examples` are sorted by their ids."""
-    first, last = examples[0].input_ids, examples[-1].input_ids
-    limit = min(example.prompt_length for example in examples)
-    return next((place for place in range(limit) if first[place] != last[place]), limit)
+def collate_pack(examples: Sequence[EncodedExample], pack: Pack) -> Batch:
+    """Make tensors of a pack.
+
+    Args:
+        examples: At least one.
+        pack: The same examples, packed.
+
+    Returns:
+        `input_ids` and `position_ids`, int64 of shape (1, tokens); `segments`, length and ancestors of each, which say
+        which tokens see which; `target_positions` and `target_ids`, int64 of shape (targets,); and `ids`, `num_tokens`
+        and `num_target_tokens` as in `collate`.
+    """
+    return {
+        "input_ids": torch.tensor([pack.input_ids]),
+        "position_ids": torch.tensor([pack.position_ids]),
+        "segments": pack.layout(),
+        "target_positions": torch.tensor(pack.target_positions),
+        "target_ids": torch.tensor(pack.target_ids),
+        "ids": [example.id for example in examples],
+        **_counts(examples),
+    }
+
+
+def _counts(examples: Sequence[EncodedExample]) -> dict[str, int]:
+    return {
+        "num_tokens": sum(len(example.input_ids) for example in examples),
+        "num_target_tokens": sum(example.num_target_tokens for example in examples),
+    }
 
 
 WINDOW: Final = 25
@@ -173,7 +199,7 @@ def plan_packs(
     packs: list[_Bin] = []
     rest: list[_Bin] = []
     for start in range(0, len(items), window):
-        filled = first_fit_decreasing([*rest, *items[start : start + window]], most_tokens)
+        filled = _first_fit_decreasing([*rest, *items[start : start + window]], most_tokens)
         # The emptiest one meets the next window.
         emptiest = min(filled, key=lambda pack: pack.tokens)
         rest = [emptiest] if start + window < len(items) else []
@@ -183,8 +209,8 @@ def plan_packs(
     return _for_all_ranks(steps, world_size)[rank::world_size]
 
 
-def first_fit_decreasing(items: Sequence[_Bin], most_tokens: int) -> list[_Bin]:
-    """Put items, the largest first, each into the first pack that has room and nothing of its groups."""
+def _first_fit_decreasing(items: Sequence[_Bin], most_tokens: int) -> list[_Bin]:
+    """Put items, the largest first, each into the first pack where it fits and that has nothing of its groups."""
     packs: list[_Bin] = []
     for item in sorted(items, key=lambda item: -item.tokens):
         for pack in packs:
@@ -199,7 +225,7 @@ def first_fit_decreasing(items: Sequence[_Bin], most_tokens: int) -> list[_Bin]:
 def _items(
     lengths: Sequence[int], most_tokens: int, groups: Sequence[int] | None, generator: random.Random
 ) -> Iterator[_Bin]:
-    """Give what stays together: examples, or parts of groups that take up to half of a pack."""
+    """What stays together: examples, or parts of groups that take up to half of a pack."""
     order = generator.sample(range(len(lengths)), len(lengths))
     if groups is None:
         yield from (_Bin([index], lengths[index]) for index in order)
@@ -218,7 +244,7 @@ def _items(
 
 
 def _for_all_ranks(packs: list[list[int]], world_size: int) -> list[list[int]]:
-    """Halve the packs of most examples until each rank gets as many packs as the others."""
+    """Halve the packs of most examples until every rank gets the same number of packs."""
     packs = list(packs)
     while len(packs) % world_size:
         place = max(range(len(packs)), key=lambda number: len(packs[number]))

@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from text2sql_lightning.inference.prefix_tree import Ids
 from text2sql_lightning.modeling.decoder import base_of
+from text2sql_lightning.text.prefix_tree import Ids
 
 
 def search(

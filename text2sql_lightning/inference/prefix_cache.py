@@ -8,10 +8,11 @@ from typing import Any, Final
 import torch
 from torch import Tensor
 
-from text2sql_lightning.inference.prefix_tree import Ids, count_tokens, group, lay_out, shared_length, split
+from text2sql_lightning.inference.prefix_tree import count_tokens, group, lay_out, shared_length, split
 from text2sql_lightning.modeling.cpu.attention import SharedPrefixes
 from text2sql_lightning.modeling.decoder import decoder_of
 from text2sql_lightning.modeling.packs import SEGMENTS_NAME
+from text2sql_lightning.text.prefix_tree import Ids
 
 _ROOM: Final = 64
 """Tokens that are made room for at a time: appending one by one would copy the whole cache at every step."""

@@ -1,7 +1,6 @@
-"""Prompts that begin alike, laid out so that what they share is computed once. Pure: ids in, places out.
+"""Prompts that begin alike, read once: their layout and its attention mask, and which prompts are read together.
 
-Prompts share the instruction always and the schema often. Sorted, those that begin alike stand side by side; a layout
-holds such a run as one sequence in which every token sees its own beginning only, and positions count from the root.
+Prompts share the instruction always and the schema often. Sorted, those that begin alike are neighbours.
 """
 
 from collections.abc import Iterable, Sequence
@@ -11,44 +10,32 @@ from itertools import groupby, pairwise
 import torch
 from torch import Tensor
 
-Ids = Sequence[int]
+from text2sql_lightning.text.prefix_tree import Ids, PrefixTree, common_prefix_length
 
 
 @dataclass
-class Layout:
-    """Some prompts as one sequence, from `depth` on.
+class Layout(PrefixTree):
+    """Some prompts as one sequence; what comes before `depth` is in a cache already, and every token sees it.
 
     Example, prompts ``[5, 6, 8]`` and ``[5, 7]`` with depth 0::
 
         input_ids     [5, 6, 8, 7]
         position_ids  [0, 1, 2, 1]
-        paths         [[0, 1, 2], [0, 3]]     where the tokens of each prompt stand
-
-    Attributes:
-        depth: How many tokens of the prompts come before: they are in a cache already, and every token sees them.
-        input_ids: The tokens.
-        position_ids: Their positions in the prompts.
-        paths: For each prompt the places of its tokens from `depth` on.
+        paths         [[0, 1, 2], [0, 3]]     the indices of the tokens of each prompt, from `depth` on
     """
 
-    depth: int
-    input_ids: list[int] = field(default_factory=list)
-    position_ids: list[int] = field(default_factory=list)
     paths: list[list[int]] = field(default_factory=list)
 
     def allowed(self) -> Tensor:
-        """Give which tokens see which: bool, (tokens, depth + tokens), rows attend to columns."""
+        """Return which tokens see which: bool, (tokens, depth + tokens), rows attend to columns."""
         size = len(self.input_ids)
         allowed = torch.zeros(size, self.depth + size, dtype=torch.bool)
         allowed[:, : self.depth] = True
-        done = 0
-        for path in self.paths:
-            rows = slice(done, path[-1] + 1)
-            new = path[-1] + 1 - done
-            shared = torch.tensor(path[: len(path) - new], dtype=torch.long)
-            allowed[rows, self.depth + shared] = True
-            allowed[rows, self.depth + done : self.depth + path[-1] + 1] = torch.ones(new, new, dtype=torch.bool).tril()
-            done = path[-1] + 1
+        for segment in self.segments:
+            rows = slice(segment.start, segment.start + segment.length)
+            for part in (*segment.ancestors, segment):
+                allowed[rows, self.depth + part.start : self.depth + part.start + part.length] = True
+            allowed[rows, self.depth + segment.start : self.depth + rows.stop].tril_()
         return allowed
 
 
@@ -60,15 +47,7 @@ def lay_out(prompts: Sequence[Ids], depth: int = 0) -> Layout:
         depth: Tokens that are left out.
     """
     layout = Layout(depth)
-    before: Ids = prompts[0][:depth]
-    for prompt in prompts:
-        shared = max(depth, common_prefix_length(before, prompt))
-        start = len(layout.input_ids)
-        layout.input_ids += prompt[shared:]
-        layout.position_ids += range(shared, len(prompt))
-        kept = layout.paths[-1][: shared - depth] if layout.paths else []
-        layout.paths.append([*kept, *range(start, len(layout.input_ids))])
-        before = prompt
+    layout.paths += [leaf.path() for _, leaf in layout.grow([(prompt, len(prompt)) for prompt in prompts])]
     return layout
 
 
@@ -133,9 +112,3 @@ def _joined(groups: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
         else:
             joined.append((count, shared))
     return joined
-
-
-def common_prefix_length(one: Ids, two: Ids) -> int:
-    """Count the tokens that two prompts begin with."""
-    limit = min(len(one), len(two))
-    return next((place for place in range(limit) if one[place] != two[place]), limit)

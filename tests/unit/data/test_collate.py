@@ -3,8 +3,8 @@ from array import array
 import pytest
 import torch
 
-from text2sql_lightning.data.collate import collate
 from text2sql_lightning.data.encoding import EncodedExample
+from text2sql_lightning.data.packing import collate
 
 pytestmark = pytest.mark.unit
 

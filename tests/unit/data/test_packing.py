@@ -6,9 +6,14 @@ import pytest
 import torch
 
 from text2sql_lightning.data.batching import plan_batches
-from text2sql_lightning.data.collate import collate, collate_sequences, collate_shared_prefixes
 from text2sql_lightning.data.encoding import EncodedExample
-from text2sql_lightning.data.packing import pack_sequences, pack_shared_prefixes
+from text2sql_lightning.data.packing import (
+    collate,
+    collate_sequences,
+    collate_shared_prefixes,
+    pack_sequences,
+    pack_shared_prefixes,
+)
 from text2sql_lightning.modeling.loss import select_targets, target_loss
 from text2sql_lightning.modeling.segment_attention import pack_arguments, use_segment_attention
 

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 import torch
 
-from text2sql_lightning.data.collate import collate, collate_sequences, collate_shared_prefixes
 from text2sql_lightning.data.encoding import EncodedExample
+from text2sql_lightning.data.packing import collate, collate_sequences, collate_shared_prefixes
 from text2sql_lightning.modeling.micro_batches import split_batch
 
 pytestmark = pytest.mark.unit
