@@ -143,7 +143,7 @@ def _byte_tokenizer() -> Any:
 
 def draw(results: list[dict[str, Any]], path: Path) -> None:
     """Draw the speed of each path over that of the plain transformers loop, at each length."""
-    from text2sql_lightning.evaluation.pictures import Bar, draw_bars
+    from text2sql_lightning.files.charts import Bar, draw_bars
 
     series: dict[str, list[Bar]] = {}
     for length in sorted({row["length"] for row in results}):

@@ -17,8 +17,8 @@ from common import markdown_table
 
 from text2sql_lightning.commands.console import OneLineParser, run_command
 from text2sql_lightning.errors import ConfigError
-from text2sql_lightning.evaluation.pictures import Bar, draw_bars
 from text2sql_lightning.files.atomic import write_text
+from text2sql_lightning.files.charts import Bar, draw_bars
 
 PARTS: Final = ("bench", "sharing", "growth")
 

@@ -124,7 +124,7 @@ def test_all_sources_stand_together(tmp_path: Path) -> None:
         "own.sqlite", "own.sqlite pairs", "rows.csv", "rows.jsonl", "rows.parquet", "spider/train_spider.json",
     ]  # fmt: skip
     assert str(tmp_path) not in (out / "dataset_report.json").read_text()
-    assert "| `own.sqlite` | 19 | 1 |" in (out / "dataset_report.md").read_text()
+    assert "| own.sqlite | 19 | 1 |" in (out / "dataset_report.md").read_text()
     first = content(out)
     assert build(*arguments, "--out_dir", out, "--overwrite") == 0
     assert content(out) == first

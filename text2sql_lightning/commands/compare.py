@@ -6,8 +6,7 @@ from pathlib import Path
 from text2sql_lightning.commands.console import Command
 from text2sql_lightning.errors import DataError
 from text2sql_lightning.evaluation.comparison import COMPARISON_RULES, Comparison, compare
-from text2sql_lightning.evaluation.pages.comparison_page import comparison_page, conclusion
-from text2sql_lightning.evaluation.report_files import write_pages
+from text2sql_lightning.evaluation.pages import conclusion, write_comparison
 from text2sql_lightning.evaluation.results import ALL_VERDICTS, ScoredExample, from_row
 from text2sql_lightning.files.atomic import write_json
 from text2sql_lightning.files.jsonl import read_objects
@@ -29,7 +28,7 @@ def _run(args: Namespace) -> None:
     names = tuple(args.names) if args.names else _names(args.a, args.b)
     comparison = compare(read_scored(args.a), read_scored(args.b), names=names, verdict=args.measure, seed=args.seed)
     write_json(args.out_dir / f"{STEM}.json", _summary(comparison))
-    write_pages(args.out_dir, STEM, comparison_page(comparison, args.out_dir / f"{STEM}.png"))
+    write_comparison(args.out_dir, STEM, comparison)
     figures = comparison.figures
     print(f"n = {figures['n']}, {args.measure}: A {figures['a']:.4f} ({names[0]}), B {figures['b']:.4f} ({names[1]})")
     print(f"only A right {figures['only_a_right']}, only B right {figures['only_b_right']}. {conclusion(comparison)}")

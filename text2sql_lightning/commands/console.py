@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, NoReturn
 from text2sql_lightning.errors import Text2SQLError, hide_passwords
 
 if TYPE_CHECKING:
-    from text2sql_lightning.evaluation.pages.evaluation_page import Evaluation
+    from text2sql_lightning.evaluation.pages import Evaluation
 
 
 USER_ERROR: Final = 2
@@ -140,7 +140,8 @@ def print_figures(evaluation: "Evaluation", report: Path) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from text2sql_lightning.evaluation.pages.values import error_text, interval_text, share_text
+    from text2sql_lightning.evaluation.pages import error_text
+    from text2sql_lightning.files.pages import show
 
     figures = evaluation.figures
     labels = {measure.figure: measure.label for measure in evaluation.measures}
@@ -149,11 +150,11 @@ def print_figures(evaluation: "Evaluation", report: Path) -> None:
     for head in ("", "share", "95 % interval", "n"):
         table.add_column(head, justify="left" if not head else "right")
     for measure in shown:
-        interval = interval_text(figures["intervals_95"][measure.figure])
-        table.add_row(measure.label, share_text(figures[measure.figure]), interval, str(figures["n"]))
+        interval = show(figures["intervals_95"][measure.figure])
+        table.add_row(measure.label, show(figures[measure.figure]), interval, str(figures["n"]))
     table.add_section()
     for name, part in figures["by_hardness"].items():
-        share, interval = share_text(part[figures["headline"]]), interval_text(part["interval_95"])
+        share, interval = show(part[figures["headline"]]), show(part["interval_95"])
         table.add_row(f"{name}, {labels[figures['headline']].lower()}", share, interval, str(part["n"]))
     console = Console()
     console.print(table)

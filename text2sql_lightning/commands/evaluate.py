@@ -15,7 +15,7 @@ from text2sql_lightning.runs.run_meta import package_versions
 if TYPE_CHECKING:
     from text2sql_lightning.data.records import Record
     from text2sql_lightning.evaluation.internal_report import Case
-    from text2sql_lightning.evaluation.pages.evaluation_page import Evaluation
+    from text2sql_lightning.evaluation.pages import Evaluation
 
 STEM: Final = "eval_internal"
 PREDICTIONS: Final = "predictions_internal.jsonl"
@@ -87,7 +87,7 @@ def _choose(records: "Sequence[Record]", args: Namespace) -> "list[Record]":
 def _evaluate(args: Namespace, cases: "Sequence[Case]", facts: Mapping[str, str]) -> "Evaluation":
     from text2sql_lightning.evaluation.execution_accuracy import score_many
     from text2sql_lightning.evaluation.internal_report import INTERNAL_RULES, explain_wrong, scored_cases
-    from text2sql_lightning.evaluation.pages.evaluation_page import Evaluation
+    from text2sql_lightning.evaluation.pages import Evaluation
     from text2sql_lightning.evaluation.results import INTERNAL_MEASURES, make_figures
 
     items = [(case.context, case.gold, case.predicted) for case in cases]
@@ -111,7 +111,7 @@ def _evaluate(args: Namespace, cases: "Sequence[Case]", facts: Mapping[str, str]
 
 def _write(args: Namespace, evaluation: "Evaluation") -> None:
     from text2sql_lightning.evaluation.internal_report import internal_row
-    from text2sql_lightning.evaluation.report_files import write_evaluation
+    from text2sql_lightning.evaluation.pages import write_evaluation
 
     summary = {
         **evaluation.figures, "rules": evaluation.rules, "run": evaluation.facts, "versions": package_versions(),

@@ -15,9 +15,9 @@ from text2sql_lightning.data.records import read_records
 from text2sql_lightning.data.sources import sample_file
 from text2sql_lightning.errors import RunError
 from text2sql_lightning.evaluation.execution_accuracy import Verdict
-from text2sql_lightning.evaluation.pictures import draw_accuracy
 from text2sql_lightning.evaluation.report import RULES, summarize
 from text2sql_lightning.files.atomic import write_json
+from text2sql_lightning.files.charts import Bar, draw_bars
 
 CONFIG: Final = "configs/experiment/quickstart_cpu.yaml"
 TEST_RATIO: Final = 0.25
@@ -83,7 +83,9 @@ def _run(args: Namespace) -> int:
     stages.text2sql("score the tuned model", ["test", *shared, *adapters, "--output_dir", str(tuned)])
     scores = {"base": score(base / "test", data / "test.jsonl"), "tuned": score(tuned / "test", data / "test.jsonl")}
     write_json(args.out / "quickstart.json", summary(scores, stages.seconds))
-    draw_accuracy(scores, args.out / "accuracy.png", _title(scores["tuned"]))
+    bars = {name: _bars(part) for name, part in scores.items()}
+    axis = f"execution accuracy on {_title(scores['tuned'])}"
+    draw_bars(bars, args.out / "accuracy.png", axis=axis, limit=1.12)
     _print_table(scores, stages.seconds, args.out)
     return 0
 
@@ -182,6 +184,17 @@ def summary(scores: dict[str, dict[str, Any]], seconds: dict[str, float]) -> dic
 
 def _title(tuned: dict[str, Any]) -> str:
     return f"{tuned['n']} test records of {tuned['schemas']} schemas that training never saw"
+
+
+def _bars(part: dict[str, Any]) -> list[Bar]:
+    levels = {
+        f"all ({part['n']})": part,
+        **{f"{name} ({level['n']})": level for name, level in part["by_hardness"].items()},
+    }
+    return [
+        Bar(label, level["execution_accuracy"], level.get("interval_95"), f"{level['execution_accuracy']:.2f}")
+        for label, level in levels.items()
+    ]
 
 
 def _print_table(scores: dict[str, dict[str, Any]], seconds: dict[str, float], out: Path) -> None:

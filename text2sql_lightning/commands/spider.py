@@ -23,7 +23,7 @@ from text2sql_lightning.sql.sample_values import SampleSettings, schema_text, sq
 from text2sql_lightning.sql.schema import Schema
 
 if TYPE_CHECKING:
-    from text2sql_lightning.evaluation.pages.evaluation_page import Evaluation
+    from text2sql_lightning.evaluation.pages import Evaluation
     from text2sql_lightning.evaluation.spider.score import SpiderExample
 
 
@@ -99,7 +99,7 @@ def _evaluation(
     verdicts: Sequence[Any],
     facts: Mapping[str, str],
 ) -> "Evaluation":
-    from text2sql_lightning.evaluation.pages.evaluation_page import Evaluation
+    from text2sql_lightning.evaluation.pages import Evaluation
     from text2sql_lightning.evaluation.results import SPIDER_MEASURES, make_figures
     from text2sql_lightning.evaluation.spider_report import explain_wrong, scored_examples, spider_rules
 
@@ -125,7 +125,7 @@ def _evaluation(
 
 
 def _write(args: Namespace, evaluation: "Evaluation") -> None:
-    from text2sql_lightning.evaluation.report_files import write_evaluation
+    from text2sql_lightning.evaluation.pages import write_evaluation
     from text2sql_lightning.evaluation.spider_report import spider_row
 
     summary = {

@@ -1,4 +1,4 @@
-"""Exact match: the same text, but for what SQL does not look at."""
+"""The beginnings of two results that differ."""
 
 from collections import Counter
 from collections.abc import Hashable, Iterable, Sequence
@@ -10,11 +10,42 @@ from typing import Final, TypeAlias
 from tqdm import tqdm
 
 from text2sql_lightning.errors import DataError
-from text2sql_lightning.evaluation.previews import Difference, Preview
-from text2sql_lightning.sql.execution import Execution, execute
+from text2sql_lightning.sql.execution import Execution, Row, execute
 from text2sql_lightning.sql.testdb.filling import make_databases
 from text2sql_lightning.sql.tokens import Token, tokenize
 from text2sql_lightning.sql.workers import Lost, map_chunks
+
+
+@dataclass(frozen=True)
+class Preview:
+    """The beginning of a result.
+
+    Attributes:
+        columns: Names of its columns.
+        rows: Its first rows.
+        total: How many rows it has.
+        error: Class of the error, where there is no result.
+    """
+
+    columns: tuple[str, ...] = ()
+    rows: tuple[Row, ...] = ()
+    total: int = 0
+    error: str | None = None
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Both results of an example, and in what they differ.
+
+    Attributes:
+        kind: The prediction's error class, or `wrong_rows`, or `wrong_order` where the rows are the same.
+        gold: What gold returns.
+        predicted: What the prediction returns.
+    """
+
+    kind: str
+    gold: Preview
+    predicted: Preview
 
 
 def normalized_exact_match(gold: str, predicted: str) -> bool:

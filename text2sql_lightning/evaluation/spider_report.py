@@ -4,8 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from text2sql_lightning.evaluation.previews import Difference
-from text2sql_lightning.evaluation.result_match import WrongAnswer, find_differences
+from text2sql_lightning.evaluation.result_match import Difference, WrongAnswer, find_differences
 from text2sql_lightning.evaluation.results import ScoredExample
 from text2sql_lightning.evaluation.spider.rules import counts_order, official_gold, official_prediction
 from text2sql_lightning.evaluation.spider.score import SpiderExample, SpiderVerdict

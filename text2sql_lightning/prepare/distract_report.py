@@ -1,7 +1,7 @@
 """What the report says about distractors."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any, Final
 
 from text2sql_lightning.prepare.distractors.distract import Distracted
@@ -60,25 +60,6 @@ class DistractorCounts:
         }
 
 
-def distractor_lines(figures: Mapping[str, Any]) -> list[str]:
-    """Write the figures as lines of Markdown, without a heading."""
-    before, after = figures["unneeded_columns"]["before"], figures["unneeded_columns"]["after"]
-    named = ", ".join(f"{source.replace('_', ' ')} {count}" for source, count in figures["sources"].items())
-    bars = figures["histogram"]
-    return [
-        f"* Added: {figures['mean']} columns a record ({figures['asked_mean']:g} asked for, unneeded ones that were "
-        f"there already included); {_percent(figures['share_with_one'])} of the records have at least one",
-        f"* From: {named}; {figures['tables']} new tables",
-        f"* Records with a column that the answer does not need: {_percent(before['share_with_one'])} before, "
-        f"{_percent(after['share_with_one'])} after; {before['mean']} and {after['mean']} such columns a record",
-        f"* Taken back, as they would have changed what the query means: in {figures['refused']} records",
-        "",
-        f"| added columns | {' | '.join(bars)} |",
-        f"|{' --- |' * (len(bars) + 1)}",
-        f"| records | {' | '.join(map(str, bars.values()))} |",
-    ]
-
-
 def _share_and_mean(numbers: Counter[int]) -> dict[str, float]:
     if not numbers:
         return {"share_with_one": 0.0, "mean": 0.0}
@@ -86,7 +67,3 @@ def _share_and_mean(numbers: Counter[int]) -> dict[str, float]:
         "share_with_one": round((numbers.total() - numbers[0]) / numbers.total(), 4),
         "mean": round(mean(numbers), 3),
     }
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.1f} %"

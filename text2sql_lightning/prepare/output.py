@@ -13,10 +13,8 @@ from typing import Any, BinaryIO, Final
 from text2sql_lightning.data.records import Record
 from text2sql_lightning.errors import DataError
 from text2sql_lightning.files.atomic import errors_naming, write_bytes
-from text2sql_lightning.prepare.card import dataset_card
 from text2sql_lightning.prepare.pipeline import BuiltDataset
-from text2sql_lightning.prepare.report_html import report_html
-from text2sql_lightning.prepare.report_page import report_page
+from text2sql_lightning.prepare.report_pages import dataset_card, write_report_pages
 from text2sql_lightning.prepare.split import SPLITS
 
 REPORT_FILE: Final = "dataset_report.json"
@@ -233,6 +231,5 @@ def _hash_file(path: Path) -> str:
 
 def _write_report(folder: Path, report: dict[str, Any]) -> None:
     write_bytes(folder / REPORT_FILE, (json.dumps(report, ensure_ascii=False, indent=2) + "\n").encode())
-    write_bytes(folder / REPORT_PAGE, report_page(report).encode())
-    write_bytes(folder / REPORT_HTML, report_html(report).encode())
+    write_report_pages((folder / REPORT_FILE).with_suffix(""), report)
     write_bytes(folder / CARD, dataset_card(report).encode())

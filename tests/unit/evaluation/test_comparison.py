@@ -4,9 +4,7 @@ import pytest
 
 from text2sql_lightning.errors import DataError
 from text2sql_lightning.evaluation.comparison import compare
-from text2sql_lightning.evaluation.pages.comparison_page import comparison_page, conclusion
-from text2sql_lightning.evaluation.pages.html import to_html
-from text2sql_lightning.evaluation.pages.markdown import to_markdown
+from text2sql_lightning.evaluation.pages import conclusion, write_comparison
 from text2sql_lightning.evaluation.results import ScoredExample, from_row
 
 pytestmark = pytest.mark.unit
@@ -51,9 +49,9 @@ def test_the_same_run_twice_shows_nothing() -> None:
 
 
 def test_pages(tmp_path: Path) -> None:
-    page = comparison_page(compare(run("++--+-"), run("+-+++-"), names=NAMES), tmp_path / "c.png")
+    write_comparison(tmp_path, "c", compare(run("++--+-"), run("+-+++-"), names=NAMES))
     assert (tmp_path / "c.png").read_bytes().startswith(b"\x89PNG")
-    for text in (to_markdown(page), to_html(page)):
+    for text in ((tmp_path / "c.md").read_text(encoding="utf-8"), (tmp_path / "c.html").read_text(encoding="utf-8")):
         assert "Only two is right (2)" in text
         assert "question 2" in text
         assert "McNemar" in text

@@ -5,7 +5,7 @@ import pytest
 
 from text2sql_lightning.data.sources import RawRow
 from text2sql_lightning.prepare.clean import CleanRow, clean_row
-from text2sql_lightning.prepare.distract_report import DistractorCounts, distractor_lines
+from text2sql_lightning.prepare.distract_report import DistractorCounts
 from text2sql_lightning.prepare.distractors.columns import kind_of, pool_columns, pool_size, write_type
 from text2sql_lightning.prepare.distractors.distract import Distracted, distract_row, distract_splits, draw_number
 from text2sql_lightning.prepare.distractors.index import ColumnIndex
@@ -151,7 +151,3 @@ def test_figures() -> None:
             "after": {"share_with_one": 0.75, "mean": 4.25},
         },
     }
-    assert distractor_lines(figures)[0] == (
-        "* Added: 3.5 columns a record (3 asked for, unneeded ones that were there already included); 50.0 % of the "
-        "records have at least one"
-    )

@@ -55,10 +55,10 @@ def test_the_files_and_nothing_beside_them(tmp_path: Path, built: BuiltDataset) 
 def test_the_page_names_what_matters(tmp_path: Path, built: BuiltDataset) -> None:
     write_dataset(tmp_path / "data", built, {"rows.jsonl": "abc"})
     page = (tmp_path / "data" / "dataset_report.md").read_text()
-    assert "* Kept: 40, dropped: 1" in page
-    assert "| gold_unknown_column | 1 |" in page
-    assert "* row 40: `Bad row  x ?` `SELECT b FROM t`" in page
-    assert "| schema_groups | 0 | 0 | 0 |" in page
+    assert "| records kept | 40 |" in page
+    assert "| gold unknown column | 1 |" in page
+    assert "| gold unknown column | 40 | Bad row \\`x\\`? | SELECT b FROM t |" in page
+    assert "| schema groups | 0 | 0 | 0 |" in page
 
 
 def test_an_existing_data_set_is_refused_and_left_alone(tmp_path: Path, built: BuiltDataset) -> None:

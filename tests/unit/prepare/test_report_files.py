@@ -1,13 +1,13 @@
 from html.parser import HTMLParser
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from text2sql_lightning.data.sources import EMBEDDED_SOURCE, HUB_NAME, RawRow
-from text2sql_lightning.prepare.card import dataset_card
+from text2sql_lightning.prepare.histograms import length_histograms
 from text2sql_lightning.prepare.pipeline import build_dataset
-from text2sql_lightning.prepare.report_html import report_html
-from text2sql_lightning.prepare.report_page import report_page
+from text2sql_lightning.prepare.report_pages import dataset_card, write_report_pages
 from text2sql_lightning.prepare.settings import BuildSettings
 
 pytestmark = pytest.mark.unit
@@ -24,6 +24,12 @@ def report(source: str = "rows.jsonl", **settings: Any) -> dict[str, Any]:
     rows.append(RawRow("How many singers do we have?", "CREATE TABLE x (a)", "SELECT COUNT(*) FROM x", 41, source))
     made = build_dataset(rows, BuildSettings(**settings)).report
     return made | {"inputs": {EVIL: "abc"}, "outputs": {"train.jsonl": "def"}}
+
+
+def pages(made: dict[str, Any], folder: Path) -> tuple[str, str]:
+    write_report_pages(folder / "page", made)
+    html, markdown = folder / "page.html", folder / "page.md"
+    return html.read_text(encoding="utf-8"), markdown.read_text(encoding="utf-8")
 
 
 class Tags(HTMLParser):
@@ -46,35 +52,38 @@ class Tags(HTMLParser):
         assert self.open.pop() == tag
 
 
-def test_the_page_is_whole_and_loads_nothing() -> None:
-    page = report_html(report())
+def test_the_page_is_whole_and_loads_nothing(tmp_path: Path) -> None:
+    page, markdown = pages(report(), tmp_path)
     tags = Tags()
     tags.feed(page)
     assert tags.open == []
     assert not {"script", "link", "img", "iframe"} & tags.seen
-    assert not {"src", "href", "style", "onload"} & tags.attributes
-    assert "http" not in page
-    assert "&lt;script&gt;alert(&#x27;1&#x27;)&lt;/script&gt;" in page
+    assert not {"src", "href", "onload"} & tags.attributes
+    assert "http:" not in page
+    assert "https:" not in page
+    assert "&lt;script&gt;alert(&#39;1&#39;)&lt;/script&gt;" in page
+    assert r"\<script\>alert('1')\</script\> \&" in markdown
+    assert pages(report(), tmp_path) == (page, markdown)
 
 
-def test_the_page_says_what_was_found() -> None:
-    page = report_html(report(distractors=0))
-    assert "spider-dev:0" in page
-    assert "None were added" in page
-    assert "Every row that was found is removed" in page
-    kept = report_html(report(decontaminate=False))
-    assert "Not searched" in kept
-    assert "spider-dev:" not in kept
-    assert "**not searched**" in report_page(report(decontaminate=False))
-    assert "| rows.jsonl | 41 | question | spider-dev:0 |  |" in report_page(report())
+def test_the_pages_say_what_was_found(tmp_path: Path) -> None:
+    for page in pages(report(distractors=0), tmp_path):
+        assert "spider-dev:0" in page
+        assert "None were added" in page
+        assert "all removed" in page
+        assert "contaminated question" in page
+    for page in pages(report(decontaminate=False), tmp_path):
+        assert "not searched" in page
+        assert "spider-dev:" not in page
+    assert "| rows.jsonl | 41 | question | spider-dev:0 |  |" in pages(report(), tmp_path)[1]
 
 
-def test_distractors_are_drawn_where_there_are_some() -> None:
-    made = report()
-    made["splits"]["train"]["distractors"] = {"0": 10, "2": 20, "10": 5}
-    page = report_html(made)
-    assert page.index(">2</text>") < page.index(">10</text>")
+def test_distractors_are_drawn_where_there_are_some(tmp_path: Path) -> None:
+    page, markdown = pages(report(), tmp_path)
+    assert page.index(">2</text>") < page.index(">10+</text>")
     assert "None were added" not in page
+    assert "| added columns | 0 | 1 | 2 |" in markdown
+    assert "(3.0 asked for, unneeded ones that were there already included)" in markdown
 
 
 def test_constructs_hardness_and_near_repeats_are_counted() -> None:
@@ -117,8 +126,20 @@ def test_the_card_names_licences_and_origins(source: str, licence: str, words: l
 
 
 def test_the_card_warns_where_nothing_was_searched() -> None:
-    assert "**This data set was not searched for benchmark questions.**" in dataset_card(report(decontaminate=False))
+    assert "**This dataset was not searched for benchmark questions.**" in dataset_card(report(decontaminate=False))
 
 
 def test_the_card_of_rows_split_one_by_one_promises_less() -> None:
-    assert "schemas stand in several splits" in dataset_card(report(split_by="row"))
+    assert "schemas are in several splits" in dataset_card(report(split_by="row"))
+
+
+def test_bins_are_equal_and_the_last_one_takes_what_is_longer() -> None:
+    lengths = {"characters": {"prompt": [*range(100, 299)] * 5 + [5000]}}
+    made = length_histograms([lengths, {"characters": {"prompt": []}}])["characters"]["prompt"]
+    assert made["edges"][:3] == [100, 110, 120]
+    assert made["counts"][0] == 50
+    assert sum(made["counts"]) == 996
+    assert len(made["edges"]) == len(made["counts"]) + 1
+    assert length_histograms([{"characters": {"prompt": []}}]) == {
+        "characters": {"prompt": {"edges": [0, 1], "counts": [0]}}
+    }

@@ -1,19 +1,24 @@
 """Both forms of a page, with hostile text everywhere."""
 
 import re
+import sys
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
 
-from text2sql_lightning.evaluation.pages.evaluation_page import Evaluation, evaluation_page
-from text2sql_lightning.evaluation.pages.html import to_html
-from text2sql_lightning.evaluation.pages.markdown import to_markdown
-from text2sql_lightning.evaluation.pages.selection import pick_worst
-from text2sql_lightning.evaluation.pages.sql_marks import Piece, mark_differences
-from text2sql_lightning.evaluation.pages.values import printable, value_text
-from text2sql_lightning.evaluation.previews import Difference, Preview
+from text2sql_lightning.evaluation.pages import (
+    Evaluation,
+    error_text,
+    mark_differences,
+    pick_worst,
+    signed,
+    value_text,
+    write_evaluation,
+)
+from text2sql_lightning.evaluation.result_match import Difference, Preview
 from text2sql_lightning.evaluation.results import SPIDER_MEASURES, ScoredExample, make_figures
+from text2sql_lightning.files import charts
 
 pytestmark = pytest.mark.unit
 
@@ -48,8 +53,14 @@ class Reader(HTMLParser):
         self.attributes += attrs
 
 
+def pages(evaluation: Evaluation, folder: Path, stem: str = "eval_spider") -> tuple[str, str]:
+    write_evaluation(folder, stem, evaluation, {}, [])
+    html, markdown = (folder / f"{stem}.html", folder / f"{stem}.md")
+    return html.read_text(encoding="utf-8"), markdown.read_text(encoding="utf-8")
+
+
 def test_html_is_self_contained_whatever_it_shows(tmp_path: Path) -> None:
-    page = to_html(evaluation_page(hostile_evaluation(), tmp_path, "eval_spider"))
+    page, _ = pages(hostile_evaluation(), tmp_path)
     reader = Reader()
     reader.feed(page)
     assert {"svg", "table", "article", "mark", "pre"} <= set(reader.tags)
@@ -58,30 +69,48 @@ def test_html_is_self_contained_whatever_it_shows(tmp_path: Path) -> None:
     assert not re.search(r"url\((?!#)|@import", page)
     assert "default-src 'none'" in page
     assert "prefers-color-scheme: dark" in page
-    page.encode("utf-8")
     assert "\u202e" not in page
 
 
 def test_markdown_shows_hostile_text_as_text(tmp_path: Path) -> None:
-    page = to_markdown(evaluation_page(hostile_evaluation(), tmp_path, "eval_spider"))
-    page.encode("utf-8")
+    _, page = pages(hostile_evaluation(), tmp_path)
     outside = re.sub(r"^(`{3,})sql\n.*?\n\1$", "", page, flags=re.DOTALL | re.MULTILINE)
     assert not re.search(r"(?<!\\)<", outside)
+    assert not re.search(r"(?<!\\)\$", outside)
     assert "![Execution accuracy by hardness](eval_spider_hardness.png)" in page
     for name in ("hardness", "databases", "errors"):
         assert (tmp_path / f"eval_spider_{name}.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_a_fence_is_longer_than_what_it_holds(tmp_path: Path) -> None:
-    examples = [scored("1", "a", "wrong_rows", sql="SELECT ```` FROM"), scored("2", "b", None)]
+    examples = [scored("1", "a", "wrong_rows", sql="SELECT ````\n\n\n FROM"), scored("2", "b", None)]
     figures = make_figures(examples, SPIDER_MEASURES)
-    page = to_markdown(evaluation_page(Evaluation("t", "l", examples, figures, SPIDER_MEASURES, {}, {}, {}), tmp_path, "e"))  # fmt: skip  # noqa: E501
-    assert "`````sql\nSELECT ```` FROM\n`````" in page
+    _, page = pages(Evaluation("t", "l", examples, figures, SPIDER_MEASURES, {}, {}, {}), tmp_path)
+    assert "`````sql\nSELECT ````\n\n\n FROM\n`````" in page
+    assert "\n\n\n" not in page.replace("````\n\n\n", "")
 
 
-def test_the_same_evaluation_gives_the_same_page(tmp_path: Path) -> None:
-    first, second = (to_html(evaluation_page(hostile_evaluation(), tmp_path, "e")) for _ in range(2))
+def test_the_same_evaluation_gives_the_same_bytes(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        write_evaluation(tmp_path / name, "e", hostile_evaluation(), {}, [])
+    first, second = ({path.name: path.read_bytes() for path in (tmp_path / name).iterdir()} for name in ("a", "b"))
     assert first == second
+    assert len(first) == 7
+
+
+def test_without_matplotlib_pages_say_that_charts_are_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    charts.has_matplotlib.cache_clear()
+    try:
+        written = pages(hostile_evaluation(), tmp_path)
+    finally:
+        charts.has_matplotlib.cache_clear()
+    assert {path.suffix for path in tmp_path.iterdir()} == {".json", ".jsonl", ".html", ".md"}
+    for page in (*written, caplog.text):
+        assert "text2sql_lightning[reports]" in page.replace("\\", "")
+    assert len(caplog.records) == 1
 
 
 def test_worst_answers() -> None:
@@ -101,20 +130,20 @@ def test_worst_answers() -> None:
 @pytest.mark.parametrize(
     ("sql", "other", "pieces"),
     [
-        ("SELECT a FROM t", "select A from T;", [Piece("SELECT a FROM t", False)]),
+        ("SELECT a FROM t", "select A from T;", [("SELECT a FROM t", False)]),
         ("SELECT a FROM t", "SELECT b FROM t", [("SELECT ", False), ("a", True), (" FROM t", False)]),
         ('a = "x"  ;', "a = 'X'", [("a = ", False), ('"x"', True), ("  ;", False)]),
         ("", "SELECT 1", []),
     ],
 )
-def test_marks(sql: str, other: str, pieces: list[Piece]) -> None:
+def test_marks(sql: str, other: str, pieces: list[tuple[str, bool]]) -> None:
     found = mark_differences(sql, other)
-    assert [tuple(piece) for piece in found] == [tuple(piece) for piece in pieces]
-    assert "".join(piece.text for piece in found) == sql
+    assert found == pieces
+    assert "".join(text for text, _ in found) == sql
 
 
 def test_very_long_queries_are_not_compared() -> None:
-    assert mark_differences("a " * 500, "b") == [Piece("a " * 500, False)]
+    assert mark_differences("a " * 500, "b") == [("a " * 500, False)]
 
 
 def test_values() -> None:
@@ -122,4 +151,5 @@ def test_values() -> None:
     assert value_text(b"abc") == "3 bytes"
     assert value_text(1.5) == "1.5"
     assert value_text("a\n b" + "c" * 99) == "a b" + "c" * 42 + "..."
-    assert printable("a\tb\x00\ud800\u202e") == "a\tb\ufffd\ufffd\ufffd"
+    assert [error_text(name) for name in ("timeout", "wrong_rows")] == ["too slow", "wrong rows"]
+    assert signed(-0.0004, 0.0775) == "0.000 to +0.077"

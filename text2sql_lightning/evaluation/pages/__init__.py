@@ -1,1 +1,0 @@
-"""Reports as pages: one content, written as Markdown and as one self-contained HTML file."""
