@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple
 
 from text2sql_lightning.errors import DataError
 from text2sql_lightning.files.atomic import write_bytes
-from text2sql_lightning.prepare.normal_form import NormalQuery, question_key, question_words
+from text2sql_lightning.prepare.normal_form import NormalQuery, normal_query, question_key, question_words
 from text2sql_lightning.sql.tokens import keywords
 
 SKETCH_SIZE: Final = 128
@@ -99,13 +99,20 @@ def similarities(one: bytes, others: Any) -> Any:
     return np.maximum(0.0, (equal - _COLLISION) / (1 - _COLLISION))
 
 
-NORMAL_FORM_VERSION: Final = 2
+NORMAL_FORM_VERSION: Final = 3
 """Raised whenever a fingerprint comes out otherwise, for then the shipped ones must be made again."""
 
 SPIDER_DEV_FILE: Final = "spider_dev.txt.gz"
 SPIDER_DEV_NAME: Final = "spider-dev"
 _SHORT: Final = 16
 _PROBE: Final = ("probe", "sketch")
+_PROBE_QUERY: Final = """
+WITH w AS (SELECT a FROM b) SELECT DISTINCT t.a, count(*), CAST(b AS REAL), CASE WHEN a > 1 THEN 'x'
+ELSE substr(b, 1, 2) END FROM t AS t JOIN u USING (i) LEFT JOIN w ON t.a = w.a WHERE a LIKE '%x' AND NOT b IN (1, 2)
+OR c BETWEEN 1 AND "y" AND d IS NOT NULL AND NOT EXISTS (SELECT max(a) FROM v) GROUP BY a, b
+HAVING count(DISTINCT c) >= 2 UNION ALL SELECT rank() OVER (PARTITION BY a ORDER BY b DESC) FROM x
+ORDER BY a DESC LIMIT 3 OFFSET 1
+"""
 
 
 class Fingerprint(NamedTuple):
@@ -176,8 +183,8 @@ def spider_dev_fingerprints() -> list[Fingerprint]:
         One for each example of dev.json, in its order.
 
     Raises:
-        DataError: The package was installed without them, or they were made for another normal form or with another
-            release of datasketch.
+        DataError: The package was installed without them, or they were made for another normal form or with other
+            releases of datasketch and sqlglot.
     """
     resource = files("text2sql_lightning") / "prepare" / SPIDER_DEV_FILE
     if not resource.is_file():
@@ -187,8 +194,8 @@ def spider_dev_fingerprints() -> list[Fingerprint]:
         raise DataError(f"{SPIDER_DEV_FILE} was made for another version of this package: reinstall the package")
     if probe != _probe():
         raise DataError(
-            f"{SPIDER_DEV_FILE} was made with another release of datasketch than the one installed here: install the "
-            "release of constraints.txt"
+            f"{SPIDER_DEV_FILE} was made with other releases of datasketch and sqlglot than those installed: "
+            "install those of constraints.txt"
         )
     return [_parse(line) for line in lines]
 
@@ -209,7 +216,8 @@ def _head() -> str:
 
 
 def _probe() -> str:
-    return f"# {sketch(_PROBE).hex()}"
+    """Return a line that another release of a library that the hashes come from would write otherwise."""
+    return f"# {sketch(_PROBE).hex()} {query_fingerprint(normal_query(_PROBE_QUERY))}"
 
 
 def _parse(line: str) -> Fingerprint:

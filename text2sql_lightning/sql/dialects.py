@@ -1,6 +1,7 @@
-"""Queries of other dialects than SQLite's: parsed in theirs by sqlglot, never executed."""
+"""Queries parsed by sqlglot: SQLite's, and those of other dialects, which are never executed."""
 
 import logging
+from functools import lru_cache
 from typing import Final, Literal
 
 import sqlglot
@@ -16,6 +17,15 @@ DIALECTS: Final = (
 """The dialects that a record may have, by sqlglot's names."""
 
 Problem = Literal["syntax", "refused", "unknown_table"]
+
+
+@lru_cache(maxsize=1)  # a row's query is looked at more than once
+def parse_sqlite(sql: str) -> exp.Expr | None:
+    """Return the parse tree of a SQLite query, None where it cannot be parsed; callers share it, so never change it."""
+    try:
+        return sqlglot.parse_one(sql, read="sqlite")
+    except (SqlglotError, RecursionError, ValueError):
+        return None
 
 
 def query_problem(sql: str, schema: Schema, dialect: str) -> Problem | None:

@@ -3,8 +3,9 @@
 from collections.abc import Iterator
 from typing import Literal, TypeAlias
 
-import sqlglot
 from sqlglot import exp
+
+from text2sql_lightning.sql.dialects import parse_sqlite
 
 Hardness: TypeAlias = Literal["easy", "medium", "hard", "extra", "unknown"]
 
@@ -18,13 +19,13 @@ def hardness(sql: str) -> Hardness:
     Returns:
         The rating, "unknown" where the query cannot be parsed.
     """
+    tree = parse_sqlite(sql)
+    select = _first_select(tree) if tree is not None else None
+    if select is None:
+        return "unknown"
     try:
-        tree = sqlglot.parse_one(sql, read="sqlite")
-        select = _first_select(tree)
-        if select is None:
-            return "unknown"
         return _rate(_count_clauses(select), _count_nested(select), _count_others(select))
-    except (sqlglot.errors.SqlglotError, RecursionError, ValueError):
+    except RecursionError:
         return "unknown"
 
 

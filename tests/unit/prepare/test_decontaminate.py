@@ -138,7 +138,7 @@ def test_hashes_of_another_normal_form_are_refused(tmp_path: Path, monkeypatch: 
         spider_dev_fingerprints()
     head, probe, rest = text.split("\n", 2)
     path.write_bytes(gzip.compress("\n".join([head, f"{probe}00", rest]).encode()))
-    with pytest.raises(DataError, match="another release of datasketch"):
+    with pytest.raises(DataError, match="other releases of datasketch and sqlglot"):
         spider_dev_fingerprints()
 
 
