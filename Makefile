@@ -21,7 +21,7 @@ $(VENV)/.setup-stamp: pyproject.toml constraints.txt Makefile
 	touch $@
 
 quickstart: setup  ## the main job: base against tuned accuracy on an embedded model; ROWS=file.jsonl[.gz] OUT=dir SEED=n DISTRACTORS=n RECORDS=n PRECISION=32-true
-	$(BIN)/python scripts/quickstart.py --out $(OUT) --seed $(SEED) $(if $(ROWS),--rows $(ROWS)) $(if $(DISTRACTORS),--distractors $(DISTRACTORS)) $(if $(RECORDS),--train_examples $(RECORDS)) $(if $(PRECISION),--precision $(PRECISION))
+	exec $(BIN)/text2sql quickstart --out $(OUT) --seed $(SEED) $(if $(ROWS),--rows $(ROWS)) $(if $(DISTRACTORS),--distractors $(DISTRACTORS)) $(if $(RECORDS),--train_examples $(RECORDS)) $(if $(PRECISION),--precision $(PRECISION))
 
 lint: setup
 	$(BIN)/ruff check .

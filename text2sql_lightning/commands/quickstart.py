@@ -1,25 +1,29 @@
 """The main job, end to end: base model, dataset, base score, fine-tuning, tuned score."""
 
+import ctypes
 import json
+import os
 import shlex
-import subprocess
+import signal
 import sys
 import time
 from argparse import ArgumentParser, Namespace
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, Final
+from subprocess import Popen, TimeoutExpired
+from typing import Any, Final, NoReturn
 
 from text2sql_lightning.commands.console import Command
 from text2sql_lightning.constants import ADAPTERS_DIR, EMBEDDED_BASE_MODEL, PREDICTIONS_FILE
 from text2sql_lightning.data.records import read_records
-from text2sql_lightning.data.sources import sample_file
 from text2sql_lightning.errors import RunError
 from text2sql_lightning.evaluation.execution_accuracy import Verdict
 from text2sql_lightning.evaluation.report import RULES, summarize
 from text2sql_lightning.files.atomic import write_json
 from text2sql_lightning.files.charts import Bar, draw_bars
 
-CONFIG: Final = "configs/experiment/quickstart_cpu.yaml"
+CONFIG: Final = "experiment/quickstart_cpu.yaml"
 TEST_RATIO: Final = 0.25
 VAL_RATIO: Final = 0.05
 _LOSS_BATCHES: Final = 2
@@ -27,6 +31,10 @@ _LOSS_BATCHES: Final = 2
 _RECORDS: Final = 1350
 _REAL_RECORDS: Final = 4000
 """Of rows with distractors: what the embedded model needs to answer half of the test."""
+_GRACE_S: Final = 5.0
+"""For a stage that is stopped to write down that it was."""
+_PR_SET_PDEATHSIG: Final = 1
+_LIBC: Final = ctypes.CDLL(None)  # loaded here: nothing may be between fork and exec
 _HARDNESS: Final = ("easy", "medium", "hard", "extra")
 
 
@@ -39,7 +47,7 @@ def _add_flags(parser: ArgumentParser) -> None:
     add("--seed", type=int, default=42, help="decides the split, the sample and the training")
     add(
         "--distractors", type=float, metavar="MEAN",
-        help="columns added that the answer does not need; unless given, as many as build_dataset adds, but none with "
+        help="columns added that the answer does not need; unless given, as many as text2sql build adds, but none with "
         "--rows in 32-true, where finding columns takes a model of this size longer than a quickstart",
     )  # fmt: skip
     add(
@@ -55,6 +63,7 @@ def _add_flags(parser: ArgumentParser) -> None:
 
 
 def _run(args: Namespace) -> int:
+    exit_on_signals()
     _decide(args)
     stages = Stages()
     data, base, tuned = args.out / "data", args.out / "base", args.out / "run"
@@ -62,13 +71,11 @@ def _run(args: Namespace) -> int:
         from text2sql_lightning.modeling.bundled import ensure_embedded_model
 
         ensure_embedded_model(Path(EMBEDDED_BASE_MODEL))
-    rows = args.rows or _embedded_rows_file(args.out)
-    stages.command(
-        "build the dataset",
-        [sys.executable, "scripts/build_dataset.py", "--input_jsonl", str(rows), "--out_dir", str(data), "--overwrite",
-         "--val_ratio", str(VAL_RATIO), "--test_ratio", str(TEST_RATIO), "--seed", str(args.seed),
-         *([] if args.distractors is None else ["--distractors", str(args.distractors)])],
-    )  # fmt: skip
+    rows = ["--input_jsonl", str(args.rows)] if args.rows else ["--sample"]
+    build = ["build", *rows, "--out_dir", str(data), "--overwrite", "--seed", str(args.seed)]
+    build += ["--val_ratio", str(VAL_RATIO), "--test_ratio", str(TEST_RATIO)]
+    build += [] if args.distractors is None else ["--distractors", str(args.distractors)]
+    stages.text2sql("build the dataset", build)
     shared = [
         "--config", CONFIG, "--seed_everything", str(args.seed),
         "--data.train_path", str(data / "train.jsonl"), "--data.val_path", str(data / "val.jsonl"),
@@ -96,39 +103,60 @@ class Stages:
     def __init__(self) -> None:
         self.seconds: dict[str, float] = {}
 
-    def timed(self, name: str) -> "_Timer":
+    @contextmanager
+    def timed(self, name: str) -> Iterator[None]:
         """Announce a stage and time it."""
         print(f"\n== {name} ==", flush=True)
-        return _Timer(self.seconds, name)
+        start = time.monotonic()
+        yield
+        self.seconds[name] = round(time.monotonic() - start, 1)
 
     def text2sql(self, name: str, arguments: list[str]) -> None:
-        """Run a `text2sql` command."""
-        self.command(name, [sys.executable, "-m", "text2sql_lightning", *arguments], shown=["text2sql", *arguments])
-
-    def command(self, name: str, command: list[str], shown: list[str] | None = None) -> None:
-        """Run a command in a process of its own, as a user would.
+        """Run a `text2sql` command in a process of its own.
 
         Raises:
             RunError: The command failed; it has said why.
         """
         with self.timed(name):
-            print("$ " + shlex.join(shown or ["python", *command[1:]]), flush=True)
-            code = subprocess.run(command, check=False).returncode
+            print(f"$ text2sql {shlex.join(arguments)}", flush=True)
+            code = run_child([sys.executable, "-m", "text2sql_lightning", *arguments])
         if code == 130:
             raise KeyboardInterrupt
         if code:
             raise RunError(f"the stage '{name}' ended with exit code {code}: see the lines above")
 
 
-class _Timer:
-    def __init__(self, seconds: dict[str, float], name: str) -> None:
-        self._seconds, self._name = seconds, name
+def run_child(command: list[str]) -> int:
+    """Run a command and return its exit code; what stops this process stops the command and all that it started.
 
-    def __enter__(self) -> None:
-        self._start = time.monotonic()
+    The command leads a session, so that signals reach it once: from here, and not from the terminal too. On Linux the
+    kernel stops it where this process is killed without a chance to.
+    """
+    with Popen(command, start_new_session=True, preexec_fn=_stops_with_parent) as child:
+        try:
+            return child.wait()
+        except BaseException:  # KeyboardInterrupt, and SystemExit by `exit_on_signals`
+            for number, seconds in ((signal.SIGTERM, _GRACE_S), (signal.SIGKILL, None)):
+                with suppress(ProcessLookupError, PermissionError, TimeoutExpired):
+                    os.killpg(child.pid, number)
+                    child.wait(seconds)
+            raise
 
-    def __exit__(self, *_: object) -> None:
-        self._seconds[self._name] = round(time.monotonic() - self._start, 1)
+
+def _stops_with_parent() -> None:
+    if sys.platform == "linux":
+        _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+def exit_on_signals() -> None:
+    """Make the signals that end a process raise SystemExit, so that its `finally` blocks run."""
+
+    def leave(number: int, frame: object) -> NoReturn:
+        raise SystemExit(128 + number)
+
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup has it
+            signal.signal(number, leave)
 
 
 def _decide(args: Namespace) -> None:
@@ -141,14 +169,6 @@ def _decide(args: Namespace) -> None:
         args.distractors = 0.0
     if args.train_examples is None:
         args.train_examples = _RECORDS if args.rows is None or args.distractors == 0 else _REAL_RECORDS
-
-
-def _embedded_rows_file(out: Path) -> Path:
-    """Put the rows of the package where `--input_jsonl` can read them."""
-    path = out / "embedded_rows.jsonl.gz"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(sample_file().read_bytes())
-    return path
 
 
 def score(folder: Path, test_path: Path) -> dict[str, Any]:

@@ -16,7 +16,16 @@ from text2sql_lightning.benchmarks.spider import (
     question_files,
 )
 from text2sql_lightning.data.own_database import sqlite_rows, url_rows
-from text2sql_lightning.data.sources import HUB_NAME, RawRow, csv_rows, hub_rows, iter_rows, parquet_rows
+from text2sql_lightning.data.sources import (
+    EMBEDDED_SOURCE,
+    HUB_NAME,
+    RawRow,
+    csv_rows,
+    embedded_rows,
+    hub_rows,
+    iter_rows,
+    parquet_rows,
+)
 from text2sql_lightning.errors import ConfigError, DataError
 from text2sql_lightning.prepare.settings import MixWeight, match_weights
 from text2sql_lightning.sql.databases.sqlalchemy import DatabaseUrl
@@ -27,6 +36,7 @@ FILE_FLAGS: Final = ("input_jsonl", "input_csv", "input_parquet")
 FOLDER_FLAGS: Final = ("spider_dir", "bird_dir")
 DATABASE_FLAGS: Final = ("sqlite", "database_url")
 HUB_FLAG: Final = "hub"
+SAMPLE_FLAG: Final = "sample"
 
 
 @dataclass(frozen=True)
@@ -74,6 +84,7 @@ def add_source_flags(parser: ArgumentParser) -> None:
     source("database_url", "URL|env:NAME", "a database of your own by its SQLAlchemy URL, or by the environment "
            "variable that holds it; only its schema is read; needs --pairs and the extra [databases]")  # fmt: skip
     add = group.add_argument
+    add("--sample", action="store_true", help="read the 4,500 sample rows that the package brings; needs no network")
     add("--pairs", type=Path, action="append", default=SUPPRESS, metavar="FILE",
         help="questions and SQL about your own database (question, sql), a file for each, in order")  # fmt: skip
     add("--hub", action="store_true", help=f"read {HUB_NAME} from the hub beside the other sources")
@@ -93,9 +104,10 @@ def given_sources(args: Namespace) -> GivenSources:
     Raises:
         ConfigError: A value that cannot be, or flags that do not go together.
     """
-    hub = [(HUB_FLAG, HUB_NAME)] if args.hub or not args.sources else []
+    sample = [(SAMPLE_FLAG, EMBEDDED_SOURCE)] if args.sample else []
+    hub = [(HUB_FLAG, HUB_NAME)] if args.hub or not (args.sources or sample) else []
     given = GivenSources(
-        sources=(*args.sources, *hub),
+        sources=(*args.sources, *sample, *hub),
         pairs=tuple(args.pairs),
         samples=SampleSettings(args.sample_values, _names(args.exclude_columns)),
         allow_dev=args.allow_dev,
@@ -218,6 +230,8 @@ def _schemas(flag: str, path: Path) -> Iterable[Schema]:
 def _open_rows(flag: str, value: str, names: set[str]) -> SourceReader:
     if flag == HUB_FLAG:
         return SourceReader(_own_name(value, names), lambda: hub_rows(), {})
+    if flag == SAMPLE_FLAG:
+        return SourceReader(_own_name(value, names), lambda: iter(embedded_rows()), {})
     path, read_file = Path(value), _READERS[flag]
     name = _own_name(path.name, names)
     return SourceReader(name, lambda: _renamed(read_file(path), name), {name: path})
