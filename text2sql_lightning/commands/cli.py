@@ -19,9 +19,15 @@ from text2sql_lightning.callbacks.progress import Throughput, plain_progress
 from text2sql_lightning.callbacks.run_checkpoint import RunCheckpoint
 from text2sql_lightning.callbacks.run_files import AdapterCheckpoint, MetricsJson, RunMetadata
 from text2sql_lightning.callbacks.wandb_run import WandbRun, finish_wandb, wandb_problem
-from text2sql_lightning.commands.config_checks import OneLineParser, check_nulls, check_sections, check_trainer
-from text2sql_lightning.commands.console import quiet_libraries
-from text2sql_lightning.commands.fit import check_configs, given_configs, given_model_settings
+from text2sql_lightning.commands.config_checks import (
+    check_configs,
+    check_nulls,
+    check_sections,
+    check_trainer,
+    given_configs,
+    given_model_settings,
+)
+from text2sql_lightning.commands.console import quiet_libraries, shortened
 from text2sql_lightning.commands.options import LINKS, TRAINER_DEFAULTS
 from text2sql_lightning.constants import (
     ADAPTERS_DIR,
@@ -54,6 +60,16 @@ _COMPUTED: Final[dict[str, Callable[[Any], Any]]] = {
     "data.seed": int,
 }
 """How a linked option is computed where it is not a copy."""
+
+
+class OneLineParser(LightningArgumentParser):
+    """A parser whose errors are one line on stderr and exit code 2, without the usage."""
+
+    def error(self, message: str, ex: Exception | None = None) -> Any:
+        """Print what is wrong and exit."""
+        text = " ".join(line.strip() for line in str(message).strip().splitlines())
+        sys.stderr.write(f"error: {shortened(text)} (see --help)\n")
+        sys.exit(2)
 
 
 class Text2SQLCLI(LightningCLI):

@@ -1,27 +1,149 @@
-"""What the parser of LightningCLI lets pass or says badly: checked before and after it parses."""
+"""What a user wrote, read off arguments and config files, and what LightningCLI's parser lets pass or says badly.
 
-import sys
-from collections.abc import Iterable
+The first half is needed before anything heavy is imported: which files `--config` names, whether Unsloth has to be
+imported, and which model settings were given, where the parser cannot tell a given value from a default.
+"""
+
+import importlib.util
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 from types import NoneType
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any, Final, get_args
 
-from lightning.pytorch.cli import LightningArgumentParser
+import yaml
 
-from text2sql_lightning.commands.console import shortened
 from text2sql_lightning.errors import ConfigError
 
+if TYPE_CHECKING:
+    from jsonargparse import Namespace
+    from lightning.pytorch.cli import LightningArgumentParser
 
-class OneLineParser(LightningArgumentParser):
-    """A parser whose errors are one line on stderr and exit code 2, without the usage."""
+CONFIGS: Final = Path(__file__).parents[1] / "configs"
+"""The configurations that travel with the package."""
 
-    def error(self, message: str, ex: Exception | None = None) -> Any:
-        """Print what is wrong and exit."""
-        text = " ".join(line.strip() for line in str(message).strip().splitlines())
-        sys.stderr.write(f"error: {shortened(text)} (see --help)\n")
-        sys.exit(2)
+_CONFIG_FLAGS: Final = ("--config", "-c")
+_FILE_FLAGS: Final = (*_CONFIG_FLAGS, "--trainer", "--model", "--data")
+# The library stumbles over some texts: `!!timestamp x`, or brackets a thousand deep.
+_NOT_YAML: Final = (yaml.YAMLError, ValueError, TypeError, LookupError, AttributeError, RecursionError)
 
 
-def check_trainer(config: Any) -> None:
+def find_configs(arguments: Sequence[str]) -> list[str]:
+    """Replace the names of configurations that travel with the package by their paths.
+
+    Args:
+        arguments: A command line, where `--config experiment/tiny_test.yaml` (or `configs/experiment/...`) is meant
+            unless there is such a file here.
+    """
+    found = list(arguments)
+    for index, argument in enumerate(found):
+        flag, equals, value = argument.partition("=")
+        if equals and flag in _FILE_FLAGS:
+            found[index] = f"{flag}={_packaged(value)}"
+        elif argument in _FILE_FLAGS and index + 1 < len(found):
+            found[index + 1] = _packaged(found[index + 1])
+    return found
+
+
+def _packaged(name: str) -> str:
+    packaged = CONFIGS / name.removeprefix("configs/")
+    return name if Path(name).exists() or not packaged.is_file() else str(packaged)
+
+
+def given_model_settings(arguments: Sequence[str]) -> dict[str, Any]:
+    """Collect `model` from config files and flags, nested as in a config; later arguments win, as for the parser."""
+    model: dict[str, Any] = {}
+    for flag, value in _pairs(arguments):
+        if flag in _CONFIG_FLAGS:
+            path = Path(value)
+            _merge(model, _part(_load(path).get("model"), path.parent))
+        elif flag == "--model":
+            _merge(model, _part(value, Path()))
+        elif flag.startswith("--model."):
+            nested: Any = _scalar(value)
+            for key in reversed(flag.removeprefix("--model.").split(".")):
+                nested = {key: nested}
+            _merge(model, nested)
+    return model
+
+
+def wants_unsloth(arguments: Sequence[str]) -> bool:
+    """Say whether Unsloth is asked for, or is what `auto` chooses here."""
+    backend = given_model_settings(arguments).get("backend") or "auto"
+    if backend != "auto":
+        return bool(backend == "unsloth")
+    only_prints = not arguments or any(word in ("-h", "--help", "--print_config") for word in arguments)
+    return not only_prints and importlib.util.find_spec("unsloth") is not None and has_cuda()
+
+
+def check_configs(arguments: Sequence[str]) -> None:
+    """Name the config file that is no YAML; the parser's own message does not.
+
+    Raises:
+        ConfigError: Says file, line and column.
+    """
+    for flag, value in _pairs(arguments):
+        if flag in _CONFIG_FLAGS and Path(value).is_file():
+            try:
+                yaml.safe_load(Path(value).read_text(encoding="utf-8"))
+            except _NOT_YAML as error:
+                raise ConfigError(f"--config {value} is not valid YAML: {error}") from error
+
+
+def given_configs(arguments: Sequence[str]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield each config file and its content."""
+    for flag, value in _pairs(arguments):
+        if flag in _CONFIG_FLAGS:
+            yield value, _load(Path(value))
+
+
+def _pairs(arguments: Sequence[str]) -> list[tuple[str, str]]:
+    pairs = []
+    for index, argument in enumerate(arguments):
+        flag, equals, value = argument.partition("=")
+        if flag.startswith("-"):
+            following = arguments[index + 1] if index + 1 < len(arguments) else ""
+            pairs.append((flag, value if equals else following))
+    return pairs
+
+
+def _part(value: Any, folder: Path) -> dict[str, Any]:
+    """Give a part of a config: written in place, or in a file of its own, relative to the config."""
+    if isinstance(value, str) and value.endswith((".yaml", ".yml")):
+        return _load(folder / value)
+    return value if isinstance(value, dict) else {}
+
+
+def _load(path: Path) -> dict[str, Any]:
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, *_NOT_YAML):
+        return {}  # the parser reports it better
+    return content if isinstance(content, dict) else {}
+
+
+def _scalar(value: str) -> Any:
+    try:
+        return yaml.safe_load(value)
+    except _NOT_YAML:
+        return value
+
+
+def _merge(into: dict[str, Any], more: dict[str, Any]) -> None:
+    for key, value in more.items():
+        if isinstance(value, dict) and isinstance(into.get(key), dict):
+            _merge(into[key], value)
+        else:
+            into[key] = value
+
+
+def has_cuda() -> bool:
+    """Return whether there is a CUDA GPU."""
+    import torch
+
+    return torch.cuda.is_available()
+
+
+def check_trainer(config: "Namespace") -> None:
     """Refuse numbers that Lightning takes and then stumbles over.
 
     Raises:
@@ -35,7 +157,7 @@ def check_trainer(config: Any) -> None:
         )
 
 
-def check_sections(parser: Any, configs: Iterable[tuple[str, dict[str, Any]]]) -> None:
+def check_sections(parser: "LightningArgumentParser", configs: Iterable[tuple[str, dict[str, Any]]]) -> None:
     """Refuse a single value where a section of settings is expected; the parser drops it, or stumbles over it.
 
     Args:
@@ -61,7 +183,7 @@ def check_sections(parser: Any, configs: Iterable[tuple[str, dict[str, Any]]]) -
                 )
 
 
-def check_nulls(parser: Any, config: Any) -> None:
+def check_nulls(parser: "LightningArgumentParser", config: "Namespace") -> None:
     """Refuse null where a setting has to have a value; the parser takes null for anything.
 
     Args:

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from text2sql_lightning.commands.config_checks import find_configs
 from text2sql_lightning.commands.console import Command, run_command
-from text2sql_lightning.commands.fit import find_configs
 from text2sql_lightning.errors import ConfigError
 from text2sql_lightning.modeling.estimate import (
     Footprint,

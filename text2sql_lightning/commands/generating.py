@@ -7,7 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from text2sql_lightning.commands.fit import wants_unsloth
+from text2sql_lightning.commands.config_checks import wants_unsloth
 from text2sql_lightning.errors import ConfigError, DataError
 
 

@@ -6,8 +6,8 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import Any
 
+from text2sql_lightning.commands.config_checks import has_cuda
 from text2sql_lightning.commands.console import Command
-from text2sql_lightning.commands.fit import has_cuda
 from text2sql_lightning.commands.fit import main as fit
 from text2sql_lightning.constants import DEFAULT_BASE_MODEL, METRICS_FILE
 from text2sql_lightning.data.records import Record, read_records

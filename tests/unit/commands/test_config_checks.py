@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from text2sql_lightning.commands import fit
-from text2sql_lightning.commands.fit import CONFIGS, find_configs, given_model_settings, wants_unsloth
+from text2sql_lightning.commands import config_checks
+from text2sql_lightning.commands.config_checks import CONFIGS, find_configs, given_model_settings, wants_unsloth
 
 pytestmark = pytest.mark.unit
 
@@ -89,13 +89,13 @@ def test_configs_that_the_parser_will_refuse_are_passed_over(tmp_path: Path, tex
 def test_unsloth_is_imported_where_it_will_be_used(
     monkeypatch: pytest.MonkeyPatch, arguments: Any, cuda: Any, wanted: Any
 ) -> None:
-    monkeypatch.setattr(fit, "has_cuda", lambda: cuda)
+    monkeypatch.setattr(config_checks, "has_cuda", lambda: cuda)
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: object())
     assert wants_unsloth(arguments) is wanted
 
 
 def test_auto_without_unsloth(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fit, "has_cuda", lambda: True)
+    monkeypatch.setattr(config_checks, "has_cuda", lambda: True)
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     assert wants_unsloth(["fit"]) is False
 
