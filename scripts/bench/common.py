@@ -118,8 +118,8 @@ def side_by_side_text(result: Mapping[str, Any]) -> str:
 
 def markdown_table(head: str, rows: Iterable[Sequence[str]]) -> str:
     """Return a Markdown table; `head` has ` | ` between its cells."""
-    lines = [head.split(" | "), ["---"] * (head.count(" | ") + 1), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    lines = (f"| {' | '.join(row)} |" for row in rows)
+    return "\n".join([f"| {head} |", "|---" * (head.count(" | ") + 1) + "|", *lines])
 
 
 def versions_of(*packages: str) -> dict[str, str]:
