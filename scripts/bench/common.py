@@ -46,7 +46,7 @@ def run_or_work(main: Callable[[], int], parts: Mapping[str, Callable[[dict[str,
     Path(job["out"]).write_text(json.dumps(parts[sys.argv[1]](job)), encoding="utf-8")
 
 
-def prepare_report(path: Path, model: Path) -> dict[str, Any]:
+def prepare_report(path: Path, model: Path | None = None) -> dict[str, Any]:
     """Make the folder of a report, and the embedded model if it is that; return what the report holds already."""
     if model == Path(EMBEDDED_BASE_MODEL):
         ensure_embedded_model(model)

@@ -5,7 +5,6 @@ script knows no more); `--workers` adds a line for ours with more. The official 
 what a prediction does to them stays done.
 """
 
-import json
 import os
 import re
 import shutil
@@ -15,12 +14,12 @@ import sys
 import tempfile
 import time
 from argparse import Namespace, RawDescriptionHelpFormatter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-from common import machine
+from common import machine, prepare_report, run_or_work, run_part
 
 from text2sql_lightning.commands.console import OneLineParser, run_command
 from text2sql_lightning.errors import DataError, RunError
@@ -40,20 +39,6 @@ runpy.run_path("evaluation.py", run_name="__main__")
 """
 
 
-SCORE: Final = "score"
-"""As the first argument: be one side of the comparison."""
-
-
-@dataclass(frozen=True)
-class _Run:
-    """Wall seconds, processor seconds, the share of queries that were right, and peak memory (None: not known)."""
-
-    wall_s: float
-    cpu_s: float
-    accuracy: float
-    peak_mib: float | None
-
-
 def main(args: list[str] | None = None) -> int:
     """Run the comparison; returns the exit status."""
     parser = OneLineParser(description=__doc__, formatter_class=RawDescriptionHelpFormatter)
@@ -71,17 +56,17 @@ def main(args: list[str] | None = None) -> int:
     return run_command(lambda: _compare(given))
 
 
-def score(spider_dir: str, database_dir: str, predictions: str, workers: str) -> None:
-    """Score as one side of the comparison and print the share that is right and the peak memory as JSON."""
+def score(job: dict[str, Any]) -> dict[str, Any]:
+    """Score as our side of the comparison; return the share that is right and the largest memory."""
     import resource
 
-    examples, schemas = read_spider(Path(spider_dir))
-    lines = [line.split("\t")[0] for line in Path(predictions).read_text(encoding="utf-8").splitlines()]
-    folder = Path(database_dir)
-    verdicts = score_spider(examples, lines, schemas, database_dir=folder, test_suite_dir=None, workers=int(workers))
+    examples, schemas = read_spider(Path(job["spider"]))
+    lines = [line.split("\t")[0] for line in Path(job["predictions"]).read_text(encoding="utf-8").splitlines()]
+    folder, workers = Path(job["databases"]), job["workers"]
+    verdicts = score_spider(examples, lines, schemas, database_dir=folder, test_suite_dir=None, workers=workers)
     worker = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
     accuracy = sum(bool(verdict.exec) for verdict in verdicts) / len(verdicts)
-    print(json.dumps({"accuracy": accuracy, "peak_mib": peak_memory_bytes() / 2**20 + int(workers) * worker}))
+    return {"accuracy": accuracy, "peak_mib": peak_memory_bytes() / 2**20 + workers * worker}
 
 
 def _compare(given: Namespace) -> None:
@@ -103,44 +88,42 @@ def _compare(given: Namespace) -> None:
                     _round(given, official, spider, folder, work / label, predictions) for _ in range(given.rounds)
                 ]
                 report |= _summary(label, rounds, given.workers, len(examples))
-    earlier = json.loads(given.out.read_text(encoding="utf-8")) if given.out.is_file() else {}
-    given.out.parent.mkdir(parents=True, exist_ok=True)
-    write_json(given.out, earlier | report)
+    write_json(given.out, prepare_report(given.out) | report)
     print(f"written to {given.out}")
 
 
 def _round(
     given: Namespace, official: Path, spider: Path, folder: Path, copy: Path, predictions: Path
-) -> tuple[_Run, _Run, _Run]:
+) -> list[dict[str, Any]]:
     """Run the official script, ours with one worker, ours with more."""
     files = ["--gold", str(predictions.with_name("gold.txt")), "--pred", str(predictions), "--db", str(copy)]
     settings = ["--table", str(spider / "tables.json"), "--etype", "all"]
-    theirs, output = _timed([given.official_python, "-c", _OFFICIAL, *files, *settings], official)
-    runs = [_Run(*theirs, accuracy=_official_accuracy(output), peak_mib=None)]
+    runs = [_timed(lambda: _run_official([given.official_python, "-c", _OFFICIAL, *files, *settings], official))]
+    job = {"spider": str(spider), "databases": str(folder), "predictions": str(predictions)}
     for workers in (1, given.workers):
-        arguments = [str(spider), str(folder), str(predictions), str(workers)]
-        ours, output = _timed([sys.executable, __file__, SCORE, *arguments], Path.cwd())
-        runs.append(_Run(*ours, **json.loads(output.splitlines()[-1])))
-    return runs[0], runs[1], runs[2]
+        ours = job | {"workers": workers, "out": str(predictions.with_name("score.json"))}
+        runs.append(_timed(partial(run_part, __file__, ours, "score")))
+    return runs
 
 
-def _timed(command: Sequence[str], folder: Path) -> tuple[tuple[float, float], str]:
-    """Run a command; return its wall and processor seconds, processes that it started included, and its output."""
+def _timed(run: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """Add wall and processor seconds to what a process reports, processes that it started included."""
     before, start = os.times(), time.perf_counter()
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    result = run()
     after, wall = os.times(), time.perf_counter() - start
+    cpu = after.children_user + after.children_system - before.children_user - before.children_system
+    return {"wall_s": wall, "cpu_s": cpu, **result}
+
+
+def _run_official(command: Sequence[str], folder: Path) -> dict[str, Any]:
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["no message"])[-1]
-        raise RunError(f"{' '.join(command[:2])} ended with status {done.returncode}: {last}")
-    cpu = after.children_user + after.children_system - before.children_user - before.children_system
-    return (wall, cpu), done.stdout
-
-
-def _official_accuracy(output: str) -> float:
-    found = re.search(r"^execution\s+(.*)$", output, re.MULTILINE)
+        raise RunError(f"the official script ended with status {done.returncode}: {last}")
+    found = re.search(r"^execution\s+(.*)$", done.stdout, re.MULTILINE)
     if found is None:
         raise RunError("the official script printed no line `execution`; is it the version that does?")
-    return float(found.group(1).split()[4])  # easy, medium, hard, extra, all
+    return {"accuracy": float(found[1].split()[4])}  # easy, medium, hard, extra, all
 
 
 def _write_queries(work: Path, examples: Sequence[SpiderExample], given: Path | None) -> Path:
@@ -157,31 +140,28 @@ def _write_queries(work: Path, examples: Sequence[SpiderExample], given: Path | 
     return predictions
 
 
-def _summary(label: str, rounds: Sequence[tuple[_Run, _Run, _Run]], workers: int, n: int) -> dict[str, Any]:
-    theirs, alone, several = (list(column) for column in zip(*rounds, strict=True))
+def _summary(label: str, rounds: Sequence[Sequence[dict[str, Any]]], workers: int, n: int) -> dict[str, Any]:
+    theirs, alone, several = zip(*rounds, strict=True)
     summary = {}
     for name, ours in ((label, alone), (f"{label}_{workers}_workers", several)):
-        wall, peer = (statistics.median(run.wall_s for run in runs) for runs in (ours, theirs))
-        cpu, peer_cpu = (statistics.median(run.cpu_s for run in runs) for runs in (ours, theirs))
-        peak = max(run.peak_mib or 0.0 for run in ours)
+        wall, peer = (statistics.median(run["wall_s"] for run in runs) for runs in (ours, theirs))
+        cpu, peer_cpu = (statistics.median(run["cpu_s"] for run in runs) for runs in (ours, theirs))
+        peak, accuracy, official = max(run["peak_mib"] for run in ours), ours[0]["accuracy"], theirs[0]["accuracy"]
         summary[name] = {
             "ours": round(wall, 2), "peer": round(peer, 2), "ratio": round(wall / peer, 3), "unit": "s",
             "cpu": {"ours": round(cpu, 2), "peer": round(peer_cpu, 2), "ratio": round(cpu / peer_cpu, 3)},
             "peak_mib": round(peak), "n": n, "rounds": len(rounds),
-            "accuracy": {"ours": round(ours[0].accuracy, 4), "peer": theirs[0].accuracy},
+            "accuracy": {"ours": round(accuracy, 4), "peer": official},
             "machine": machine(), "versions": {"python": sys.version.split()[0], "peer": "taoyds/test-suite-sql-eval"},
         }  # fmt: skip
         print(
             f"{name}: ours {wall:.1f} s ({cpu:.1f} s of processor, at most {peak:.0f} MiB), official {peer:.1f} s "
             f"({peer_cpu:.1f} s), {wall / peer:.2f} of its time, {cpu / peer_cpu:.2f} of its work; "
-            f"right: {ours[0].accuracy:.4f} and {theirs[0].accuracy:.3f}; medians of {len(rounds)}",
+            f"right: {accuracy:.4f} and {official:.3f}; medians of {len(rounds)}",
             flush=True,
         )
     return summary
 
 
 if __name__ == "__main__":
-    if sys.argv[1:2] == [SCORE]:
-        score(*sys.argv[2:])
-    else:
-        sys.exit(main())
+    run_or_work(main, {"score": score})
