@@ -1,4 +1,4 @@
-"""Which examples stand together in a batch: similar lengths, every example once, the same on every machine.
+"""Which examples form a batch: similar lengths, every example once, the same on every machine.
 
 Padding is wasted work, so a batch holds examples of similar length. `plan_batches` is a pure function of lengths, seed
 and epoch; the sampler and the loader around it only remember how far an epoch has come, for an exact resume.
@@ -7,13 +7,16 @@ and epoch; the sampler and the loader around it only remember how far an epoch h
 import logging
 import random
 from collections.abc import Iterator, Sequence
+from dataclasses import KW_ONLY, dataclass, field
 from itertools import cycle, islice, pairwise
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import torch
 from torch.utils.data import DataLoader, Sampler
 
 from text2sql_lightning.data.packing import plan_packs
+
+T = TypeVar("T")
 
 logger = logging.getLogger(__name__)
 
@@ -54,7 +57,7 @@ def plan_batches(
         world_size: Number of processes.
         rank: This process, from 0.
         groups: For shared-prefix packing: a number for each example, equal where examples begin alike. Examples of a
-            group then stand together instead of those of similar length, in training at most half a batch of them.
+            group then meet instead of those of similar length, in training at most half a batch of them.
 
     Returns:
         Batches of indices into `lengths`, for this rank.
@@ -63,20 +66,29 @@ def plan_batches(
         return []
     step_size = batch_size * world_size
     if groups is not None:
-        return _grouped_batches(groups, batch_size, random.Random(f"groups-{seed}-{epoch}"), shuffle, world_size, rank)
-    if shuffle:
-        steps = _training_steps(lengths, step_size, world_size, random.Random(f"batches-{seed}-{epoch}"))
+        generator = random.Random(f"groups-{seed}-{epoch}")
+        if shuffle:
+            steps = _grouped_steps(groups, batch_size, world_size, generator)
+        else:
+            steps = _evaluation_steps(groups, step_size, world_size, generator)
+        parts = [list(share_of(step, rank, world_size)) for step in steps]
     else:
-        steps = _evaluation_steps(lengths, step_size, world_size, random.Random(f"batches-{seed}"))
-    return [step[rank::world_size] for step in steps if step[rank::world_size]]
+        if shuffle:
+            steps = _training_steps(lengths, step_size, world_size, random.Random(f"batches-{seed}-{epoch}"))
+        else:
+            steps = _evaluation_steps(lengths, step_size, world_size, random.Random(f"batches-{seed}"))
+        parts = [step[rank::world_size] for step in steps]
+    return [part for part in parts if part]
 
 
-def _grouped_batches(
-    groups: Sequence[int], batch_size: int, generator: random.Random, shuffle: bool, world_size: int, rank: int
+def share_of(items: Sequence[T], rank: int, world_size: int) -> Sequence[T]:
+    """Return the items of a process: stretches in order of rank, equal to within one item."""
+    return items[len(items) * rank // world_size : len(items) * (rank + 1) // world_size]
+
+
+def _grouped_steps(
+    groups: Sequence[int], batch_size: int, world_size: int, generator: random.Random
 ) -> list[list[int]]:
-    if not shuffle:
-        steps = _evaluation_steps(groups, batch_size * world_size, world_size, generator)
-        return [part for step in steps if (part := _stretch(step, rank, world_size))]
     members: dict[int, list[int]] = {}
     for index in generator.sample(range(len(groups)), len(groups)):
         members.setdefault(groups[index], []).append(index)
@@ -92,14 +104,7 @@ def _grouped_batches(
     ]
     step_size = batch_size * world_size
     steps = [order[i : i + step_size] for i in range(0, len(order), step_size)]
-    generator.shuffle(steps)
-    for step in steps:
-        step += islice(cycle(order), max(0, world_size - len(step)))
-    return [_stretch(step, rank, world_size) for step in steps]
-
-
-def _stretch(step: list[int], rank: int, world_size: int) -> list[int]:
-    return step[len(step) * rank // world_size : len(step) * (rank + 1) // world_size]
+    return _mixed_and_filled(steps, order, world_size, generator)
 
 
 def _training_steps(
@@ -111,6 +116,12 @@ def _training_steps(
     for start in range(0, len(order), WINDOW * step_size):
         window = sorted(order[start : start + WINDOW * step_size], key=lengths.__getitem__)
         steps += [window[i : i + step_size] for i in range(0, len(window), step_size)]
+    return _mixed_and_filled(steps, order, world_size, generator)
+
+
+def _mixed_and_filled(
+    steps: list[list[int]], order: list[int], world_size: int, generator: random.Random
+) -> list[list[int]]:
     generator.shuffle(steps)
     for step in steps:
         # A rank without a batch would leave the others waiting.
@@ -133,10 +144,11 @@ def _evaluation_steps(
     return steps
 
 
+@dataclass(eq=False)
 class LengthBucketBatchSampler(Sampler[list[int]]):
     """Yields the batches of `plan_batches` for a rank, from the batch number `start` on.
 
-    Args:
+    Attributes:
         lengths: Tokens of each example.
         batch_size: Examples per batch and rank.
         seed: Decides the order, together with the epoch.
@@ -144,32 +156,21 @@ class LengthBucketBatchSampler(Sampler[list[int]]):
         world_size: Number of processes.
         rank: This process, from 0.
         groups: As in `plan_batches`.
-        most_tokens: Fill packs of so many tokens (`pack_plan.plan_packs`) instead of batches of `batch_size`.
+        most_tokens: Fill packs of so many tokens (`plan_packs`) instead of batches of `batch_size`.
     """
 
-    def __init__(
-        self,
-        lengths: Sequence[int],
-        batch_size: int,
-        *,
-        seed: int = 42,
-        shuffle: bool = True,
-        world_size: int = 1,
-        rank: int = 0,
-        groups: Sequence[int] | None = None,
-        most_tokens: int | None = None,
-    ) -> None:
-        self.groups = groups
-        self.most_tokens = most_tokens
-        self.lengths = lengths
-        self.batch_size = batch_size
-        self.seed = seed
-        self.shuffle = shuffle
-        self.world_size = world_size
-        self.rank = rank
-        self.epoch = 0
-        self.start = 0
-        self._plan: tuple[int, list[list[int]]] | None = None
+    lengths: Sequence[int]
+    batch_size: int
+    _: KW_ONLY
+    seed: int = 42
+    shuffle: bool = True
+    world_size: int = 1
+    rank: int = 0
+    groups: Sequence[int] | None = None
+    most_tokens: int | None = None
+    epoch: int = field(default=0, init=False)
+    start: int = field(default=0, init=False)
+    _plan: tuple[int, list[list[int]]] | None = field(default=None, init=False)
 
     @property
     def sampler(self) -> "LengthBucketBatchSampler":
@@ -187,10 +188,8 @@ class LengthBucketBatchSampler(Sampler[list[int]]):
         return self._plan[1]
 
     def _make_plan(self) -> list[list[int]]:
-        place: dict[str, Any] = {
-            "seed": self.seed, "epoch": self.epoch, "world_size": self.world_size, "rank": self.rank,
-            "groups": self.groups,
-        }  # fmt: skip
+        names = ("seed", "epoch", "world_size", "rank", "groups")
+        place: dict[str, Any] = {name: getattr(self, name) for name in names}
         if self.most_tokens is not None:
             return plan_packs(self.lengths, self.most_tokens, **place)
         return plan_batches(self.lengths, self.batch_size, shuffle=self.shuffle, **place)
@@ -209,13 +208,13 @@ class ResumableLoader(DataLoader[Any]):
 
     Args:
         dataset: Examples, by index.
-        batch_sampler: Says which of them stand together.
+        batch_sampler: Decides which of them form a batch.
         kwargs: Passed on to `torch.utils.data.DataLoader`.
     """
 
     def __init__(self, dataset: Sequence[Any], batch_sampler: LengthBucketBatchSampler, **kwargs: Any) -> None:
-        # A generator of its own: starting an iteration must not draw from the global one, or a resumed run would
-        # see other dropout masks than the uninterrupted one.
+        # Its own generator: starting an iteration must not draw from the global one, or a resumed run would see other
+        # dropout masks than the uninterrupted one.
         kwargs.setdefault("generator", torch.Generator().manual_seed(batch_sampler.seed))
         super().__init__(dataset, batch_sampler=batch_sampler, **kwargs)  # type: ignore[arg-type]
         self.plan_sampler = batch_sampler
@@ -247,11 +246,8 @@ class ResumableLoader(DataLoader[Any]):
             state_dict: From `state_dict`. Where the data, the batch size or the number of processes have changed since,
                 a warning says so: the rest of the epoch is then not exactly the rest.
         """
-        changed = {
-            key: (state_dict.get(key, 0), now)
-            for key, now in self._plan_facts().items()
-            if state_dict.get(key, 0) != now
-        }
+        plans = {key: (state_dict.get(key, 0), now) for key, now in self._plan_facts().items()}
+        changed = {key: (before, now) for key, (before, now) in plans.items() if before != now}
         if changed:
             logger.warning(
                 "The data plan has changed since the checkpoint (was, is): %s. The resume is not exact.", changed

@@ -4,7 +4,8 @@ import hashlib
 import random
 import signal
 from array import array
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
@@ -14,11 +15,10 @@ from lightning.pytorch import LightningDataModule
 from torch.utils.data import DataLoader
 
 from text2sql_lightning.constants import DEFAULT_BASE_MODEL
-from text2sql_lightning.data.batching import LengthBucketBatchSampler, ResumableLoader
-from text2sql_lightning.data.encoding import EncodedExample, EncodedSplit, Encoding, in_memory
+from text2sql_lightning.data.batching import LengthBucketBatchSampler, ResumableLoader, share_of
+from text2sql_lightning.data.encoding import EncodedSplit, Encoding, in_memory
 from text2sql_lightning.data.packing import collate, collate_sequences, collate_shared_prefixes
-from text2sql_lightning.data.record_file import LARGE, RecordFile, open_records
-from text2sql_lightning.data.records import Record, read_records
+from text2sql_lightning.data.records import LARGE, Record, RecordFile, open_records, read_records
 from text2sql_lightning.data.token_cache import cache_key, encode_once, lengths, schema_keys
 from text2sql_lightning.errors import ConfigError, DataError
 from text2sql_lightning.text.tokenizer import load_tokenizer
@@ -36,6 +36,16 @@ _STAGE_SPLITS: Final[dict[str | None, tuple[Split, ...]]] = {
     "predict": ("predict",),
     None: ("train", "val", "test", "predict"),
 }
+
+
+@dataclass
+class _Loaded:
+    """A split that has been read: its records, the hash of its file, whether they say that they were decontaminated."""
+
+    records: Sequence[Record]
+    sha256: str
+    decontaminated: set[bool | None]
+    encoded: EncodedSplit | None = None
 
 
 class Text2SQLDataModule(LightningDataModule):
@@ -101,10 +111,7 @@ class Text2SQLDataModule(LightningDataModule):
         self.token_cache = token_cache
         self._check_settings()
         self._tokenizer: PreTrainedTokenizerBase | None = None
-        self._records: dict[Split, Sequence[Record]] = {}
-        self._encoded: dict[Split, EncodedSplit] = {}
-        self._sha256: dict[Split, str] = {}
-        self._decontaminated: dict[Split, set[bool | None]] = {}
+        self._splits: dict[Split, _Loaded] = {}
 
     def _check_settings(self) -> None:
         at_least = {"max_seq_length": 2, "batch_size": 1, "eval_batch_size": 1, "num_workers": 0}
@@ -123,12 +130,12 @@ class Text2SQLDataModule(LightningDataModule):
     def setup(self, stage: str | None = None) -> None:
         """Read and encode what a stage needs; what has been read already is kept."""
         for split in _STAGE_SPLITS[stage]:
-            if self.paths[split] is None or split in self._records:
+            if self.paths[split] is None or split in self._splits:
                 continue
-            records = self._read(split)
+            loaded = self._read(split)
             if split != "predict":
-                self._encoded[split] = self._encode(split, records)
-            self._records[split] = records
+                loaded.encoded = self._encode(split, loaded)
+            self._splits[split] = loaded
 
     def train_dataloader(self) -> "DataLoader[Any]":
         """Shuffled batches of similar length; resumes where a checkpoint was written."""
@@ -164,29 +171,28 @@ class Text2SQLDataModule(LightningDataModule):
 
         Those of a large training file are read from it when they are asked for.
         """
-        self._require(split)
-        return self._records[split]
+        return self._loaded(split).records
 
     def num_examples(self, split: Split) -> int:
         """How many examples a split gives: its records without the dropped ones."""
-        self._require(split)
-        return len(self._encoded[split].examples) if split in self._encoded else len(self._records[split])
+        loaded = self._loaded(split)
+        return len(loaded.encoded.examples if loaded.encoded else loaded.records)
 
     def dropped(self, split: Split) -> dict[str, int]:
         """How many records of a split were left out, by reason; empty when none."""
-        self._require(split)
-        return dict(self._encoded[split].dropped) if split in self._encoded else {}
+        encoded = self._loaded(split).encoded
+        return dict(encoded.dropped) if encoded else {}
 
     def file_sha256(self, split: Split) -> str | None:
         """SHA-256 of a split's file as it was when it was read; None for a split that has not been set up."""
-        return self._sha256.get(split)
+        return self._splits[split].sha256 if split in self._splits else None
 
     def decontaminated(self) -> bool | None:
         """Whether the files that have been read were decontaminated: False where a record was not, None if unknown."""
-        flags = set().union(*self._decontaminated.values())
+        flags = set[bool | None]().union(*(loaded.decontaminated for loaded in self._splits.values()))
         return False if False in flags else flags.pop() if len(flags) == 1 else None
 
-    def _read(self, split: Split) -> Sequence[Record]:
+    def _read(self, split: Split) -> _Loaded:
         path = Path(str(self.paths[split]))
         if not path.exists():
             raise DataError(
@@ -198,93 +204,82 @@ class Text2SQLDataModule(LightningDataModule):
             flag = record.meta.get("decontaminated")
             flags.add(flag if isinstance(flag, bool) else None)
 
+        records: Sequence[Record]
         if split == "train":
             records = open_records(path, look)
         else:
             records = read_records(path, require_output=split != "predict")
             for record in records:
                 look(record)
-        self._decontaminated[split] = flags
-        self._sha256[split] = records.sha256 if isinstance(records, RecordFile) else _sha256(path)
-        return self._sample(split, records)
-
-    def _sample(self, split: Split, records: Sequence[Record]) -> Sequence[Record]:
+        sha256 = records.sha256 if isinstance(records, RecordFile) else _sha256(path)
         limit = self.max_examples.get(split)
-        if limit is None or limit >= len(records):
-            return records
-        chosen = sorted(random.Random(f"examples-{split}-{self.seed}").sample(range(len(records)), limit))
-        return records.take(chosen) if isinstance(records, RecordFile) else [records[index] for index in chosen]
+        if limit is not None and limit < len(records):
+            chosen = sorted(random.Random(f"examples-{split}-{self.seed}").sample(range(len(records)), limit))
+            records = records.take(chosen) if isinstance(records, RecordFile) else [records[index] for index in chosen]
+        return _Loaded(records, sha256, flags)
 
-    def _encode(self, split: Split, records: Sequence[Record]) -> EncodedSplit:
+    def _encode(self, split: Split, loaded: _Loaded) -> EncodedSplit:
         path = Path(str(self.paths[split]))
-        encoding = Encoding(self.tokenizer, records, self.max_seq_length, str(path))
-        if self.token_cache is None or len(records) < LARGE:
+        encoding = Encoding(self.tokenizer, loaded.records, self.max_seq_length, str(path))
+        if self.token_cache is None or len(loaded.records) < LARGE:
             return in_memory(encoding)
         limit = self.max_examples.get(split)
         key = cache_key(
             self.tokenizer,
-            data_sha256=self._sha256[split],
+            data_sha256=loaded.sha256,
             sample=None if limit is None else [limit, split, self.seed],
             max_seq_length=self.max_seq_length,
         )
         return encode_once(path.parent / self.token_cache, key, encoding)
 
-    def _require(self, split: Split) -> None:
+    def _loaded(self, split: Split) -> _Loaded:
         if self.paths[split] is None:
             hint = ", or set trainer.limit_val_batches to 0 to train without validation" if split == "val" else ""
             raise DataError(f"data.{split}_path is not set; give a .jsonl file of records{hint}")
-        if split not in self._records:
+        if split not in self._splits:
             raise DataError(f"the {split} records have not been read yet; call setup() first")
+        return self._splits[split]
 
     def _make_dataloader(self, split: Split) -> "DataLoader[Any]":
-        self._require(split)
-        rank, world_size = self._place()
+        loaded = self._loaded(split)
+        rank, world_size = (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
         if split != "train" and self.num_examples(split) < world_size:
             # A process without a batch would miss the others' collective calls, and they would wait for ever.
             raise DataError(
                 f"{self.paths[split]} gives {self.num_examples(split)} examples for {world_size} processes; "
                 f"each needs at least one: set trainer.devices to {self.num_examples(split)} or fewer"
             )
-        if split == "predict":
-            return self._record_loader(_stretch(self._records[split], rank, world_size))
-        examples = self._encoded[split].examples
+        if loaded.encoded is None:
+            records: Any = share_of(loaded.records, rank, world_size)
+            return DataLoader(records, batch_size=self.eval_batch_size, collate_fn=list)
+        examples = loaded.encoded.examples
         trains = split == "train"
-        overfits = bool(getattr(self.trainer, "overfit_batches", 0))
+        shuffles = trains and not getattr(self.trainer, "overfit_batches", 0)
         sampler = LengthBucketBatchSampler(
             lengths(examples),
             self.batch_size if trains else self.eval_batch_size,
             seed=self.seed,
-            shuffle=trains and not overfits,
+            shuffle=shuffles,
             world_size=world_size,
             rank=rank,
-            groups=self._groups(split) if self.packing == "shared_prefix" else None,
-            most_tokens=self.pack_tokens if trains and not overfits else None,
+            groups=_schema_groups(loaded.encoded) if self.packing == "shared_prefix" else None,
+            most_tokens=self.pack_tokens if shuffles else None,
         )
-        collators: dict[Packing, Callable[[Sequence[EncodedExample]], dict[str, Any]]] = {
-            "none": partial(collate, pad_token_id=self.tokenizer.pad_token_id),
-            "sequence": collate_sequences,
-            "shared_prefix": collate_shared_prefixes,
-        }
-        pin = torch.cuda.is_available()
+        collators = {"sequence": collate_sequences, "shared_prefix": collate_shared_prefixes}
         return ResumableLoader(
             examples,
             sampler,
-            collate_fn=collators[self.packing],
+            collate_fn=collators.get(self.packing) or partial(collate, pad_token_id=self.tokenizer.pad_token_id),
             num_workers=self.num_workers,
-            pin_memory=pin,
+            pin_memory=torch.cuda.is_available(),
             worker_init_fn=_leave_signals_to_the_run,
         )
 
-    def _groups(self, split: Split) -> "array[int]":
-        """Number the examples of a split by their schema, in order of first appearance."""
-        numbers: dict[int, int] = {}
-        return array("i", (numbers.setdefault(key, len(numbers)) for key in schema_keys(self._encoded[split].examples)))
 
-    def _record_loader(self, records: Sequence[Record]) -> "DataLoader[Any]":
-        return DataLoader(records, batch_size=self.eval_batch_size, collate_fn=list)  # type: ignore[arg-type]
-
-    def _place(self) -> tuple[int, int]:
-        return (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
+def _schema_groups(split: EncodedSplit) -> "array[int]":
+    """Number the examples by their schema, in order of first appearance."""
+    numbers: dict[int, int] = {}
+    return array("i", (numbers.setdefault(key, len(numbers)) for key in schema_keys(split.examples)))
 
 
 def _sha256(path: Path) -> str:
@@ -297,8 +292,3 @@ def _leave_signals_to_the_run(_: int) -> None:
     for name in ("SIGTERM", "SIGUSR1", "SIGINT"):
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), signal.SIG_IGN)
-
-
-def _stretch(records: Sequence[Record], rank: int, world_size: int) -> Sequence[Record]:
-    """The part of the records that a process predicts: stretches in order of rank, equal to within one record."""
-    return records[len(records) * rank // world_size : len(records) * (rank + 1) // world_size]

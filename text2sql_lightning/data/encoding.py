@@ -1,8 +1,8 @@
 """Records become token ids: a prompt, then the completion that the model has to learn.
 
 The boundary is a length, not a search: the first `prompt_length` ids are exactly what generation starts from, and
-everything behind them is a target. A completion is never encoded on its own, because `SELECT` at the start of a text
-and `SELECT` after a newline can be different tokens; it is what follows ids(prompt) in ids(prompt + SQL).
+everything behind them is a target. A completion is never encoded alone, because `SELECT` at the start of a text and
+`SELECT` after a newline can be different tokens; it is what follows ids(prompt) in ids(prompt + SQL).
 """
 
 import logging
@@ -15,14 +15,12 @@ from typing import TYPE_CHECKING, Final
 
 from text2sql_lightning.errors import DataError
 from text2sql_lightning.text.prompts import build_prompt
-from text2sql_lightning.text.tokenizer import encode_prompt, encode_texts
+from text2sql_lightning.text.tokenizer import encode_texts
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
     from text2sql_lightning.data.records import Record
-
-__all__ = ["EncodedExample", "EncodedSplit", "Encoding", "encode_example", "encode_prompt", "in_memory"]
 
 logger = logging.getLogger(__name__)
 
@@ -127,13 +125,16 @@ class Encoding:
                 progress.update(len(chunk))
         self.separated = counts.pop("separated", 0)
         self.dropped = dict(sorted(counts.items()))
+        if not total:
+            raise DataError(f"{self._name}: there are no records; an empty file cannot be trained on or scored")
         if not left:
-            raise DataError(_nothing_left(self._name, total, self.dropped, self._longest))
+            raise DataError(
+                f"{self._name}: none of the {total} records is left ({self.dropped}); data.max_seq_length is "
+                f"{self._longest}, raise it"
+            )
         if self.dropped:
-            logger.warning(
-                "%s: %d of %d records left out: %s (max_seq_length %d)",
-                self._name, total - left, total, self.dropped, self._longest,
-            )  # fmt: skip
+            what = f"{total - left} of {total} records left out: {self.dropped} (max_seq_length {self._longest})"
+            logger.warning("%s: %s", self._name, what)
 
 
 def in_memory(encoding: Encoding) -> EncodedSplit:
@@ -142,17 +143,14 @@ def in_memory(encoding: Encoding) -> EncodedSplit:
     return EncodedSplit(examples, encoding.dropped, encoding.separated)
 
 
-def _nothing_left(name: str, total: int, dropped: dict[str, int], max_seq_length: int) -> str:
-    if not total:
-        return f"{name}: there are no records; an empty file cannot be trained on or scored"
-    return f"{name}: none of the {total} records is left ({dropped}); data.max_seq_length is {max_seq_length}, raise it"
-
-
 def _encode_chunk(
     tokenizer: "PreTrainedTokenizerBase", records: Sequence["Record"], max_seq_length: int, counts: Counter[str]
 ) -> list[EncodedExample | None]:
+    for record in records:
+        if not record.output:
+            raise DataError(f"record {record.id} has no output; training and scoring need the SQL of every record")
+    completions = [str(record.output) for record in records]
     prompts = [build_prompt(record.instruction, record.input) for record in records]
-    completions = [_completion(record) for record in records]
     prompt_ids = encode_texts(tokenizer, prompts)
     full_ids = encode_texts(tokenizer, [prompt + sql for prompt, sql in zip(prompts, completions, strict=True)])
     examples: list[EncodedExample | None] = []
@@ -168,18 +166,9 @@ def _encode_chunk(
             examples.append(None)
         else:
             ids = array("i", [*head, *tail, tokenizer.eos_token_id])
-            examples.append(EncodedExample(record.id, ids, len(head), _schema_key(record)))
+            schema = blake2b(record.context.encode(), digest_size=8).digest()
+            examples.append(EncodedExample(record.id, ids, len(head), int.from_bytes(schema, "big", signed=True)))
     return examples
-
-
-def _schema_key(record: "Record") -> int:
-    return int.from_bytes(blake2b(record.context.encode(), digest_size=8).digest(), "big", signed=True)
-
-
-def _completion(record: "Record") -> str:
-    if not record.output:
-        raise DataError(f"record {record.id} has no output; training and scoring need the SQL of every record")
-    return record.output
 
 
 def _continuation(tokenizer: "PreTrainedTokenizerBase", completion: str) -> list[int] | None:

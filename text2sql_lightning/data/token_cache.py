@@ -10,7 +10,7 @@ import json
 import logging
 import os
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from importlib.util import find_spec
 from itertools import accumulate
 from pathlib import Path
@@ -21,6 +21,7 @@ from text2sql_lightning.files.atomic import replaced_folder, tidy, write_json
 from text2sql_lightning.text.prompts import prompt_sha256
 
 if TYPE_CHECKING:
+    import pyarrow as pa
     from transformers import PreTrainedTokenizerBase
 
 log = logging.getLogger(__name__)
@@ -32,7 +33,7 @@ _LOCK: Final = ".lock"
 
 
 def cache_key(tokenizer: "PreTrainedTokenizerBase", **facts: Any) -> str:
-    """Give 32 hex digits that stand for a tokenizer, the prompt, and what else the ids depend on."""
+    """Return 32 hex digits that identify a tokenizer, the prompt, and what else the ids depend on."""
     backend: Any = getattr(tokenizer, "backend_tokenizer", None)
     described = {
         **facts,
@@ -45,7 +46,7 @@ def cache_key(tokenizer: "PreTrainedTokenizerBase", **facts: Any) -> str:
 
 
 def encode_once(folder: Path, key: str, encoding: Encoding) -> EncodedSplit:
-    """Give the examples of a cache; without one encode, and write it on the way, so that memory holds a part only.
+    """Return the examples of a cache; without one encode, and write it on the way, so that memory holds a part only.
 
     Args:
         folder: Where caches are, each in a folder named after its key.
@@ -53,10 +54,10 @@ def encode_once(folder: Path, key: str, encoding: Encoding) -> EncodedSplit:
         encoding: What encodes the records.
 
     Returns:
-        The examples, read from the cache. Where nothing can be written, or `datasets` is not installed, there is none,
+        The examples, read from the cache. Where nothing can be written, or `pyarrow` is not installed, there is none,
         and they are in memory.
     """
-    if find_spec("datasets") is None:
+    if find_spec("pyarrow") is None:
         return in_memory(encoding)
     path = folder / key
     found = _find(path)
@@ -87,29 +88,16 @@ class CachedExamples(Sequence[EncodedExample]):
     """
 
     def __init__(self, path: Path) -> None:
-        from datasets import Dataset
+        import pyarrow as pa
 
         self._path = path
-        self._table = Dataset.from_file(str(path)).data.table
+        self.table = pa.ipc.open_stream(pa.memory_map(str(path))).read_all()
 
     def __reduce__(self) -> tuple[type["CachedExamples"], tuple[Path]]:
         return CachedExamples, (self._path,)  # a process that prepares batches maps the file itself
 
     def __len__(self) -> int:
-        return int(self._table.num_rows)
-
-    @property
-    def lengths(self) -> "array[int]":
-        """Tokens of each example."""
-        lengths = array("i")
-        for chunk in self._table.column("input_ids").chunks:
-            lengths.frombytes(chunk.value_lengths().to_numpy().astype("int32").tobytes())
-        return lengths
-
-    @property
-    def schema_keys(self) -> "array[int]":
-        """`EncodedExample.schema_key` of each example."""
-        return array("q", self._table.column("schema_key").to_numpy().tobytes())
+        return int(self.table.num_rows)
 
     @overload
     def __getitem__(self, index: int) -> EncodedExample: ...
@@ -118,27 +106,24 @@ class CachedExamples(Sequence[EncodedExample]):
     def __getitem__(self, index: int | slice) -> EncodedExample | list[EncodedExample]:
         if isinstance(index, slice):
             return [self[at] for at in range(*index.indices(len(self)))]
-        ids = array("i")
-        ids.frombytes(self._table.column("input_ids")[index].values.to_numpy().tobytes())
-        rest = (self._table.column(name)[index].as_py() for name in ("prompt_length", "schema_key"))
-        return EncodedExample(self._table.column("id")[index].as_py(), ids, *rest)
-
-    def __iter__(self) -> Iterator[EncodedExample]:
-        return (self[at] for at in range(len(self)))
+        ids = array("i", self.table.column("input_ids")[index].values.to_numpy().tobytes())
+        name, *rest = (self.table.column(name)[index].as_py() for name in ("id", "prompt_length", "schema_key"))
+        return EncodedExample(name, ids, *rest)
 
 
 def lengths(examples: Sequence[EncodedExample]) -> "array[int]":
-    """Tokens of each example."""
-    if isinstance(examples, CachedExamples):
-        return examples.lengths
-    return array("i", (len(example.input_ids) for example in examples))
+    """Return the tokens of each example."""
+    if not isinstance(examples, CachedExamples):
+        return array("i", (len(example.input_ids) for example in examples))
+    chunks = examples.table.column("input_ids").chunks
+    return array("i", b"".join(chunk.value_lengths().to_numpy().astype("int32").tobytes() for chunk in chunks))
 
 
 def schema_keys(examples: Sequence[EncodedExample]) -> "array[int]":
-    """`EncodedExample.schema_key` of each example."""
-    if isinstance(examples, CachedExamples):
-        return examples.schema_keys
-    return array("q", (example.schema_key for example in examples))
+    """Return `EncodedExample.schema_key` of each example."""
+    if not isinstance(examples, CachedExamples):
+        return array("q", (example.schema_key for example in examples))
+    return array("q", examples.table.column("schema_key").to_numpy().tobytes())
 
 
 def _write(folder: Path, encoding: Encoding) -> None:
@@ -157,7 +142,7 @@ def _write(folder: Path, encoding: Encoding) -> None:
     write_json(folder / _COUNTS, {"examples": count, "dropped": encoding.dropped, "separated": encoding.separated})
 
 
-def _batch(examples: Sequence[EncodedExample], schema: Any) -> Any:
+def _batch(examples: Sequence[EncodedExample], schema: "pa.Schema") -> "pa.RecordBatch":
     import pyarrow as pa
 
     values = array("i")
@@ -167,8 +152,8 @@ def _batch(examples: Sequence[EncodedExample], schema: Any) -> Any:
     ids = pa.ListArray.from_arrays(
         *(pa.Array.from_buffers(pa.int32(), len(part), [None, pa.py_buffer(part)]) for part in (offsets, values))
     )
-    rest = ([getattr(example, name) for example in examples] for name in ("prompt_length", "schema_key"))
-    return pa.record_batch([[example.id for example in examples], ids, *rest], schema=schema)
+    names, *rest = ([getattr(example, name) for example in examples] for name in ("id", "prompt_length", "schema_key"))
+    return pa.record_batch([names, ids, *rest], schema=schema)
 
 
 def _find(path: Path) -> EncodedSplit | None:

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from itertools import chain
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -111,7 +112,7 @@ def test_a_sample_is_seeded_and_in_order(make_data: Callable[..., Text2SQLDataMo
 def test_too_long_records_are_counted_but_kept_for_generation(make_data: Callable[..., Text2SQLDataModule]) -> None:
     data = make_data()
     data.setup("fit")
-    longest = max(len(example.input_ids) for example in data._encoded["train"].examples)
+    longest = max(len(example.input_ids) for example in data._splits["train"].encoded.examples)
     shorter = make_data(max_seq_length=longest - 1)
     shorter.setup("fit")
     dropped = shorter.dropped("train")["too_long"]
@@ -141,7 +142,7 @@ def test_every_process_has_its_share(
     data.setup()
     shares: dict[str, list[list[str]]] = {"train": [], "val": [], "predict": []}
     for rank in (0, 1, 2):
-        monkeypatch.setattr(data, "_place", lambda rank=rank: (rank, 3))
+        monkeypatch.setattr(data, "trainer", SimpleNamespace(global_rank=rank, world_size=3))
         shares["train"].append([id for batch in ids(data.train_dataloader()) for id in batch])
         shares["val"].append([id for batch in ids(data.val_dataloader()) for id in batch])
         shares["predict"].append([record.id for batch in data.predict_dataloader() for record in batch])
@@ -157,7 +158,7 @@ def test_fewer_examples_than_processes(
 ) -> None:
     data = make_data(max_val_examples=2)
     data.setup("fit")
-    monkeypatch.setattr(data, "_place", lambda: (0, 3))
+    monkeypatch.setattr(data, "trainer", SimpleNamespace(global_rank=0, world_size=3))
     with pytest.raises(DataError, match=r"gives 2 examples for 3 processes; .* set trainer\.devices to 2 or fewer"):
         data.val_dataloader()
 

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from text2sql_lightning.data.encoding import EncodedSplit, Encoding, encode_example, encode_prompt, in_memory
+from text2sql_lightning.data.encoding import EncodedSplit, Encoding, encode_example, in_memory
 from text2sql_lightning.data.records import Record, read_records
 from text2sql_lightning.errors import DataError
 from text2sql_lightning.text.prompts import INSTRUCTION, build_prompt, format_input
-from text2sql_lightning.text.tokenizer import load_tokenizer
+from text2sql_lightning.text.tokenizer import encode_prompt, load_tokenizer
 
 pytestmark = pytest.mark.unit
 

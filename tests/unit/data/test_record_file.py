@@ -6,9 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from text2sql_lightning.data import record_file
-from text2sql_lightning.data.record_file import RecordFile, open_records
-from text2sql_lightning.data.records import Record, read_records, write_records
+from text2sql_lightning.data import records as records_module
+from text2sql_lightning.data.records import Record, RecordFile, open_records, read_records, write_records
 from text2sql_lightning.errors import DataError
 
 pytestmark = pytest.mark.unit
@@ -16,7 +15,7 @@ pytestmark = pytest.mark.unit
 
 @pytest.fixture(autouse=True)
 def _small_is_large(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(record_file, "LARGE", 20)
+    monkeypatch.setattr(records_module, "LARGE", 20)
 
 
 def look(record: Record) -> None: ...

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from text2sql_lightning.data import datamodule, record_file, token_cache
+from text2sql_lightning.data import datamodule, records, token_cache
 from text2sql_lightning.data.datamodule import Text2SQLDataModule
 from text2sql_lightning.data.encoding import EncodedExample, EncodedSplit, Encoding
 from text2sql_lightning.data.token_cache import CachedExamples, cache_key, encode_once, lengths, schema_keys
@@ -146,7 +146,7 @@ def test_the_key_stands_for_all_that_the_ids_depend_on(
 def test_the_data_module_encodes_a_large_file_once(
     tiny_llama_dir: Path, records_file: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module in (datamodule, record_file):
+    for module in (datamodule, records):
         monkeypatch.setattr(module, "LARGE", 20)
     path = records_file("train")
 
