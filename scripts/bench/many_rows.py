@@ -16,7 +16,7 @@ from typing import Final
 
 from text2sql_lightning.data.sources import RawRow, read_rows
 from text2sql_lightning.sql.schema import Schema
-from text2sql_lightning.sql.tokens import tokenize
+from text2sql_lightning.text.sql_tokens import tokenize
 
 _SALT: Final = 1_000_000
 

@@ -19,7 +19,7 @@ from text2sql_lightning.prepare.settings import BuildSettings
 from text2sql_lightning.sql.execution import Execution, execute
 from text2sql_lightning.sql.schema import Schema, schema_id
 from text2sql_lightning.sql.testdb.filling import Filling, make_databases, make_fillings
-from text2sql_lightning.sql.tokens import is_top_level_ordered, quote_name
+from text2sql_lightning.text.sql_tokens import is_top_level_ordered, quote_name
 
 pytestmark = pytest.mark.integration
 

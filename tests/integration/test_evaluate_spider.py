@@ -12,7 +12,7 @@ import pytest
 from text2sql_lightning.commands.compare import main as compare_main
 from text2sql_lightning.commands.spider import load_spider, main, spider_questions
 from text2sql_lightning.inference.baselines import project_prompt
-from text2sql_lightning.sql.tokens import tokenize
+from text2sql_lightning.text.sql_tokens import tokenize
 
 pytestmark = pytest.mark.integration
 

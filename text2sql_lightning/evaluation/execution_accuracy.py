@@ -12,8 +12,8 @@ from text2sql_lightning.errors import DataError
 from text2sql_lightning.evaluation.result_match import same_rows
 from text2sql_lightning.sql.execution import Execution, Row, execute
 from text2sql_lightning.sql.testdb.filling import Filling, make_fillings
-from text2sql_lightning.sql.tokens import is_top_level_ordered, tokenize
 from text2sql_lightning.sql.workers import Lost, map_chunks
+from text2sql_lightning.text.sql_tokens import is_top_level_ordered, tokenize
 
 _log = logging.getLogger(__name__)
 

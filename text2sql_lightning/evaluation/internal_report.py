@@ -12,8 +12,8 @@ from text2sql_lightning.evaluation.spider.exact_set_match import exact_set_match
 from text2sql_lightning.sql.execution import adheres_to_schema
 from text2sql_lightning.sql.hardness import hardness
 from text2sql_lightning.sql.schema import Schema, schema_id
-from text2sql_lightning.sql.tokens import is_top_level_ordered
 from text2sql_lightning.sql.workers import Lost, map_chunks
+from text2sql_lightning.text.sql_tokens import is_top_level_ordered
 
 _CHUNK: Final = 64
 _RUNS: Final = (None, "timeout", "too_large")

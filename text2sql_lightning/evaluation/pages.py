@@ -12,7 +12,7 @@ from text2sql_lightning.evaluation.results import HARDNESS, INTERNAL_MEASURES, S
 from text2sql_lightning.files.atomic import write_json, write_json_lines
 from text2sql_lightning.files.charts import Bar, draw_bars, share_bars
 from text2sql_lightning.files.pages import printable, show, write_pages
-from text2sql_lightning.sql.tokens import Token, iter_tokens
+from text2sql_lightning.text.sql_tokens import Token, iter_tokens
 
 if TYPE_CHECKING:
     from text2sql_lightning.evaluation.result_match import Difference, Preview

@@ -12,8 +12,8 @@ from tqdm import tqdm
 from text2sql_lightning.errors import DataError
 from text2sql_lightning.sql.execution import Execution, Row, execute
 from text2sql_lightning.sql.testdb.filling import make_databases
-from text2sql_lightning.sql.tokens import Token, tokenize
 from text2sql_lightning.sql.workers import Lost, map_chunks
+from text2sql_lightning.text.sql_tokens import Token, tokenize
 
 
 @dataclass(frozen=True)

@@ -21,9 +21,9 @@ from text2sql_lightning.sql.dialects import query_problem
 from text2sql_lightning.sql.execution import execute, run_query
 from text2sql_lightning.sql.hardness import hardness
 from text2sql_lightning.sql.schema import Schema, ddl_error, repair_ddl, schema_id
-from text2sql_lightning.sql.tokens import tokenize
 from text2sql_lightning.text.prompts import format_input, split_input
 from text2sql_lightning.text.sql_cleaning import ensure_sql_only
+from text2sql_lightning.text.sql_tokens import tokenize
 
 _GENERIC_TABLE: Final = re.compile(r"table_name_\d+")
 _IDENTIFIER_TABLE: Final = re.compile(r"table_\d+_\d+")

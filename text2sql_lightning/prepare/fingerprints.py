@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 from text2sql_lightning.errors import DataError
 from text2sql_lightning.files.atomic import write_bytes
 from text2sql_lightning.prepare.normal_form import NormalQuery, normal_query, question_key, question_words
-from text2sql_lightning.sql.tokens import keywords
+from text2sql_lightning.text.sql_tokens import keywords
 
 SKETCH_SIZE: Final = 128
 """Bytes of a sketch: the lowest byte of as many minima. The error of the similarity is about 0.04."""

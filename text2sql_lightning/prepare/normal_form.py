@@ -15,7 +15,7 @@ from typing import Final, NamedTuple
 from sqlglot import exp
 
 from text2sql_lightning.sql.dialects import parse_sqlite
-from text2sql_lightning.sql.tokens import keywords, tokenize
+from text2sql_lightning.text.sql_tokens import keywords, tokenize
 
 _WORD: Final = re.compile(r"[^\W_]+")
 _OPENING: Final = re.compile(r"[\s(]*(\w*)")

@@ -10,7 +10,7 @@ from itertools import pairwise
 from typing import Final
 
 from text2sql_lightning.sql.schema import repair_query
-from text2sql_lightning.sql.tokens import Token, keywords, tokenize
+from text2sql_lightning.text.sql_tokens import Token, keywords, tokenize
 
 CONSTRUCTS: Final = (
     "filter", "aggregate", "GROUP BY", "HAVING", "ORDER BY", "LIMIT", "join", "subquery", "set operation", "LIKE",

@@ -10,7 +10,7 @@ from functools import lru_cache
 from itertools import pairwise
 from typing import Final
 
-from text2sql_lightning.sql.tokens import Token, iter_tokens, keywords, quote_name
+from text2sql_lightning.text.sql_tokens import Token, iter_tokens, keywords, quote_name
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from text2sql_lightning.sql import watchdog
 from text2sql_lightning.sql.databases.sqlite import connect, restrict_to_compiling
 from text2sql_lightning.sql.repair import repair_ddl
 from text2sql_lightning.sql.schema import Schema
-from text2sql_lightning.sql.tokens import iter_tokens, keywords, quote_name
+from text2sql_lightning.text.sql_tokens import iter_tokens, keywords, quote_name
 
 Value: TypeAlias = int | float | str | bytes | None
 Row: TypeAlias = tuple[Value, ...]

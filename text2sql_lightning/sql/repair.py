@@ -9,7 +9,7 @@ from typing import Final
 
 from text2sql_lightning.sql.databases.sqlite import restrict_to_definitions
 from text2sql_lightning.sql.ddl import Column, Table, read_tables
-from text2sql_lightning.sql.tokens import RESERVED, Token, keywords, quote_name, tokenize
+from text2sql_lightning.text.sql_tokens import RESERVED, Token, keywords, quote_name, tokenize
 
 # Reserved words that never stand in a SELECT statement as keywords, so that there they can only be names.
 _NEVER_IN_SELECT: Final = keywords(

@@ -15,7 +15,7 @@ from text2sql_lightning.sql.databases.sqlite import connect
 from text2sql_lightning.sql.ddl import Column, Table
 from text2sql_lightning.sql.execution import Value, run_query
 from text2sql_lightning.sql.schema import Schema
-from text2sql_lightning.sql.tokens import quote_name, tokenize
+from text2sql_lightning.text.sql_tokens import quote_name, tokenize
 
 LONGEST_VALUE: Final = 40
 ROWS_LOOKED_AT: Final = 1000

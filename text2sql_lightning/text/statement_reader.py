@@ -2,32 +2,30 @@
 
 import re
 from collections.abc import Iterator
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, cast
 
-from text2sql_lightning.text.sql_tokens import Token, is_closed, scan
-
-
-def _words(text: str) -> frozenset[str]:
-    return frozenset(re.findall(r"\w+", text))
-
+from text2sql_lightning.text.sql_tokens import Token, TokenKind, iter_tokens, keywords
 
 _BLANK_LINE: Final = re.compile(r"\n[ \t\r]*+\n")
 _NEXT_WORD: Final = re.compile(r"[ \t]*+(?:([^\W\d]\w*+)|(:)(?!\w))")
 _BROKEN_END: Final = re.compile(r"\n[ \t\r]*+(?:\n|```|###)")
 
+# What SQL reads as one piece and an English sentence as several: `1SELECT`, a no-break space, `<>`.
+_PROSE: Final = re.compile(r"(?P<number>\d++(?:[eE][+-]?\d++)?+)|(?P<word>\w[\w$]*+)|(?P<symbol>\S)")
+
 # Words that go on with a statement after a complete expression, so a line may begin with them.
-_CONTINUATION: Final = _words(
+_CONTINUATION: Final = keywords(
     """AND AS ASC BETWEEN BY COLLATE CROSS DESC DIV ELSE END ESCAPE EXCEPT FETCH FILTER FOR FROM FULL GLOB GROUP HAVING
     ILIKE IN INDEXED INNER INTERSECT IS ISNULL JOIN LATERAL LEFT LIKE LIMIT MATCH MINUS MOD NATURAL NOT NOTNULL NULLS
     OFFSET ON OR ORDER OUTER OVER PARTITION QUALIFY REGEXP RIGHT RLIKE THEN UNION USING WHEN WHERE WINDOW XOR"""
 )
 # Of these, "In" or "As" after an empty line begins a sentence unless the statement spells its keywords that way.
-_SENTENCE_STARTERS: Final = _words("AND AS BETWEEN END FOR FULL IN IS LIKE NOT ON OR THEN USING WHEN")
-_VALUE_WORDS: Final = _words("ASC DESC END ISNULL NOTNULL NULL TRUE FALSE FIRST LAST")
-_OPENING_WORDS: Final = _words("ALL CASE CAST DISTINCT EXISTS NOT NULL")
-_BEFORE_SELECT: Final = _words("ALL AS EXCEPT INTERSECT MINUS UNION")
+_SENTENCE_STARTERS: Final = keywords("AND AS BETWEEN END FOR FULL IN IS LIKE NOT ON OR THEN USING WHEN")
+_VALUE_WORDS: Final = keywords("ASC DESC END ISNULL NOTNULL NULL TRUE FALSE FIRST LAST")
+_OPENING_WORDS: Final = keywords("ALL CASE CAST DISTINCT EXISTS NOT NULL")
+_BEFORE_SELECT: Final = keywords("ALL AS EXCEPT INTERSECT MINUS UNION")
 # "select the name from" reads as SQL, `the AS name`, but nobody means it.
-_DETERMINERS: Final = _words("a all an any each every its my only our that the their these this those which your")
+_DETERMINERS: Final = keywords("a all an any each every its my only our that the their these this those which your")
 
 
 class Cut(NamedTuple):
@@ -77,8 +75,11 @@ class StatementReader:
         return self._cut(self.ends[-1], len(self.text), firm=False)
 
     def _significant_tokens(self) -> Iterator[Token]:
-        for token in scan(self.text, self.ends[-1]):
-            if token.kind not in ("space", "comment"):
+        for token in iter_tokens(self.text, self.ends[-1]):
+            if token.kind in ("word", "symbol"):
+                for part in _PROSE.finditer(token.text):
+                    yield Token(cast("TokenKind", part.lastgroup), part[0], token.start + part.start())
+            elif token.kind != "comment":
                 yield token
 
     def _cut(self, end: int, resume: int, *, firm: bool, prose: bool = False) -> Cut:
@@ -111,7 +112,7 @@ class StatementReader:
         """End before a second statement or before prose on a new line."""
         if self.depth:
             return None
-        piece = self.text[token.start : token.end]
+        piece = token.text
         complete = token.end < len(self.text)
         if token.kind == "word" and piece.upper() == "SELECT" and self._is_second_select():
             louder = piece.isupper() and not self.first_word.isupper() and not self._on_new_line(token)
@@ -153,7 +154,9 @@ class StatementReader:
         return not is_sentence
 
     def _ends_expression(self) -> bool:
-        return self.previous_kind in ("word", "number", "string", "quoted") or self.previous in _VALUE_WORDS | {")"}
+        return self.previous_kind in ("word", "number", "string", "quoted", "name") or self.previous in _VALUE_WORDS | {
+            ")"
+        }
 
     def _on_new_line(self, token: Token) -> bool:
         return "\n" in self.text[self.ends[-1] : token.start]
@@ -171,7 +174,7 @@ class StatementReader:
         return self._sentence(token.start) if self._is_sentence_opening(token) else None
 
     def _is_sentence_opening(self, token: Token) -> bool:
-        piece = self.text[token.start : token.end]
+        piece = token.text
         word = token.kind == "word" and piece.upper() not in _CONTINUATION
         if not self.opening:
             return piece in ",.:!?" or piece.upper() in _CONTINUATION
@@ -183,13 +186,13 @@ class StatementReader:
         return bare[1].upper() not in _CONTINUATION and piece.upper() != "FROM" and piece != ","
 
     def _advance(self, token: Token) -> None:
-        piece = self.text[token.start : token.end]
+        piece = token.text
         end = token.end
         if piece == "(":
             self.depth += 1
         elif piece == ")":
             self.depth -= 1
-        if token.kind in ("string", "quoted") and not is_closed(piece):
+        if token.kind in ("string", "quoted", "name") and not token.is_closed:
             # A quote that is never closed is no literal: a heading below it is not swallowed.
             broken = _BROKEN_END.search(piece)
             end = token.start + len((piece[: broken.start()] if broken else piece).rstrip())

@@ -2,7 +2,7 @@ import pytest
 
 from text2sql_lightning.prepare.distractors.names import read_name, text_meanings
 from text2sql_lightning.prepare.distractors.rules import NameRules, is_close
-from text2sql_lightning.sql.tokens import tokenize
+from text2sql_lightning.text.sql_tokens import tokenize
 
 pytestmark = pytest.mark.unit
 

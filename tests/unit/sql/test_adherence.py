@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from text2sql_lightning.sql.execution import adheres_to_context, adheres_to_schema
 from text2sql_lightning.sql.schema import Schema
-from text2sql_lightning.sql.tokens import keywords
+from text2sql_lightning.text.sql_tokens import keywords
 
 pytestmark = pytest.mark.unit
 

@@ -4,61 +4,89 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from text2sql_lightning.text.sql_tokens import is_closed, scan
+from text2sql_lightning.text.sql_tokens import is_top_level_ordered, iter_tokens, quote_name, tokenize
 
 pytestmark = pytest.mark.unit
 
 
-def pieces(text: str) -> list[tuple[str, str]]:
-    return [(token.kind, text[token.start : token.end]) for token in scan(text) if token.kind != "space"]
+def test_every_kind() -> None:
+    sql = "SELECT a1, 'it''s', \"x\"\"y\", `n`, [m n], 1.5e-3, .5, 0x1F /* c */ FROM t1 WHERE a<>b--end"
+    assert [(token.kind, token.value) for token in iter_tokens(sql)] == [
+        ("word", "SELECT"), ("word", "a1"), ("symbol", ","), ("string", "it's"), ("symbol", ","), ("quoted", 'x"y'),
+        ("symbol", ","), ("name", "n"), ("symbol", ","), ("name", "m n"), ("symbol", ","), ("number", "1.5e-3"),
+        ("symbol", ","), ("number", ".5"), ("symbol", ","), ("number", "0x1F"), ("comment", "/* c */"),
+        ("word", "FROM"), ("word", "t1"), ("word", "WHERE"), ("word", "a"), ("symbol", "<>"), ("word", "b"),
+        ("comment", "--end"),
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("a 'it''s' b", [("word", "a"), ("string", "'it''s'"), ("word", "b")]),
-        ('"x""y" `q``r` [a b]', [("quoted", '"x""y"'), ("quoted", "`q``r`"), ("quoted", "[a b]")]),
         ("'-- no' -- yes 'x", [("string", "'-- no'"), ("comment", "-- yes 'x")]),
         ("/* 'a */ 'b' /* open", [("comment", "/* 'a */"), ("string", "'b'"), ("comment", "/* open")]),
         ("```sql", [("fence", "```"), ("word", "sql")]),
-        ("1.5e3+.2", [("number", "1.5e3"), ("symbol", "+"), ("number", ".2")]),
         ("'never closed; ", [("string", "'never closed; ")]),
-        ("straße $x", [("word", "straße"), ("symbol", "$"), ("word", "x")]),
-        ("", []),
+        ("straße $x 1st", [("word", "straße"), ("word", "$x"), ("word", "1st")]),
     ],
 )
-def test_tokens(text: str, expected: list[tuple[str, str]]) -> None:
-    assert pieces(text) == expected
+def test_quotes_comments_and_fences(text: str, expected: list[tuple[str, str]]) -> None:
+    assert [(token.kind, token.text) for token in iter_tokens(text)] == expected
 
 
-@given(st.text(alphabet="'\"`[]ab -/*\n1.;é$\ud800", max_size=60))
-def test_tokens_cover_any_text_without_a_gap(text: str) -> None:
-    tokens = list(scan(text))
-    assert "".join(text[token.start : token.end] for token in tokens) == text
-    assert all(token.start < token.end for token in tokens)
+@pytest.mark.parametrize("piece", ["''", "''''", '"a"', "[a]"])
+def test_a_closed_quote(piece: str) -> None:
+    assert next(iter_tokens(piece)).is_closed
+
+
+@pytest.mark.parametrize("piece", ["'", "'''", "'a''", "[a", '"'])
+def test_a_quote_that_is_never_closed(piece: str) -> None:
+    assert not next(iter_tokens(piece)).is_closed
 
 
 @pytest.mark.parametrize(
-    ("piece", "closed"),
+    ("text", "values"),
+    [("'open", ["open"]), ("'", [""]), ("/* open", []), ("2nd_leg $x", ["2nd_leg", "$x"]), ("''", [""]), ("[a", ["a"])],
+)
+def test_odd_texts(text: str, values: list[str]) -> None:
+    assert [token.value for token in tokenize(text)] == values
+
+
+@given(st.text())
+def test_tokens_cover_all_but_spaces(text: str) -> None:
+    rest = text
+    for token in reversed(list(iter_tokens(text))):
+        assert text[token.start : token.end] == token.text
+        rest = rest[: token.start] + rest[token.end :]
+    assert rest.strip() == ""
+
+
+@pytest.mark.parametrize("piece", ["'", '"', "''x", "/*", "--", "[", "1.", "e1", "`[", '"a', "1e"])
+def test_long_texts_take_linear_time(piece: str) -> None:
+    start = time.process_time()
+    tokenize(piece * 100_000)
+    assert time.process_time() - start < 5
+
+
+@pytest.mark.parametrize(
+    ("sql", "ordered"),
     [
-        ("''", True),
-        ("'", False),
-        ("'''", False),
-        ("''''", True),
-        ("'a''", False),
-        ('"a"', True),
-        ("[a", False),
-        ("[a]", True),
+        ("SELECT a FROM t ORDER BY a", True),
+        ("select a from t union select b from u order\nby 1 limit 2", True),
+        ("SELECT a FROM (SELECT a FROM t ORDER BY a)", False),
+        ("SELECT a FROM t WHERE b = 'x ORDER BY y' -- ORDER BY a", False),
+        ("SELECT a FROM t WHERE b IN (SELECT b FROM u ORDER BY b) ORDER BY a", True),
+        ('SELECT order FROM t GROUP BY "order by"', False),
+        ("", False),
     ],
 )
-def test_is_closed(piece: str, closed: bool) -> None:
-    assert is_closed(piece) is closed
+def test_order_at_the_top(sql: str, ordered: bool) -> None:
+    assert is_top_level_ordered(sql) is ordered
 
 
 @pytest.mark.parametrize(
-    "text", ["'" * 300_000, "'" * 299_999, '"a' * 150_000, "/*" * 150_000, "`[" * 150_000, "1e" * 150_000]
+    ("name", "quoted"),
+    [("a_1", "a_1"), ("Größe", "Größe"), ("order", '"order"'), ("2nd", '"2nd"'), ("a b", '"a b"'), ('"', '""""')],
 )
-def test_long_texts_take_linear_time(text: str) -> None:
-    started = time.process_time()
-    assert list(scan(text))
-    assert time.process_time() - started < 5  # at most 0.2 s here; quadratic behaviour would take minutes
+def test_names_are_quoted_where_they_must(name: str, quoted: str) -> None:
+    assert quote_name(name) == quoted

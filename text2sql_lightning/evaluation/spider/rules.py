@@ -16,7 +16,7 @@ from text2sql_lightning.errors import DataError
 from text2sql_lightning.evaluation.result_match import same_rows
 from text2sql_lightning.sql.databases.sqlite import MAX_SQL_BYTES, connect
 from text2sql_lightning.sql.execution import Execution, Row, run_query
-from text2sql_lightning.sql.tokens import tokenize
+from text2sql_lightning.text.sql_tokens import tokenize
 
 _SPLIT_OPERATORS: Final = (("> =", ">="), ("< =", "<="), ("! =", "!="))
 _CURRENT_YEAR: Final = re.compile(r"YEAR\s*\(\s*CURDATE\s*\(\s*\)\s*\)\s*", re.IGNORECASE)

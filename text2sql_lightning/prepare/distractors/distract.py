@@ -17,7 +17,7 @@ from text2sql_lightning.prepare.distractors.index import ColumnIndex, index_of
 from text2sql_lightning.prepare.distractors.rules import means_the_same, read_columns, said_columns
 from text2sql_lightning.prepare.workers import RowMap
 from text2sql_lightning.sql.schema import Schema, schema_id
-from text2sql_lightning.sql.tokens import tokenize
+from text2sql_lightning.text.sql_tokens import tokenize
 
 _SHAPE: Final = 4.0
 _ATTEMPTS: Final = 4

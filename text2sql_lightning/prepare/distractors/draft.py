@@ -19,7 +19,7 @@ from text2sql_lightning.prepare.distractors.names import (
 from text2sql_lightning.prepare.distractors.rules import NameRules, Reading, has_star
 from text2sql_lightning.sql.ddl import Column, Table
 from text2sql_lightning.sql.schema import Schema
-from text2sql_lightning.sql.tokens import Token, iter_tokens
+from text2sql_lightning.text.sql_tokens import Token, iter_tokens
 
 SOURCES: Final = ("same_table", "tables", "co_occurrence", "pool")
 """Where distractors come from: rows on the same table, tables beside it, tables with columns like it, the pool."""

@@ -6,7 +6,7 @@ from functools import lru_cache
 from itertools import chain
 from typing import Final, Literal, NamedTuple
 
-from text2sql_lightning.sql.tokens import keywords, quote_name
+from text2sql_lightning.text.sql_tokens import keywords, quote_name
 
 Style = Literal["snake", "title", "upper", "camel", "pascal", "spaced"]
 

@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 from text2sql_lightning.prepare.distractors.names import Name, compact, meaning, read_name, text_meanings
 from text2sql_lightning.sql.databases.sqlite import restrict_to_definitions
 from text2sql_lightning.sql.schema import Schema
-from text2sql_lightning.sql.tokens import Token
+from text2sql_lightning.text.sql_tokens import Token
 
 _ALLOWED: Final = frozenset({sqlite3.SQLITE_SELECT, sqlite3.SQLITE_FUNCTION, sqlite3.SQLITE_RECURSIVE})
 _BEFORE_STAR: Final = frozenset(["SELECT", "DISTINCT", "ALL", ",", "."])

@@ -19,7 +19,7 @@ from text2sql_lightning.sql.execution import Row, Value, execute
 from text2sql_lightning.sql.testdb.mutants import make_mutants
 from text2sql_lightning.sql.testdb.plan import FillingPlan, plan_filling
 from text2sql_lightning.sql.testdb.rows import make_rows
-from text2sql_lightning.sql.tokens import is_top_level_ordered, quote_name
+from text2sql_lightning.text.sql_tokens import is_top_level_ordered, quote_name
 
 _Rows: TypeAlias = dict[str, list[Row]]
 

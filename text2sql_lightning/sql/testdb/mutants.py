@@ -8,7 +8,7 @@ from random import Random
 from typing import Final, TypeAlias
 
 from text2sql_lightning.sql.schema import Schema
-from text2sql_lightning.sql.tokens import Token, quote_name, tokenize
+from text2sql_lightning.text.sql_tokens import Token, quote_name, tokenize
 
 _Edit: TypeAlias = tuple[int, int, str]
 

@@ -12,7 +12,7 @@ from text2sql_lightning.sql.repair import ddl_error, repair_ddl
 from text2sql_lightning.sql.schema import Schema
 from text2sql_lightning.sql.testdb.usage import Condition, Place, Usage, read_usage
 from text2sql_lightning.sql.testdb.values import Pool, PoolSpec, is_numeric_text
-from text2sql_lightning.sql.tokens import tokenize
+from text2sql_lightning.text.sql_tokens import tokenize
 
 Spot: TypeAlias = tuple[str, str]
 """A table's and a column's name, in lower case."""

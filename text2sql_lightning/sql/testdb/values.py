@@ -7,7 +7,7 @@ from random import Random
 from typing import Final
 
 from text2sql_lightning.sql.testdb.usage import Condition, Literal, whole
-from text2sql_lightning.sql.tokens import keywords
+from text2sql_lightning.text.sql_tokens import keywords
 
 _WORDS: Final = sorted(
     keywords(
