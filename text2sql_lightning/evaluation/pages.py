@@ -27,9 +27,13 @@ _LABELS: Final = {measure.verdict: measure.label for measure in (*SPIDER_MEASURE
     "exec_case_blind": "Execution accuracy ignoring case"
 }
 _ERRORS: Final = {
-    "timeout": "too slow", "empty": "no SQL in the answer", "too_large": "result too large",
-    "gold_failed": "gold does not run", "crashed": "crashed SQLite", "other": "other error",
-}  # fmt: skip
+    "timeout": "too slow",
+    "empty": "no SQL in the answer",
+    "too_large": "result too large",
+    "gold_failed": "gold does not run",
+    "crashed": "crashed SQLite",
+    "other": "other error",
+}
 
 
 @dataclass(frozen=True)
@@ -84,9 +88,17 @@ def write_evaluation(
     errors = wrong and draw_bars({"": share_bars(wrong, figures["n"])}, chart, axis="examples")
     examples = [_wrong_answer(each, evaluation.differences.get(each.key)) for each in pick_worst(evaluation.examples)]
     write_pages(
-        folder / stem, "evaluation", "evaluation.j2", e=evaluation, tiles=tiles, shown=shown, stem=stem, errors=errors,
-        splits=_splits(evaluation, shown, folder / stem), wrong=sum(wrong.values()), examples=examples,
-    )  # fmt: skip
+        folder / stem,
+        "evaluation/templates/evaluation.j2",
+        e=evaluation,
+        tiles=tiles,
+        shown=shown,
+        stem=stem,
+        errors=errors,
+        splits=_splits(evaluation, shown, folder / stem),
+        wrong=sum(wrong.values()),
+        examples=examples,
+    )
 
 
 def write_comparison(folder: Path, stem: str, comparison: Comparison) -> None:
@@ -97,23 +109,19 @@ def write_comparison(folder: Path, stem: str, comparison: Comparison) -> None:
         name: [_bar(part, f, f[side], f[f"{side}_interval_95"]) for part, f in parts.items()]
         for name, side in zip(names, "ab", strict=True)
     }
-    tiles = [
-        ("B - A", signed(figures["difference"]), f"95 %: {signed(*figures['interval_95'])}"),
-        (f"A: {names[0]}", figures["a"], f"n = {figures['n']:,}"),
-        (f"B: {names[1]}", figures["b"], f"n = {figures['n']:,}"),
-        ("p-value", p_text(figures["p_value"]).removeprefix("= "), "exact McNemar, two-sided"),
-    ]
-    rows = [
-        [part, f["n"], f["a"], f["b"], signed(f["difference"]), signed(*f["interval_95"]), f["only_a_right"],
-         f["only_b_right"], p_text(f["p_value"]).removeprefix("= ")]
-        for part, f in parts.items()
-    ]  # fmt: skip
     write_pages(
-        folder / stem, "evaluation", "comparison.j2", names=names, label=label, conclusion=conclusion(comparison),
-        figures=figures, tiles=tiles, rows=rows, stem=stem, rules=COMPARISON_RULES, listed=_LISTED,
+        folder / stem,
+        "evaluation/templates/comparison.j2",
+        c=comparison,
+        label=label,
+        parts=parts,
+        stem=stem,
+        rules=COMPARISON_RULES,
+        listed=_LISTED,
         svg=draw_bars(series, folder / f"{stem}.png", axis=label.lower(), limit=1.12),
         won=[_won(comparison, side) for side in (1, 0)],
-    )  # fmt: skip
+        text={"conclusion": conclusion(comparison), "signed": signed, "p": p_text},
+    )
 
 
 def conclusion(comparison: Comparison) -> str:

@@ -27,22 +27,21 @@ _SPACE: Final = re.compile(r"^(`{3,})sql\n.*?^\1$|\n{3,}", re.DOTALL | re.MULTIL
 _MARKDOWN: Final = re.compile(r"([\\`*_\[\]<>|~&$])")
 
 
-def write_pages(path: Path, folder: str, template: str, **content: object) -> None:
+def write_pages(path: Path, template: str, **content: object) -> None:
     """Write a page as `<path>.html`, which needs no other file, and as `<path>.md`.
 
     Args:
         path: The files' path without suffix.
-        folder: The subpackage whose `templates` folder holds the template.
-        template: The template's name; it imports `blocks`, the macros of the form.
+        template: The template's path in this package; it imports `blocks`, the macros of the form.
         **content: The template's variables.
     """
-    for suffix, form in ((".html", "html"), (".md", "markdown")):
-        write_text(path.with_name(path.name + suffix), render(form, folder, template, **content))  # type: ignore[arg-type]
+    write_text(path.with_name(f"{path.name}.html"), render("html", template, **content))
+    write_text(path.with_name(f"{path.name}.md"), render("markdown", template, **content))
 
 
-def render(form: Form, folder: str, template: str, **content: object) -> str:
+def render(form: Form, template: str, **content: object) -> str:
     """Return a page; see `write_pages`."""
-    text = _environment(form, folder).get_template(template).render(content)
+    text = _environment(form).get_template(template).render(content)
     return text if form == "html" else _SPACE.sub(lambda found: found[0] if found[1] else "\n\n", text).strip() + "\n"
 
 
@@ -63,17 +62,18 @@ def printable(text: str) -> str:
 
 
 @lru_cache
-def _environment(form: Form, folder: str) -> "Environment":
-    from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
+def _environment(form: Form) -> "Environment":
+    from jinja2 import Environment, PackageLoader, StrictUndefined
 
-    package = __name__.rpartition(".")[0]
-    folders = (package, f"{package.rpartition('.')[0]}.{folder}")
     environment = Environment(
-        loader=ChoiceLoader([PackageLoader(name) for name in folders]),
-        autoescape=True, finalize=partial(_finalize, form), undefined=StrictUndefined,
-        trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True,
-    )  # fmt: skip
-    environment.globals |= {"blocks": f"{form}.j2", "no_charts": NO_CHARTS}
+        loader=PackageLoader("text2sql_lightning", "."),
+        autoescape=True,
+        finalize=partial(_finalize, form),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.globals |= {"blocks": f"files/templates/{form}.j2", "no_charts": NO_CHARTS}
     filters: dict[str, Callable[[Any], object]] = {"show": show, "code": _code, "fenced": _fenced}
     environment.filters.update(filters)
     return environment

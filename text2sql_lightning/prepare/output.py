@@ -14,7 +14,7 @@ from text2sql_lightning.data.records import Record
 from text2sql_lightning.errors import DataError
 from text2sql_lightning.files.atomic import errors_naming, write_bytes
 from text2sql_lightning.prepare.pipeline import BuiltDataset
-from text2sql_lightning.prepare.report_pages import dataset_card, write_report_pages
+from text2sql_lightning.prepare.report import dataset_card, write_report_pages
 from text2sql_lightning.prepare.split import SPLITS
 
 REPORT_FILE: Final = "dataset_report.json"

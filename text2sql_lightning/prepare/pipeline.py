@@ -18,11 +18,12 @@ from text2sql_lightning.data.records import Record
 from text2sql_lightning.data.sources import RawRow
 from text2sql_lightning.errors import DataError
 from text2sql_lightning.prepare.clean import CleanRow, DroppedRow
+from text2sql_lightning.prepare.counts import RecordCounts, TokenCounter
 from text2sql_lightning.prepare.decontaminate import Detector
 from text2sql_lightning.prepare.distractors.distract import Distracted, distract_splits
 from text2sql_lightning.prepare.drops import Drops
 from text2sql_lightning.prepare.mixing import mix_rows, source_figures
-from text2sql_lightning.prepare.report import Members, RecordCounts, TokenCounter, make_report
+from text2sql_lightning.prepare.report import Members, make_report
 from text2sql_lightning.prepare.settings import BuildSettings
 from text2sql_lightning.prepare.split import SPLITS, group_name, row_groups, split_rows
 from text2sql_lightning.prepare.store import KeptRows, RowStore

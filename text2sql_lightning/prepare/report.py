@@ -1,81 +1,29 @@
-"""The report of a build: what was read, kept and dropped, and what the splits hold. No times and no paths in it."""
+"""The report of a build: what was read, kept and dropped, what the splits hold. Without times and paths."""
 
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from typing import Any, Final
+from pathlib import Path
+from typing import Any, Final, TypeAlias
 
-from text2sql_lightning.data.records import Record
-from text2sql_lightning.prepare.clean import CleanRow
+from text2sql_lightning.data.sources import EMBEDDED_SOURCE, HUB_NAME
+from text2sql_lightning.files.charts import Bar, draw_bars, draw_histograms, share_bars
+from text2sql_lightning.files.pages import render, write_pages
+from text2sql_lightning.prepare.counts import RecordCounts, length_histograms, length_summary
 from text2sql_lightning.prepare.decontaminate import SIMILARITY_OF_SAME_SKELETON, SIMILARITY_ON_SAME_TABLES
-from text2sql_lightning.prepare.distract_report import DistractorCounts
-from text2sql_lightning.prepare.distractors.distract import Distracted
 from text2sql_lightning.prepare.drops import Drops
 from text2sql_lightning.prepare.fingerprints import NORMAL_FORM_VERSION
-from text2sql_lightning.prepare.histograms import Lengths, length_histograms, mean, quantile
 from text2sql_lightning.prepare.repairs import CONSTRUCTS
 from text2sql_lightning.prepare.settings import BuildSettings
-from text2sql_lightning.prepare.split import SPLITS
 from text2sql_lightning.prepare.store import LEVELS, KeptRows
-from text2sql_lightning.text.prompts import build_prompt, prompt_sha256
+from text2sql_lightning.text.prompts import prompt_sha256
+
+Kinds: TypeAlias = Mapping[str, Mapping[str, Any]]
 
 FORMAT_VERSION: Final = 1
-_BATCH: Final = 1000
-_PERCENTILES: Final = {"median": 0.5, "p95": 0.95, "p99": 0.99}
-
-TokenCounter = Callable[[Sequence[str]], list[int]]
-
-
-class RecordCounts:
-    """What the report says about records, counted one by one as they are made."""
-
-    def __init__(self, count_tokens: TokenCounter | None = None) -> None:
-        """Start with nothing.
-
-        Args:
-            count_tokens: Gives the lengths of texts in tokens; None leaves these figures out.
-        """
-        self._count_tokens = count_tokens
-        self.distractors = DistractorCounts(SPLITS)
-        self.hardness = {split: Counter[str]() for split in SPLITS}
-        self.constructs = {split: Counter[str]() for split in SPLITS}
-        self.literal_case_repaired = Counter[str]()
-        self.repairs = Counter[str]()
-        self.lengths: dict[str, Lengths] = {split: _no_lengths(count_tokens is not None) for split in SPLITS}
-        self._texts: dict[str, list[tuple[str, str]]] = {split: [] for split in SPLITS}
-
-    def add(self, split: str, row: CleanRow, distracted: Distracted, record: Record) -> None:
-        """Count a record."""
-        self.distractors.add(split, distracted)
-        self.hardness[split][row.hardness] += 1
-        self.constructs[split].update(row.constructs)
-        self.literal_case_repaired[split] += row.literal_case_repaired
-        # The first two words name the kind: `merged table`, `joined number`.
-        self.repairs.update({" ".join(repair.split()[:2]) for repair in row.repairs})
-        prompt, output = build_prompt(record.instruction, record.input), record.output or ""
-        characters = self.lengths[split]["characters"]
-        characters["prompt"][len(prompt)] += 1
-        characters["output"][len(output)] += 1
-        if self._count_tokens:
-            self._texts[split].append((prompt, output))
-            if len(self._texts[split]) == _BATCH:
-                self._add_tokens(split)
-
-    def finish(self) -> None:
-        """Count the tokens of the last records."""
-        for split in SPLITS:
-            self._add_tokens(split)
-
-    def _add_tokens(self, split: str) -> None:
-        texts, self._texts[split] = self._texts[split], []
-        if self._count_tokens and texts:
-            whole = self._count_tokens([prompt + output for prompt, output in texts])
-            prompt = self._count_tokens([prompt for prompt, _ in texts])
-            tokens = self.lengths[split]["tokens"]
-            tokens["prompt"].update(prompt)
-            tokens["output"].update(total - part for total, part in zip(whole, prompt, strict=True))
-            tokens["total"].update(whole)
+_MOST_ROWS: Final = 200
+_LICENCES: Final = {HUB_NAME: "cc-by-4.0", EMBEDDED_SOURCE: "apache-2.0"}
+_SIZES: Final = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
 
 
 @dataclass(frozen=True)
@@ -137,14 +85,15 @@ def make_report(
         "contamination": _contamination(settings, drops, benchmarks, same_tables or {}),
         "splits": {split: _split(split, len(splits[split]), counts, kinds) for split in splits},
         "schema_overlap": {kind: _overlap(of_split) for kind, of_split in kinds.items()},
-        "lengths": {split: _summaries(counts.lengths[split]) for split in splits},
+        "lengths": {
+            split: {
+                unit: {part: length_summary(values) for part, values in parts.items()}
+                for unit, parts in counts.lengths[split].items()
+            }
+            for split in splits
+        },
         "length_histograms": length_histograms(counts.lengths.values()),
     }
-
-
-def _no_lengths(tokens: bool) -> Lengths:
-    units = {"characters": ("prompt", "output")} | ({"tokens": ("prompt", "output", "total")} if tokens else {})
-    return {unit: {part: Counter() for part in parts} for unit, parts in units.items()}
 
 
 def _settings(settings: BuildSettings) -> dict[str, Any]:
@@ -176,16 +125,17 @@ def _contamination(
     }
 
 
-Kinds = Mapping[str, Mapping[str, Any]]
-
-
 def _kinds(members: Members) -> dict[str, dict[str, Any]]:
-    """Give the different groups, schemas, ... that each split has, as sorted arrays of numbers."""
+    """Return the distinct groups, schemas, ... of each split, as sorted arrays of numbers."""
     import numpy as np
 
     rows = members.rows
-    of_row = {"schema_groups": members.groups, "schemas": rows.schema_id, "questions": rows.question,
-              "sql_templates": rows.template}  # fmt: skip
+    of_row = {
+        "schema_groups": members.groups,
+        "schemas": rows.schema_id,
+        "questions": rows.question,
+        "sql_templates": rows.template,
+    }
     places = {split: np.asarray(places) for split, places in members.splits.items()}
     kinds = {
         kind: {split: np.unique(np.asarray(numbers)[at]) for split, at in places.items()}
@@ -214,19 +164,79 @@ def _split(split: str, records: int, counts: RecordCounts, kinds: Kinds) -> dict
 
 
 def _overlap(of_split: Mapping[str, Any]) -> dict[str, int]:
-    """Count what stands in two splits. A table may: the same name does not make the same database."""
+    """Count what is in two splits. A table may be: the same name does not make the same database."""
     import numpy as np
 
     pairs = combinations(of_split, 2)
     return {f"{a}-{b}": len(np.intersect1d(of_split[a], of_split[b], assume_unique=True)) for a, b in pairs}
 
 
-def _summaries(lengths: Lengths) -> dict[str, dict[str, dict[str, float]]]:
-    return {unit: {part: _summary(values) for part, values in parts.items()} for unit, parts in lengths.items()}
+def write_report_pages(path: Path, report: Mapping[str, Any]) -> None:
+    """Write a report as HTML and as Markdown.
+
+    Args:
+        path: The files' path without suffix.
+        report: What `make_report` collected, with `inputs` and `outputs`.
+    """
+    found, splits = report["contamination"], report["splits"].values()
+    removed = len(found["rows"]) if found["searched"] else "not searched"
+    tiles = [
+        ("records kept", report["rows_kept"], f"of {report['rows_read']:,} rows read"),
+        ("rows dropped", report["rows_dropped"], f"{sum(report['repairs'].values()):,} repairs in others"),
+        ("benchmark rows removed", removed, ", ".join(found["against"])),
+        ("schemas", sum(entry["schemas"] for entry in splits), f"in {len(report['splits'])} splits"),
+    ]
+    lead = f"Made from {', '.join(report['sources'])}: {report['rows_in_source']:,} rows."
+    write_pages(
+        path,
+        "prepare/templates/dataset_report.j2",
+        report=report,
+        lead=lead,
+        tiles=tiles,
+        most=_MOST_ROWS,
+        charts=_charts(report),
+    )
 
 
-def _summary(values: Counter[int]) -> dict[str, float]:
-    if not values:
-        return {}
-    at = {name: quantile(values, share) for name, share in _PERCENTILES.items()}
-    return {"mean": round(mean(values), 1), **at, "max": max(values)}
+def dataset_card(report: Mapping[str, Any]) -> str:
+    """Return the card of a dataset in Markdown, with the front matter that the Hugging Face hub reads.
+
+    Args:
+        report: What `make_report` collected.
+    """
+    licences = {_LICENCES.get(source, "unknown") for source in report["sources"]}
+    return render(
+        "markdown",
+        "prepare/templates/dataset_card.j2",
+        report=report,
+        hub_name=HUB_NAME,
+        embedded_source=EMBEDDED_SOURCE,
+        licence=licences.pop() if len(licences) == 1 else "other",
+        size=next((name for bound, name in _SIZES if report["rows_kept"] < bound), "1M<n<10M"),
+    )
+
+
+def _charts(report: Mapping[str, Any]) -> dict[str, str]:
+    splits = report["splits"]
+    rows = {split: entry["records"] for split, entry in splits.items()} | {"dropped": report["rows_dropped"]}
+    dropped = {reason.replace("_", " "): entry["count"] for reason, entry in report["dropped"].items()}
+    lengths = {
+        f"{part}, {unit}": bins for unit, parts in report["length_histograms"].items() for part, bins in parts.items()
+    }
+    return {
+        "rows": draw_bars({"": share_bars(rows)}, axis="rows"),
+        "dropped": draw_bars({"": share_bars(dropped)}, axis="rows") if dropped else "",
+        "hardness": draw_bars(_by_split(splits, "hardness"), axis="share of the records"),
+        "constructs": draw_bars(_by_split(splits, "constructs"), axis="share of the records"),
+        "lengths": draw_histograms(lengths, axis="records"),
+        "distractors": draw_bars({"": share_bars(report["distractors"]["histogram"])}, axis="records"),
+    }
+
+
+def _by_split(splits: Mapping[str, Any], key: str) -> dict[str, list[Bar]]:
+    """Return the share of each split's records with each value, but for values that no record has."""
+    labels = [name for name in next(iter(splits.values()))[key] if any(entry[key][name] for entry in splits.values())]
+    return {
+        split: [Bar(name, share := entry[key][name] / (entry["records"] or 1), text=f"{share:.1%}") for name in labels]
+        for split, entry in splits.items()
+    }

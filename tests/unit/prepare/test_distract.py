@@ -5,7 +5,7 @@ import pytest
 
 from text2sql_lightning.data.sources import RawRow
 from text2sql_lightning.prepare.clean import CleanRow, clean_row
-from text2sql_lightning.prepare.distract_report import DistractorCounts
+from text2sql_lightning.prepare.counts import DistractorCounts
 from text2sql_lightning.prepare.distractors.columns import kind_of, pool_columns, pool_size, write_type
 from text2sql_lightning.prepare.distractors.distract import Distracted, distract_row, distract_splits, draw_number
 from text2sql_lightning.prepare.distractors.index import ColumnIndex

@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from text2sql_lightning.data.sources import EMBEDDED_SOURCE, HUB_NAME, RawRow
-from text2sql_lightning.prepare.histograms import length_histograms
+from text2sql_lightning.prepare.counts import length_histograms
 from text2sql_lightning.prepare.pipeline import build_dataset
-from text2sql_lightning.prepare.report_pages import dataset_card, write_report_pages
+from text2sql_lightning.prepare.report import dataset_card, write_report_pages
 from text2sql_lightning.prepare.settings import BuildSettings
 
 pytestmark = pytest.mark.unit
