@@ -24,6 +24,19 @@ class RunError(Text2SQLError):
     """A run or an output folder that cannot go on: refused, full, or a loss that is not finite."""
 
 
+def missing_extra(what: str, package: str, extra: str, otherwise: str = "") -> ConfigError:
+    """Return the error for a package that only an extra of this project installs.
+
+    Args:
+        what: What needs it, such as a flag.
+        package: The package.
+        extra: The extra of pyproject.toml.
+        otherwise: What to do without it.
+    """
+    install = f"pip install 'text2sql_lightning[{extra}]'{otherwise and f', or {otherwise}'}"
+    return ConfigError(f"{what} needs {package}, which is not installed: {install}")
+
+
 _URL_PASSWORD: Final = re.compile(r"(:/{1,2}[^\s/@:]*):\S*@")
 _NAMED_SECRET: Final = re.compile(
     r"((?:password|passwd|pwd|secret|access_token|auth_token|api_key)\s*[=:]\s*)[^\s&;,'\"]+", re.IGNORECASE

@@ -10,7 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
 
-from text2sql_lightning.errors import ConfigError
+from text2sql_lightning.errors import ConfigError, missing_extra
 from text2sql_lightning.inference.generation import Generation
 from text2sql_lightning.modeling.settings import GenerationSettings, Quantization
 from text2sql_lightning.modeling.support import Hardware
@@ -32,9 +32,7 @@ def check_vllm(hardware: Hardware, quantization: Quantization) -> None:
     if hardware.cuda_capability is None:
         raise ConfigError("--engine vllm needs a GPU, and there is none: use --engine builtin")
     if find_spec("vllm") is None:
-        raise ConfigError(
-            "--engine vllm: vLLM is not installed: pip install 'text2sql_lightning[vllm]', or use --engine builtin"
-        )
+        raise missing_extra("--engine vllm", "vLLM", "vllm", "--engine builtin")
 
 
 def generate_with_vllm(

@@ -13,11 +13,12 @@ import sys
 import tempfile
 import zipfile
 import zlib
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from text2sql_lightning.constants import EMBEDDED_BASE_MODEL
-from text2sql_lightning.errors import ModelError
+from text2sql_lightning.errors import ModelError, missing_extra
 
 if TYPE_CHECKING:
     from gguf import GGUFReader
@@ -73,6 +74,8 @@ def ensure_embedded_model(folder: Path = Path(EMBEDDED_BASE_MODEL)) -> Path:
     if is_complete(folder):
         return folder
     _refuse_foreign_folder(folder)
+    if find_spec("gguf") is None:
+        raise missing_extra("the embedded base model", "gguf", "quickstart")
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as name:

@@ -5,7 +5,7 @@ import sys
 from dataclasses import dataclass
 from typing import Literal
 
-from text2sql_lightning.errors import ConfigError
+from text2sql_lightning.errors import ConfigError, missing_extra
 from text2sql_lightning.modeling.settings import Backend, LoraSettings, Quantization
 
 Precision = Literal["bf16-mixed", "16-mixed", "32-true"]
@@ -64,10 +64,7 @@ def check_support(
         ConfigError: A package is missing, or the backend cannot do what is asked; names the nearest choice that can.
     """
     if backend == "unsloth" and not is_installed("unsloth"):
-        raise ConfigError(
-            "model.backend unsloth needs the package unsloth, which is not installed: "
-            "pip install 'text2sql_lightning[unsloth]', or use --model.backend transformers"
-        )
+        raise missing_extra("model.backend unsloth", "unsloth", "unsloth", "--model.backend transformers")
     if backend == "transformers" and "unsloth" in sys.modules:
         raise ConfigError(
             "model.backend transformers was asked for, but unsloth is already imported in this process and has "

@@ -8,7 +8,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from text2sql_lightning.errors import DataError
+from text2sql_lightning.errors import DataError, missing_extra
 from text2sql_lightning.files.atomic import write_bytes
 from text2sql_lightning.prepare.normal_form import NormalQuery, normal_query, question_key, question_words
 from text2sql_lightning.text.sql_tokens import keywords
@@ -78,8 +78,10 @@ def sketch(features: Sequence[str]) -> bytes:
 
 @lru_cache(maxsize=1)
 def _empty_minhash() -> Any:
-    from datasketch import MinHash
-
+    try:
+        from datasketch import MinHash
+    except ImportError as error:
+        raise missing_extra("the search for near-duplicates", "datasketch", "build", "--no_decontaminate") from error
     return MinHash(num_perm=SKETCH_SIZE, seed=_SEED, scheme="affine32")
 
 

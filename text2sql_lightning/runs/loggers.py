@@ -3,6 +3,7 @@
 import os
 from configparser import ConfigParser
 from configparser import Error as ConfigParserError
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
@@ -10,6 +11,7 @@ from urllib.parse import urlsplit
 from lightning.pytorch.loggers import CSVLogger
 
 from text2sql_lightning.constants import LOGS_DIR
+from text2sql_lightning.errors import missing_extra
 from text2sql_lightning.files.atomic import errors_naming, write_bytes
 from text2sql_lightning.runs.run_meta import read_run_meta
 
@@ -41,6 +43,8 @@ def configure_loggers(config: "Namespace", folder: Path, wandb_run_id: str | Non
             logger.init_args.save_dir = str(folder)
         if path == "lightning.pytorch.loggers.CSVLogger":
             logger.class_path = f"{__name__}.{SafeCSVLogger.__name__}"
+        if path.endswith("TensorBoardLogger") and not (find_spec("tensorboard") or find_spec("tensorboardX")):
+            raise missing_extra("trainer.logger TensorBoardLogger", "tensorboard", "tensorboard")
         if path.endswith("WandbLogger"):
             _configure_wandb(logger.init_args, wandb_run_id)
 

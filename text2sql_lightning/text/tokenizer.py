@@ -11,10 +11,11 @@ Training, generation and saved adapters all load their tokenizer here, so the sa
 import json
 import logging
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from text2sql_lightning.errors import ModelError
+from text2sql_lightning.errors import ModelError, missing_extra
 from text2sql_lightning.files.hub import readable_hub_errors
 
 if TYPE_CHECKING:
@@ -39,6 +40,8 @@ TOKENIZER_FILES: Final = ("tokenizer.json", "tokenizer.model", "vocab.json", "te
 """A folder without any of these has no tokenizer."""
 
 _PROBE = "SELECT"
+_SENTENCEPIECE = ("sentencepiece", "sentencepiece")
+"""The package and the extra that installs it."""
 _SENTENCEPIECE_PROBES = (
     "### Instruction:\nWrite SQL\n\n### Response:\nSELECT a, \"B c\" FROM t WHERE d >= 19.98 AND e = 'x y'",
     "  two  spaces\tand a tab\n\n\n",
@@ -68,7 +71,9 @@ def load_tokenizer(name_or_path: str, *, setting: str = "model.base_model") -> "
             raise ModelError(f"{setting} {name_or_path}: the folder holds no tokenizer ({', '.join(TOKENIZER_FILES)})")
         try:
             tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(name_or_path)
-        except (OSError, ValueError, ImportError):
+        except (OSError, ValueError, ImportError) as error:
+            if not (isinstance(error, OSError) or (folder / "tokenizer.json").is_file() or find_spec("sentencepiece")):
+                raise missing_extra(f"{setting} {name_or_path}: a tokenizer.model", *_SENTENCEPIECE) from error
             raise
         except Exception as error:  # the tokenizers library raises bare Exception for a damaged file
             raise ModelError(f"{setting} {name_or_path}: the tokenizer files are damaged ({error})") from error
@@ -180,6 +185,8 @@ def _convert_sentencepiece(model_file: Path, loaded: "PreTrainedTokenizerBase") 
     Raises:
         ModelError: The conversion does not give SentencePiece's ids.
     """
+    if find_spec("sentencepiece") is None:
+        raise missing_extra(str(model_file), *_SENTENCEPIECE)
     from sentencepiece import SentencePieceProcessor
     from transformers import PreTrainedTokenizerFast
 

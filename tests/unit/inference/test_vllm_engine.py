@@ -115,7 +115,7 @@ def test_a_rank_without_room(monkeypatch: pytest.MonkeyPatch, tokenizer: Any, ad
     [
         (Hardware(None), "nf4", True, "needs a GPU"),
         (GPU, "int8", True, "nf4 or none, not int8"),
-        (GPU, "nf4", False, "vLLM is not installed: pip install"),
+        (GPU, "nf4", False, "needs vLLM, which is not installed: pip install"),
     ],
 )
 def test_where_it_cannot_answer(

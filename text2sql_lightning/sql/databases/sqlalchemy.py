@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote, quote_plus
 
-from text2sql_lightning.errors import ConfigError, DataError, hide_passwords
+from text2sql_lightning.errors import ConfigError, DataError, hide_passwords, missing_extra
 from text2sql_lightning.sql.ddl import Column, ForeignKey, Table
 from text2sql_lightning.sql.sample_values import ROWS_LOOKED_AT, SampleSettings, add_sample_values
 from text2sql_lightning.sql.schema import Schema
@@ -117,9 +117,7 @@ def _parse(text: str) -> "URL":
         from sqlalchemy import make_url
         from sqlalchemy.exc import ArgumentError
     except ImportError as error:
-        raise ConfigError(
-            f"{_FLAG} needs SQLAlchemy, which is not installed: pip install 'text2sql_lightning[databases]'"
-        ) from error
+        raise missing_extra(_FLAG, "SQLAlchemy", "databases") from error
     try:
         return make_url(text)
     except (ArgumentError, ValueError):
