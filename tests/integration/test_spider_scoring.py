@@ -187,9 +187,9 @@ def test_examples_and_schemas_are_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("file", "text", "message"),
     [
-        ("dev.json", None, "cannot be read"),
-        ("dev.json", "{", "is no JSON"),
-        ("dev.json", "{}", "is no list of objects"),
+        ("dev.json", None, "No such file"),
+        ("dev.json", "{", "is not JSON"),
+        ("dev.json", "{}", "a list of objects is expected"),
         ("dev.json", '[{"db_id": "shops", "question": "?"}]', "entry 0 has no 'query'"),
         ("dev.json", '[{"db_id": "other", "question": "?", "query": "SELECT 1"}]', "asks database 'other'"),
         ("tables.json", "[{}]", "is malformed"),

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from text2sql_lightning.errors import DataError
-from text2sql_lightning.files.hub import explain, use_cache_if_hub_is_unreachable
+from text2sql_lightning.files.hub import explain, load_hub_dataset, use_cache_if_hub_is_unreachable
 from text2sql_lightning.files.jsonl import text_field
 from text2sql_lightning.sql.ddl import Column, ForeignKey, Table
 from text2sql_lightning.sql.schema import Schema
@@ -40,13 +40,13 @@ def hub_spider() -> tuple[list[HubExample], dict[str, Schema]]:
     Raises:
         DataError: The hub cannot be reached and they are not in the cache, or they are not as expected.
     """
-    rows = enumerate(_load(QUESTIONS, "validation"))
+    rows = enumerate(load_hub_dataset(QUESTIONS, "validation", _LOCAL))
     examples = [
         HubExample(*(text_field(row, name, f"{QUESTIONS}, row {index}") for name in ("db_id", "question", "query")))
         for index, row in rows
     ]
     needed = {example.db_id for example in examples}
-    schemas = {str(row.get("db_id")): row for row in _load(SCHEMAS, "train")}
+    schemas = {str(row.get("db_id")): row for row in load_hub_dataset(SCHEMAS, "train", _LOCAL)}
     lacking = sorted(needed - set(schemas))
     if lacking:
         raise DataError(f"{SCHEMAS} has no schema of {', '.join(lacking)}; {_LOCAL}")
@@ -66,7 +66,7 @@ def hub_databases(names: Sequence[str]) -> Path | None:
     try:
         folder = snapshot_download(DATABASES, repo_type="dataset", revision=DATABASES_REVISION, allow_patterns=wanted)
     except Exception as error:  # the client's transport decides what it raises: proxies, TLS, time-outs
-        log.warning("no databases: %s", explain(DATABASES, "the data set", error))
+        log.warning("no databases: %s", explain(DATABASES, "the dataset", error, kind="dataset"))
         return None
     missing = [path for path in wanted if not (Path(folder) / path).is_file()]
     if missing:
@@ -123,15 +123,3 @@ def _pair(text: str, place: str) -> tuple[str, str]:
 
 def _folded(pair: tuple[str, str]) -> tuple[str, str]:
     return pair[0].lower(), pair[1].lower()
-
-
-def _load(name: str, split: str) -> Iterable[Mapping[str, Any]]:
-    import datasets
-
-    use_cache_if_hub_is_unreachable()
-    try:
-        loaded: Iterable[Mapping[str, Any]] = datasets.load_dataset(name, split=split)
-    except Exception as error:  # datasets raises a dozen kinds, its own and those of the transport
-        reason = explain(name, "the data set", error).split(": give a local folder")[0]
-        raise DataError(f"{reason}: connect, or {_LOCAL}") from error
-    return loaded

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from text2sql_lightning.errors import DataError
+from text2sql_lightning.files.hub import load_hub_dataset
 from text2sql_lightning.files.jsonl import read_objects, text_field
 from text2sql_lightning.files.tables import read_csv, read_parquet
 
@@ -18,7 +19,6 @@ HUB_NAME: Final = "b-mc2/sql-create-context"
 EMBEDDED_SOURCE: Final = "text2sql_lightning/sample"
 SQLITE: Final = "sqlite"
 COLUMNS: Final = ("question", "context", "answer")
-_LOCAL_HINT: Final = "or give local rows with --input_jsonl FILE"
 
 
 @dataclass(frozen=True)
@@ -144,12 +144,7 @@ def hub_rows(name: str = HUB_NAME) -> Iterator[RawRow]:
         DataError: The hub cannot be reached, knows no such data set, or wants a licence accepted; or the data set
             has other columns than question, context and answer.
     """
-    import datasets
-
-    try:
-        loaded: Iterable[Mapping[str, Any]] = datasets.load_dataset(name, split="train")
-    except (OSError, ValueError, RuntimeError) as error:
-        raise DataError(_explain(name, error)) from error
+    loaded = load_hub_dataset(name, "train", "give local rows with --input_jsonl FILE")
     return _to_rows(((f"{name}, row {index}", obj) for index, obj in enumerate(loaded)), name, name)
 
 
@@ -160,34 +155,3 @@ def _to_rows(objects: Iterable[tuple[str, Mapping[str, Any]]], source: str, orig
         yield RawRow(question, context, answer, index, source)
     if index < 0:
         raise DataError(f"{origin} holds no rows; expected lines with question, context and answer")
-
-
-def _explain(name: str, error: BaseException) -> str:
-    """Say in one line why a data set could not be loaded."""
-    causes = list(_chain(error))
-    kinds = {type(cause).__name__ for cause in causes}
-    words = " ".join(str(cause) for cause in causes)
-    if "gated" in words or "GatedRepoError" in kinds:
-        return (
-            f"the data set {name} is gated: accept its licence on https://huggingface.co/datasets/{name} and set "
-            f"HF_TOKEN to your access token, {_LOCAL_HINT}"
-        )
-    # Before "unknown": without a network the cache's miss looks like a missing data set as well.
-    if "OfflineModeIsEnabled" in words or "Couldn't reach" in words or "ConnectionError" in kinds:
-        return (
-            f"the data set {name} is not on this machine and the hub cannot be reached: connect (and unset "
-            f"HF_HUB_OFFLINE), {_LOCAL_HINT}"
-        )
-    if "DatasetNotFoundError" in kinds:
-        return (
-            f"the hub knows no data set {name} (a private one needs HF_TOKEN): check the spelling owner/name, "
-            f"{_LOCAL_HINT}"
-        )
-    first_line = (str(error).strip() or type(error).__name__).splitlines()[0]
-    return f"the data set {name} cannot be loaded ({first_line}); try again, {_LOCAL_HINT}"
-
-
-def _chain(error: BaseException | None) -> Iterator[BaseException]:
-    while error is not None:
-        yield error
-        error = error.__cause__ or error.__context__

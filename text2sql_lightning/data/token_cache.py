@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final, overload
 
 from text2sql_lightning.data.encoding import EncodedExample, EncodedSplit, Encoding, in_memory
 from text2sql_lightning.files.atomic import replaced_folder, tidy, write_json
+from text2sql_lightning.files.jsonl import read_json
 from text2sql_lightning.text.prompts import prompt_sha256
 
 if TYPE_CHECKING:
@@ -168,7 +169,7 @@ def _find(path: Path) -> EncodedSplit | None:
 
 
 def _read(path: Path) -> EncodedSplit:
-    counts = json.loads((path / _COUNTS).read_text(encoding="utf-8"))
+    counts = read_json(path / _COUNTS)
     examples = CachedExamples(path / _EXAMPLES)
     if len(examples) != counts["examples"]:
         raise ValueError(f"{len(examples)} of {counts['examples']} examples are left")

@@ -1,21 +1,21 @@
 """Loading from the Hugging Face Hub or a folder: what went wrong, in one line, each cause told apart."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from typing import Final
+from typing import Any, Final, Literal
 
-from text2sql_lightning.errors import ModelError, Text2SQLError
+from text2sql_lightning.errors import DataError, ModelError, Text2SQLError
 
 log = logging.getLogger(__name__)
 
 _ANSWER_WITHIN_S: Final = 5.0
-_GATED = ("GatedRepoError",)
-_UNKNOWN = ("RepositoryNotFoundError", "RevisionNotFoundError", "HFValidationError")
-_UNREACHABLE = ("LocalEntryNotFoundError", "OfflineModeIsEnabled", "ConnectionError", "ConnectError", "ConnectTimeout",
-                "ReadTimeout", "Timeout", "MaxRetryError", "gaierror")  # fmt: skip
+_GATED: Final = {"GatedRepoError"}
+_UNKNOWN: Final = {"RepositoryNotFoundError", "RevisionNotFoundError", "HFValidationError", "DatasetNotFoundError"}
+_UNREACHABLE: Final = {"LocalEntryNotFoundError", "OfflineModeIsEnabled", "ConnectionError", "ConnectError",
+                       "ConnectTimeout", "ReadTimeout", "Timeout", "MaxRetryError", "gaierror"}  # fmt: skip
 
 
 @contextmanager
@@ -27,7 +27,7 @@ def readable_hub_errors(name: str, setting: str) -> Iterator[None]:
         setting: The configuration key that it came from.
 
     Raises:
-        ModelError: Says whether the folder is missing or incomplete, the repository unknown, gated or unreachable.
+        ModelError: Whether the folder is missing or incomplete, the repository unknown, gated or unreachable.
     """
     check_local_folder(name, setting)
     if not Path(name).is_dir():
@@ -39,6 +39,28 @@ def readable_hub_errors(name: str, setting: str) -> Iterator[None]:
         if isinstance(error, Text2SQLError) or not known:
             raise
         raise ModelError(explain(name, setting, error)) from error
+
+
+def load_hub_dataset(name: str, split: str, instead: str) -> Iterable[Mapping[str, Any]]:
+    """Load a split of a dataset from the hub, or from its cache on this machine.
+
+    Args:
+        name: The dataset, `owner/name`.
+        split: The split.
+        instead: What to do without it, for the message.
+
+    Raises:
+        DataError: The hub cannot be reached, knows no such dataset, or wants a licence accepted.
+    """
+    import datasets
+
+    use_cache_if_hub_is_unreachable()
+    try:
+        loaded: Iterable[Mapping[str, Any]] = datasets.load_dataset(name, split=split)
+    except Exception as error:  # datasets raises a dozen kinds, its own and those of the transport
+        reason = explain(name, "the dataset", error, kind="dataset", instead=instead)
+        raise DataError(reason if instead in reason else f"{reason}, or {instead}") from error
+    return loaded
 
 
 def check_local_folder(name: str, setting: str) -> None:
@@ -68,22 +90,34 @@ def use_cache_if_hub_is_unreachable() -> None:
         constants.HF_HUB_OFFLINE = True
 
 
-def explain(name: str, setting: str, error: BaseException) -> str:
-    """Say in one line why `name` could not be loaded."""
-    kinds = {type(link).__name__ for link in _chain(error)}
+def explain(
+    name: str,
+    setting: str,
+    error: BaseException,
+    *,
+    kind: Literal["model", "dataset"] = "model",
+    instead: str = "give a local folder",
+) -> str:
+    """Return in one line why `name`, from `setting`, could not be loaded."""
+    links = list(_chain(error))
+    kinds, words = {type(link).__name__ for link in links}, " ".join(map(str, links))
+    first_line = (str(error).strip() or type(error).__name__).splitlines()[0]
     if Path(name).is_dir():
-        reason = _first_line(error)
-        return f"{setting} {name}: the folder cannot be loaded ({reason}); it needs config.json, weights, a tokenizer"
-    if kinds & set(_GATED):
         return (
-            f"{setting} {name} is gated: accept its licence on https://huggingface.co/{name} and set HF_TOKEN to your "
+            f"{setting} {name}: the folder cannot be loaded ({first_line}); it needs config.json, weights, a tokenizer"
+        )
+    if kinds & _GATED or "is a gated" in words:
+        page = name if kind == "model" else f"datasets/{name}"
+        return (
+            f"{setting} {name} is gated: accept its licence on https://huggingface.co/{page} and set HF_TOKEN to your "
             "access token"
         )
-    if kinds & set(_UNREACHABLE):
-        return f"{setting} {name} is not on this machine and the hub cannot be reached: give a local folder, or connect"
-    if kinds & set(_UNKNOWN):
-        return f"{setting} {name}: the hub has no such model (private ones need HF_TOKEN): check owner/model"
-    return f"{setting} {name} cannot be loaded: {_first_line(error)}"
+    # Before "unknown": without a network the cache's miss looks like a missing dataset as well.
+    if kinds & _UNREACHABLE or "OfflineModeIsEnabled" in words or "Couldn't reach" in words:
+        return f"{setting} {name} is not on this machine and the hub cannot be reached: {instead}, or connect"
+    if kinds & _UNKNOWN:
+        return f"{setting} {name}: the hub has no such {kind} (private ones need HF_TOKEN): check owner/{kind}"
+    return f"{setting} {name} cannot be loaded: {first_line}"
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:
@@ -92,7 +126,3 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
         seen.add(id(error))
         yield error
         error = error.__cause__ or error.__context__
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]

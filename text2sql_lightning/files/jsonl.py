@@ -1,4 +1,4 @@
-"""JSON lines files, plain or gzip: read with errors that name the line, written in one step."""
+"""JSON files, and JSON lines, plain or gzip: read with errors that name the line, written in one step."""
 
 import gzip
 import json
@@ -103,31 +103,56 @@ def _refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is no JSON number")
 
 
-def json_type(value: object) -> str:
-    """Name a value's type in JSON's words, for messages.
+def read_json(path: Path) -> dict[str, Any]:
+    """Read a file that is one JSON object.
 
-    Args:
-        value: Anything that `json.loads` returns.
-
-    Returns:
-        object, array, string, boolean, number or null.
+    Raises:
+        DataError: The file is missing, unreadable, not UTF-8, no JSON, or holds anything else; names file and line.
     """
-    if value is None:
-        return "null"
-    names = {dict: "object", list: "array", str: "string", bool: "boolean"}
+    content = _read_whole(path)
+    if not isinstance(content, dict):
+        raise DataError(f"{path} holds a JSON {json_type(content)}: an object is expected")
+    return content
+
+
+def read_json_list(path: Path) -> list[dict[str, Any]]:
+    """Read a file that is one list of JSON objects.
+
+    Raises:
+        DataError: The file is missing, unreadable, not UTF-8, no JSON, or holds anything else; names line or entry.
+    """
+    entries = _read_whole(path)
+    if not isinstance(entries, list):
+        raise DataError(f"{path} holds a JSON {json_type(entries)}: a list of objects is expected")
+    for number, entry in enumerate(entries):
+        if not isinstance(entry, dict):
+            raise DataError(f"{path}, entry {number}: expected an object, got {json_type(entry)}")
+    return entries
+
+
+def _read_whole(path: Path) -> object:
+    try:
+        content = path.read_bytes()
+        return json.loads(content.decode("utf-8-sig"))
+    except OSError as error:
+        raise DataError(f"{path}: {error.strerror or error}") from error
+    except UnicodeDecodeError as error:
+        line = content[: error.start].count(b"\n") + 1
+        raise DataError(f"{path}, line {line} is not UTF-8: save the file as UTF-8") from error
+    except json.JSONDecodeError as error:
+        raise DataError(f"{path}, line {error.lineno} is not JSON ({error.msg}, column {error.colno})") from error
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"{path} is not usable JSON ({error})") from error
+
+
+def json_type(value: object) -> str:
+    """Return the type of a JSON value for messages: object, array, string, boolean, number or null."""
+    names = {dict: "object", list: "array", str: "string", bool: "boolean", type(None): "null"}
     return names.get(type(value), "number")
 
 
 def text_field(entry: Mapping[str, Any], field: str, place: str) -> str:
-    """Take a text out of an object.
-
-    Args:
-        entry: The object.
-        field: The key.
-        place: File and line, for the message.
-
-    Returns:
-        The text.
+    """Return the text of a field; `place`, file and line, is for the message.
 
     Raises:
         DataError: The key is missing, or its value is not a text that can be written as UTF-8.
@@ -137,8 +162,12 @@ def text_field(entry: Mapping[str, Any], field: str, place: str) -> str:
     value = entry[field]
     if not isinstance(value, str):
         raise DataError(f"{place}, field {field}: expected a string, got {json_type(value)}")
-    if not _is_unicode(value):
-        raise DataError(f"{place}, field {field}: half of a surrogate pair, which is no character; remove it")
+    try:
+        value.encode()
+    except UnicodeEncodeError as error:
+        raise DataError(
+            f"{place}, field {field}: half of a surrogate pair, which is no character; remove it"
+        ) from error
     return value
 
 
@@ -150,45 +179,3 @@ def excerpt(text: str, length: int = 60) -> str:
 def _names(entry: Mapping[str, Any], most: int = 12) -> str:
     names = [name if name.isprintable() and len(name) <= 60 else excerpt(name) for name in entry]
     return ", ".join(names[:most] + ["..."] * (len(names) > most)) or "no fields"
-
-
-def _is_unicode(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
-def read_json_list(path: Path) -> list[dict[str, Any]]:
-    """Read a list of objects.
-
-    Args:
-        path: A .json file.
-
-    Returns:
-        The objects in their order.
-
-    Raises:
-        DataError: The file is missing, unreadable, not UTF-8, no JSON, or holds anything else than a list of objects;
-            names line or entry.
-    """
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise DataError(f"{path}: {error.strerror or error}") from error
-    try:
-        entries = json.loads(content.decode("utf-8-sig"))
-    except UnicodeDecodeError as error:
-        line = content[: error.start].count(b"\n") + 1
-        raise DataError(f"{path}, line {line} is not UTF-8: save the file as UTF-8") from error
-    except json.JSONDecodeError as error:
-        raise DataError(f"{path}, line {error.lineno} is not JSON ({error.msg}, column {error.colno})") from error
-    except (ValueError, RecursionError) as error:
-        raise DataError(f"{path} is not usable JSON ({error})") from error
-    if not isinstance(entries, list):
-        raise DataError(f"{path} holds a JSON {json_type(entries)}: a list of objects is expected")
-    for number, entry in enumerate(entries):
-        if not isinstance(entry, dict):
-            raise DataError(f"{path}, entry {number}: expected an object, got {json_type(entry)}")
-    return entries

@@ -1,14 +1,13 @@
 """Read the questions of test sets, which must not be trained on."""
 
-import json
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
 
 from text2sql_lightning.errors import DataError
-from text2sql_lightning.files.jsonl import read_objects, text_field
+from text2sql_lightning.files.jsonl import read_json_list, read_objects, text_field
 from text2sql_lightning.prepare.fingerprints import (
     SKETCH_SIZE,
     SPIDER_DEV_NAME,
@@ -77,37 +76,20 @@ def read_benchmark(path: Path) -> list[BenchmarkExample]:
     Raises:
         DataError: The file is missing, unreadable or empty, or a field is missing or not text; names the place.
     """
-    if path.suffix == ".json":
-        objects: Sequence[tuple[str, Any]] = [(f"entry {at}", entry) for at, entry in enumerate(_read_list(path))]
-    else:
-        try:
+    try:
+        if path.suffix == ".json":
+            objects = [(f"entry {at}", entry) for at, entry in enumerate(read_json_list(path))]
+        else:
             objects = [(f"line {line}", entry) for line, entry in read_objects(path)]
-        except DataError as error:
-            raise DataError(f"{_FLAG}: {error}") from error
+    except DataError as error:
+        raise DataError(f"{_FLAG}: {error}; give a folder in Spider's format or a .jsonl file") from error
     examples = [_example(entry, f"{_FLAG} {path}, {place}") for place, entry in objects]
     if not examples:
         raise DataError(f"{_FLAG} {path}: holds no questions")
     return examples
 
 
-def _read_list(path: Path) -> list[Any]:
-    try:
-        entries = json.loads(path.read_bytes())
-    except OSError as error:
-        raise DataError(
-            f"{_FLAG} {path}: cannot be read ({error.strerror or error}); give a folder in Spider's format or a "
-            ".jsonl file"
-        ) from error
-    except (ValueError, RecursionError) as error:
-        raise DataError(f"{_FLAG} {path}: is not JSON ({type(error).__name__}: {error})") from error
-    if not isinstance(entries, list):
-        raise DataError(f"{_FLAG} {path}: is not a list of objects with question and query")
-    return entries
-
-
-def _example(entry: object, place: str) -> BenchmarkExample:
-    if not isinstance(entry, Mapping):
-        raise DataError(f"{place}: is not an object with question and query")
+def _example(entry: Mapping[str, Any], place: str) -> BenchmarkExample:
     field = next((name for name in QUERY_FIELDS if name in entry), QUERY_FIELDS[0])
     return BenchmarkExample(text_field(entry, "question", place), text_field(entry, field, place))
 

@@ -10,10 +10,10 @@ from urllib.parse import urlsplit
 
 from lightning.pytorch.loggers import CSVLogger
 
-from text2sql_lightning.constants import LOGS_DIR
-from text2sql_lightning.errors import missing_extra
+from text2sql_lightning.constants import LOGS_DIR, RUN_META_FILE
+from text2sql_lightning.errors import DataError, missing_extra
 from text2sql_lightning.files.atomic import errors_naming, write_bytes
-from text2sql_lightning.runs.run_meta import read_run_meta
+from text2sql_lightning.files.jsonl import read_json
 
 if TYPE_CHECKING:
     from jsonargparse import Namespace
@@ -64,8 +64,8 @@ def _configure_wandb(settings: "Namespace", run_id: str | None) -> None:
 def last_wandb_run_id(folder: Path) -> str | None:
     """Return the id of the W&B run of the fit in an output folder; None where there was none."""
     try:
-        return read_run_meta(folder).get(WANDB_RUN_ID) or None
-    except (OSError, ValueError):
+        return read_json(folder / RUN_META_FILE).get(WANDB_RUN_ID) or None
+    except DataError:
         return None
 
 

@@ -16,7 +16,8 @@ from text2sql_lightning.constants import (
     SAMPLES_FILE,
 )
 from text2sql_lightning.errors import RunError
-from text2sql_lightning.runs.run_meta import is_alive, read_run_meta
+from text2sql_lightning.files.jsonl import read_json
+from text2sql_lightning.runs.run_meta import is_alive
 
 logger = logging.getLogger(__name__)
 
@@ -40,11 +41,11 @@ def status_of(folder: Path) -> str | None:
     if not path.exists():
         return None
     try:
-        meta = read_run_meta(folder)
+        meta = read_json(path)
         status, mode = meta["status"], meta["mode"]
         if status == "running" and not is_alive(meta):
             status = "died"
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError) as error:
         raise RunError(f"{path} cannot be read ({error}): give another --output_dir, or --overwrite true") from error
     return None if mode in ("dry_run", "smoke") else str(status)
 
@@ -84,7 +85,7 @@ def reserve_folder(folder: Path, *, resume: bool, overwrite: bool) -> None:
 
 
 def _whose(folder: Path) -> str:
-    meta = read_run_meta(folder)
+    meta = read_json(folder / RUN_META_FILE)
     return f"process {meta.get('pid')} on {meta.get('host')}, last seen {meta.get('heartbeat_at')}"
 
 

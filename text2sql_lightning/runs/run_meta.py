@@ -4,7 +4,6 @@ The file is written before anything is loaded and renewed while the run goes on,
 told from one that still runs.
 """
 
-import json
 import os
 import platform
 import re
@@ -129,19 +128,6 @@ class RunMeta:
         while not self._ended.wait(HEARTBEAT_S):
             with suppress(OSError):  # a full disk ends the run where something is lost by it
                 self._write(heartbeat_at=now())
-
-
-def read_run_meta(folder: Path) -> dict[str, Any]:
-    """Read the file of the run in a folder.
-
-    Raises:
-        OSError: It is not there, or cannot be read.
-        ValueError: It is not a JSON object.
-    """
-    meta = json.loads((folder / RUN_META_FILE).read_text(encoding="utf-8"))
-    if not isinstance(meta, dict):
-        raise ValueError("not a JSON object")
-    return meta
 
 
 def is_alive(meta: Mapping[str, Any]) -> bool:

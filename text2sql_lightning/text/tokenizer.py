@@ -8,15 +8,15 @@ Training, generation and saved adapters all load their tokenizer here, so the sa
 * Padding goes to the right. Text that looks like a special token (`</s>` in a question) is encoded as plain text.
 """
 
-import json
 import logging
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from text2sql_lightning.errors import ModelError, missing_extra
+from text2sql_lightning.errors import DataError, ModelError, missing_extra
 from text2sql_lightning.files.hub import readable_hub_errors
+from text2sql_lightning.files.jsonl import read_json
 
 if TYPE_CHECKING:
     from sentencepiece import SentencePieceProcessor
@@ -252,7 +252,6 @@ def _special_tokens(pieces: "SentencePieceProcessor", loaded: "PreTrainedTokeniz
 def _configured_bos(model_file: Path) -> bool:
     """SentencePiece models of the Llama family expect BOS unless their configuration says otherwise."""
     try:
-        config = json.loads(model_file.with_name("tokenizer_config.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        return bool(read_json(model_file.with_name("tokenizer_config.json")).get("add_bos_token", True))
+    except DataError:
         return True
-    return bool(config.get("add_bos_token", True))

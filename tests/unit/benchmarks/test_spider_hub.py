@@ -43,7 +43,7 @@ def test_questions_and_schemas_meet(monkeypatch: pytest.MonkeyPatch) -> None:
         "xlangai/spider": [{"db_id": "zoo", "question": "How many?", "query": "SELECT count(*) FROM keeper"}],
         "richardr1126/spider-schema": [ROW, {"db_id": "unused"}],
     }
-    monkeypatch.setattr(spider_hub, "_load", lambda name, split: tables[name])
+    monkeypatch.setattr(spider_hub, "load_hub_dataset", lambda name, *_: tables[name])
     examples, schemas = hub_spider()
     assert [(e.db_id, e.question, e.query) for e in examples] == [("zoo", "How many?", "SELECT count(*) FROM keeper")]
     assert list(schemas) == ["zoo"]

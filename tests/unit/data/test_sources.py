@@ -85,10 +85,10 @@ def test_a_data_set_with_other_columns(monkeypatch: pytest.MonkeyPatch) -> None:
     ("error", "expected"),
     [
         (DatasetNotFoundError("Dataset 'a/b' is a gated dataset on the Hub."), "is gated: accept its licence"),
-        (DatasetNotFoundError("Dataset 'a/b' doesn't exist on the Hub"), "knows no data set a/b"),
+        (DatasetNotFoundError("Dataset 'a/b' doesn't exist on the Hub"), "a/b: the hub has no such dataset"),
         (ConnectionError("Couldn't reach 'a/b' on the Hub (LocalEntryNotFoundError)"), "the hub cannot be reached"),
         (ConnectionError("Couldn't reach 'a/b' on the Hub (OfflineModeIsEnabled)"), "the hub cannot be reached"),
-        (ValueError("Unknown split\nmore"), "cannot be loaded (Unknown split)"),
+        (ValueError("Unknown split\nmore"), "cannot be loaded: Unknown split"),
     ],
 )
 def test_the_hub_s_errors_are_told_apart(monkeypatch: pytest.MonkeyPatch, error: OSError, expected: str) -> None:

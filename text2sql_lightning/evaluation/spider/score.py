@@ -1,6 +1,5 @@
 """Spider: its examples, and the verdicts that its official evaluator gives on predictions for them, safely."""
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -20,6 +19,7 @@ from text2sql_lightning.evaluation.spider.rules import (
     official_gold,
     official_prediction,
 )
+from text2sql_lightning.files.jsonl import read_json_list
 from text2sql_lightning.sql.hardness import hardness
 from text2sql_lightning.sql.schema import Schema
 from text2sql_lightning.sql.workers import Lost, map_chunks
@@ -78,9 +78,9 @@ def read_spider(folder: Path) -> tuple[list[SpiderExample], dict[str, Schema]]:
         DataError: When a file is missing or malformed.
     """
     folder = Path(folder)
-    entries = _read_json(folder / "tables.json")
+    entries = read_json_list(folder / "tables.json")
     schemas = {str(entry.get("db_id")): Schema.from_spider(entry) for entry in entries}
-    examples = [_example(folder / "dev.json", i, row) for i, row in enumerate(_read_json(folder / "dev.json"))]
+    examples = [_example(folder / "dev.json", i, row) for i, row in enumerate(read_json_list(folder / "dev.json"))]
     for example in examples:
         if example.db_id not in schemas:
             raise DataError(
@@ -205,18 +205,6 @@ def _check(
     for folder in folders:
         if folder is not None and not folder.is_dir():
             raise DataError(f"no folder {folder}; give the one that holds <database>/*.sqlite")
-
-
-def _read_json(path: Path) -> list[dict[str, Any]]:
-    try:
-        rows = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror}; give a folder with Spider's files") from error
-    except ValueError as error:
-        raise DataError(f"{path} is no JSON: {error}") from error
-    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-        raise DataError(f"{path} is no list of objects, as Spider's file of that name is")
-    return rows
 
 
 def _example(path: Path, index: int, row: dict[str, Any]) -> SpiderExample:
