@@ -69,7 +69,8 @@ def _line(quantization: str, result: dict[str, Any]) -> str:
 
 def spider_prompts(folder: Path, count: int) -> list[str]:
     """Build prompts of whole databases of Spider dev, drawn with a seed, until there are enough."""
-    from text2sql_lightning.commands.spider import load_spider, spider_questions
+    from text2sql_lightning.benchmarks.spider import load_spider
+    from text2sql_lightning.commands.spider import spider_questions
     from text2sql_lightning.inference.baselines import project_prompt
 
     spider = load_spider(folder)

@@ -21,9 +21,10 @@ from typing import Any, Final
 
 from common import machine, prepare_report, run_or_work, run_part
 
+from text2sql_lightning.benchmarks.spider import SpiderExample, load_spider
 from text2sql_lightning.commands.console import OneLineParser, run_command
 from text2sql_lightning.errors import DataError, RunError
-from text2sql_lightning.evaluation.spider.score import SpiderExample, read_spider, score_spider
+from text2sql_lightning.evaluation.spider.score import score_spider
 from text2sql_lightning.files.atomic import write_json
 from text2sql_lightning.runs.run_meta import peak_memory_bytes
 
@@ -60,10 +61,12 @@ def score(job: dict[str, Any]) -> dict[str, Any]:
     """Score as our side of the comparison; return the share that is right and the largest memory."""
     import resource
 
-    examples, schemas = read_spider(Path(job["spider"]))
+    spider = load_spider(Path(job["spider"]))
     lines = [line.split("\t")[0] for line in Path(job["predictions"]).read_text(encoding="utf-8").splitlines()]
     folder, workers = Path(job["databases"]), job["workers"]
-    verdicts = score_spider(examples, lines, schemas, database_dir=folder, test_suite_dir=None, workers=workers)
+    verdicts = score_spider(
+        spider.examples, lines, spider.schemas, database_dir=folder, test_suite_dir=None, workers=workers
+    )
     worker = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
     accuracy = sum(bool(verdict.exec) for verdict in verdicts) / len(verdicts)
     return {"accuracy": accuracy, "peak_mib": peak_memory_bytes() / 2**20 + workers * worker}
@@ -76,7 +79,7 @@ def _compare(given: Namespace) -> None:
     if os.sep in given.official_python:  # it is started from the checkout; a virtual environment's link stays a link
         given.official_python = str(Path(given.official_python).absolute())
     suite = (given.test_suite_dir or spider / "testsuite_database").resolve()
-    examples, _ = read_spider(spider)
+    examples = load_spider(spider).examples
     report: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as name:
         work = Path(name)

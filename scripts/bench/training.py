@@ -128,7 +128,8 @@ def built_records(rows: Path | None) -> list[Record]:
 
 def spider_records(folder: Path, count: int) -> list[Record]:
     """Take eight questions each of seeded databases of Spider dev, with their whole schemas."""
-    from text2sql_lightning.commands.spider import load_spider, spider_questions
+    from text2sql_lightning.benchmarks.spider import load_spider
+    from text2sql_lightning.commands.spider import spider_questions
 
     spider = load_spider(folder)
     draw = Random(42)

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
+from text2sql_lightning.benchmarks.spider import load_spider
 from text2sql_lightning.commands.compare import main as compare_main
-from text2sql_lightning.commands.spider import load_spider, main, spider_questions
+from text2sql_lightning.commands.spider import main, spider_questions
 from text2sql_lightning.inference.baselines import project_prompt
 from text2sql_lightning.text.sql_tokens import tokenize
 

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
+from text2sql_lightning.benchmarks.spider import load_spider
 from text2sql_lightning.errors import DataError
-from text2sql_lightning.evaluation.spider.score import SpiderVerdict, read_spider, score_spider
+from text2sql_lightning.evaluation.spider.score import SpiderVerdict, score_spider
 
 pytestmark = pytest.mark.integration
 
@@ -120,9 +121,9 @@ def fingerprints(folder: Path) -> dict[str, str]:
 
 
 def score(folder: Path, predictions: list[str], **settings: Any) -> list[SpiderVerdict]:
-    examples, schemas = read_spider(folder)
+    spider = load_spider(folder)
     settings = {"database_dir": folder / "database", "test_suite_dir": folder / "suite"} | settings
-    return score_spider(examples, predictions, schemas, **settings)
+    return score_spider(spider.examples, predictions, spider.schemas, **settings)
 
 
 def test_every_case_has_its_verdict_and_no_file_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -176,12 +177,12 @@ def test_the_number_of_workers_changes_no_verdict(tmp_path: Path) -> None:
 
 
 def test_examples_and_schemas_are_read(tmp_path: Path) -> None:
-    examples, schemas = read_spider(make_spider(tmp_path, [("shops", NAMES), ("shops", OLDEST)]))
-    assert [(one.index, one.db_id, one.question, one.gold) for one in examples] == [
+    spider = load_spider(make_spider(tmp_path, [("shops", NAMES), ("shops", OLDEST)]))
+    assert [(one.index, one.db_id, one.question, one.gold) for one in spider.examples] == [
         (0, "shops", "Question 0?", NAMES),
         (1, "shops", "Question 1?", OLDEST),
     ]
-    assert [table.name for table in schemas["shops"].tables] == ["shop", "sale"]
+    assert [table.name for table in spider.schemas["shops"].tables] == ["shop", "sale"]
 
 
 @pytest.mark.parametrize(
@@ -190,9 +191,10 @@ def test_examples_and_schemas_are_read(tmp_path: Path) -> None:
         ("dev.json", None, "No such file"),
         ("dev.json", "{", "is not JSON"),
         ("dev.json", "{}", "a list of objects is expected"),
-        ("dev.json", '[{"db_id": "shops", "question": "?"}]', "entry 0 has no 'query'"),
+        ("dev.json", '[{"db_id": "shops", "question": "?"}]', "entry 0, field query: missing"),
         ("dev.json", '[{"db_id": "other", "question": "?", "query": "SELECT 1"}]', "asks database 'other'"),
-        ("tables.json", "[{}]", "is malformed"),
+        ("tables.json", "[{}]", "entry 0, field db_id: missing"),
+        ("tables.json", '[{"db_id": "shops"}]', "is malformed"),
     ],
 )
 def test_a_folder_with_a_mistake_is_an_error(tmp_path: Path, file: str, text: str | None, message: str) -> None:
@@ -201,7 +203,7 @@ def test_a_folder_with_a_mistake_is_an_error(tmp_path: Path, file: str, text: st
     if text is not None:
         (folder / file).write_text(text)
     with pytest.raises(DataError, match=message):
-        read_spider(folder)
+        load_spider(folder)
 
 
 def test_mistakes_are_found_before_anything_runs(tmp_path: Path) -> None:
@@ -211,4 +213,4 @@ def test_mistakes_are_found_before_anything_runs(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no folder"):
         score(folder, [NAMES], test_suite_dir=folder / "none")
     with pytest.raises(DataError, match="no schema for database 'shops'"):
-        score_spider(read_spider(folder)[0], [NAMES], {}, database_dir=None, test_suite_dir=None)
+        score_spider(load_spider(folder).examples, [NAMES], {}, database_dir=None, test_suite_dir=None)

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from text2sql_lightning.evaluation.spider.score import SpiderExample, read_spider, score_spider
-from text2sql_lightning.sql.schema import Schema
+from text2sql_lightning.benchmarks.spider import Spider, load_spider
+from text2sql_lightning.evaluation.spider.score import score_spider
 
 SPIDER = Path(__file__).parents[3] / "shared" / "data" / "spider"
 SYSTEMS = ["codes-1b", "codes-7b", "dail-sql-gpt4", "graphix-t5"]
@@ -18,13 +18,13 @@ needs_spider = pytest.mark.skipif(not SPIDER.is_dir(), reason="needs the referen
 
 
 @cache
-def spider() -> tuple[list[SpiderExample], dict[str, Schema]]:
-    return read_spider(SPIDER)
+def spider() -> Spider:
+    return load_spider(SPIDER)
 
 
 def predictions_of(system: str) -> list[str]:
     if system == "gold":
-        return [example.gold for example in spider()[0]]
+        return [example.gold for example in spider().examples]
     return [line.split("\t")[0] for line in (SPIDER / "predictions" / f"{system}.sql").read_text().splitlines()]
 
 
@@ -35,7 +35,7 @@ def recorded(system: str) -> list[dict[str, Any]]:
 
 def differences(system: str, indices: list[int], workers: int) -> list[int]:
     """Score some examples and return those with a verdict other than the recorded one."""
-    examples, schemas = spider()
+    examples, schemas = spider().examples, spider().schemas
     predictions, official = predictions_of(system), recorded(system)
     verdicts = score_spider(
         [examples[i] for i in indices],
@@ -58,7 +58,7 @@ def differences(system: str, indices: list[int], workers: int) -> list[int]:
 @pytest.mark.slow
 @pytest.mark.parametrize("system", ["gold", *SYSTEMS])
 def test_all_verdicts_equal_the_official_ones(system: str) -> None:
-    assert len(spider()[0]) == len(predictions_of(system)) == len(recorded(system)) == 1034
+    assert len(spider().examples) == len(predictions_of(system)) == len(recorded(system)) == 1034
     assert differences(system, list(range(1034)), workers=2) == []
 
 

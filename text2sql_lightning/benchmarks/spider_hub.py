@@ -3,7 +3,6 @@
 import logging
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -25,32 +24,19 @@ _COLUMN: Final = re.compile(r"\s*(?P<name>.+?)\s*\((?P<type>text|number|time|boo
 _LOCAL: Final = "give a local copy with --spider_dir (dev.json, tables.json, database/)"
 
 
-@dataclass(frozen=True)
-class HubExample:
-    """A question of Spider dev, with its database's name and the gold query."""
-
-    db_id: str
-    question: str
-    query: str
-
-
-def hub_spider() -> tuple[list[HubExample], dict[str, Schema]]:
-    """Load the questions of Spider dev and the schemas of their databases.
+def hub_spider() -> tuple[list[Mapping[str, Any]], dict[str, Schema]]:
+    """Load the questions of Spider dev (`db_id`, `question`, `query`) and the schemas of their databases.
 
     Raises:
         DataError: The hub cannot be reached and they are not in the cache, or they are not as expected.
     """
-    rows = enumerate(load_hub_dataset(QUESTIONS, "validation", _LOCAL))
-    examples = [
-        HubExample(*(text_field(row, name, f"{QUESTIONS}, row {index}") for name in ("db_id", "question", "query")))
-        for index, row in rows
-    ]
-    needed = {example.db_id for example in examples}
+    rows = list(load_hub_dataset(QUESTIONS, "validation", _LOCAL))
+    needed = {text_field(row, "db_id", f"{QUESTIONS}, row {index}") for index, row in enumerate(rows)}
     schemas = {str(row.get("db_id")): row for row in load_hub_dataset(SCHEMAS, "train", _LOCAL)}
     lacking = sorted(needed - set(schemas))
     if lacking:
         raise DataError(f"{SCHEMAS} has no schema of {', '.join(lacking)}; {_LOCAL}")
-    return examples, {name: read_schema(schemas[name]) for name in sorted(needed)}
+    return rows, {name: read_schema(schemas[name]) for name in sorted(needed)}
 
 
 def hub_databases(names: Sequence[str]) -> Path | None:

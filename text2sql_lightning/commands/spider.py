@@ -5,26 +5,22 @@ Spider (CC BY-SA 4.0) is used for evaluation only.
 
 from argparse import ArgumentParser, Namespace
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from text2sql_lightning.benchmarks.spider import Spider, SpiderExample, load_spider
 from text2sql_lightning.commands.console import Command, print_figures
 from text2sql_lightning.commands.generating import add_model_flags, answer, check_source, source_name
 from text2sql_lightning.commands.prediction_files import read_by_index
 from text2sql_lightning.errors import ConfigError, DataError
-from text2sql_lightning.evaluation.spider.score import SpiderExample, read_spider
 from text2sql_lightning.evaluation.statistics import stratified_sample
 from text2sql_lightning.files.atomic import write_json_lines
 from text2sql_lightning.inference.baselines import Question
 from text2sql_lightning.runs.run_meta import package_versions
-from text2sql_lightning.sql.hardness import hardness
-from text2sql_lightning.sql.sample_values import SampleSettings, schema_text, sqlite_schema
-from text2sql_lightning.sql.schema import Schema
+from text2sql_lightning.sql.sample_values import SampleSettings
 
 if TYPE_CHECKING:
     from text2sql_lightning.evaluation.pages import Evaluation
-    from text2sql_lightning.evaluation.spider.score import SpiderExample
 
 
 STEM: Final = "eval_spider"
@@ -74,7 +70,7 @@ def _check(args: Namespace) -> None:
 
 
 def _predictions(
-    args: Namespace, spider: "SpiderSource", chosen: "Sequence[SpiderExample]"
+    args: Namespace, spider: "Spider", chosen: "Sequence[SpiderExample]"
 ) -> tuple[list[str], dict[str, str]]:
     if args.predictions is not None:
         found = read_by_index(args.predictions, len(spider.examples), [example.index for example in chosen])
@@ -93,7 +89,7 @@ def _predictions(
 
 def _evaluation(
     args: Namespace,
-    spider: "SpiderSource",
+    spider: "Spider",
     chosen: "Sequence[SpiderExample]",
     predictions: Sequence[str],
     verdicts: Sequence[Any],
@@ -135,50 +131,15 @@ def _write(args: Namespace, evaluation: "Evaluation") -> None:
     print_figures(evaluation, args.out_dir / f"{STEM}.html")
 
 
-@dataclass(frozen=True)
-class SpiderSource:
-    """The benchmark.
-
-    Attributes:
-        examples: All questions of dev.
-        schemas: The schema of each database.
-        database_dir: Folder of `<db>/<db>.sqlite`, where there is one.
-        name: Where it is from.
-    """
-
-    examples: Sequence[SpiderExample]
-    schemas: dict[str, Schema]
-    database_dir: Path | None
-    name: str
-
-
-def load_spider(folder: Path | None) -> SpiderSource:
-    """Read Spider from a folder, or load it from the hub.
-
-    Raises:
-        DataError: A file is missing or malformed, or the hub cannot be reached.
-    """
-    if folder is not None:
-        examples, schemas = read_spider(folder)
-        databases = folder / "database"
-        return SpiderSource(examples, schemas, databases if databases.is_dir() else None, str(folder))
-    from text2sql_lightning.benchmarks.spider_hub import DATABASES, QUESTIONS, SCHEMAS, hub_databases, hub_spider
-
-    rows, schemas = hub_spider()
-    examples = [SpiderExample(i, row.db_id, row.question, row.query) for i, row in enumerate(rows)]
-    fetched = hub_databases(sorted({example.db_id for example in examples}))
-    return SpiderSource(examples, schemas, fetched, ", ".join([QUESTIONS, SCHEMAS, *([DATABASES] if fetched else [])]))
-
-
-def choose_examples(spider: SpiderSource, count: int | None, *, seed: int) -> list[SpiderExample]:
+def choose_examples(spider: Spider, count: int | None, *, seed: int) -> list[SpiderExample]:
     """Take a seeded sample with dev's shares of hardness; all where the count is None."""
+    from text2sql_lightning.sql.hardness import hardness  # imports sqlglot, which --help need not wait for
+
     ratings = [str(hardness(example.gold)) for example in spider.examples]
     return [spider.examples[at] for at in stratified_sample(ratings, count, seed=seed)]
 
 
-def spider_questions(
-    spider: SpiderSource, examples: Sequence[SpiderExample], *, sample_values: int = 0
-) -> list[Question]:
+def spider_questions(spider: Spider, examples: Sequence[SpiderExample], *, sample_values: int = 0) -> list[Question]:
     """Give each question the whole schema of its database.
 
     Args:
@@ -190,16 +151,10 @@ def spider_questions(
         ConfigError: Sample values are wanted and there are no databases, or too many of them are.
         DataError: Sample values are wanted and a database cannot be read.
     """
-    folder, samples = spider.database_dir, SampleSettings(sample_values)
-    if samples.count and folder is None:
+    samples = SampleSettings(sample_values)
+    if samples.count and spider.database_dir is None:
         raise ConfigError(f"--sample_values {sample_values} needs databases, and there are none: leave it out")
-    contexts: dict[str, str] = {}
-    for name in sorted({example.db_id for example in examples}):
-        schema = spider.schemas[name]
-        if samples.count and folder is not None:
-            schema = sqlite_schema(folder / name / f"{name}.sqlite", samples, schema)
-        contexts[name] = schema_text(schema, samples)
-    return [Question(contexts[example.db_id], example.question) for example in examples]
+    return [Question(spider.context(example.db_id, samples), example.question) for example in examples]
 
 
 main = Command("text2sql spider", __doc__, _add_flags, _run)

@@ -4,10 +4,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from text2sql_lightning.benchmarks.spider import SpiderExample
 from text2sql_lightning.evaluation.result_match import Difference, WrongAnswer, find_differences
 from text2sql_lightning.evaluation.results import ScoredExample
 from text2sql_lightning.evaluation.spider.rules import counts_order, official_gold, official_prediction
-from text2sql_lightning.evaluation.spider.score import SpiderExample, SpiderVerdict
+from text2sql_lightning.evaluation.spider.score import SpiderVerdict
 
 _EXECUTION: Final[dict[str, str]] = {
     "execution_accuracy": "the prediction returns on the database of Spider what gold returns, by the rules of the "

@@ -129,7 +129,7 @@ def test_sample_values_stand_in_the_schema(tmp_path: Path) -> None:
             [question("?", "x") | {"query": 3}],
             "DIR/train_spider.json, entry 0, field query: expected a string, got num",
         ),
-        ([question("?", "x") | {"db_id": "y"}], "DIR/train_spider.json, entry 0: database 'y' has no entry in the fil"),
+        ([question("?", "x") | {"db_id": "y"}], "DIR/train_spider.json asks database 'y', which DIR has no tables of"),
         ("[]", "DIR holds no questions in train_spider.json"),
         ("[" * 100_000, "DIR/train_spider.json is not usable JSON"),
     ],

@@ -1,14 +1,15 @@
-"""Spider: its examples, and the verdicts that its official evaluator gives on predictions for them, safely."""
+"""The verdicts that Spider's official evaluator gives on predictions, safely."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import groupby
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from tqdm import tqdm
 
+from text2sql_lightning.benchmarks.spider import SpiderExample
 from text2sql_lightning.errors import DataError
 from text2sql_lightning.evaluation.spider.exact_set_match import exact_set_match
 from text2sql_lightning.evaluation.spider.rules import (
@@ -19,22 +20,11 @@ from text2sql_lightning.evaluation.spider.rules import (
     official_gold,
     official_prediction,
 )
-from text2sql_lightning.files.jsonl import read_json_list
 from text2sql_lightning.sql.hardness import hardness
 from text2sql_lightning.sql.schema import Schema
 from text2sql_lightning.sql.workers import Lost, map_chunks
 
 _CHUNK: Final = 24
-
-
-@dataclass(frozen=True)
-class SpiderExample:
-    """A question about a database, and the query that answers it."""
-
-    index: int
-    db_id: str
-    question: str
-    gold: str
 
 
 @dataclass(frozen=True)
@@ -66,27 +56,6 @@ class _Item(NamedTuple):
     example: SpiderExample
     predicted: str
     schema: Schema
-
-
-def read_spider(folder: Path) -> tuple[list[SpiderExample], dict[str, Schema]]:
-    """Read a Spider folder's `dev.json` and `tables.json`.
-
-    Returns:
-        The examples, and the schema of each database id.
-
-    Raises:
-        DataError: When a file is missing or malformed.
-    """
-    folder = Path(folder)
-    entries = read_json_list(folder / "tables.json")
-    schemas = {str(entry.get("db_id")): Schema.from_spider(entry) for entry in entries}
-    examples = [_example(folder / "dev.json", i, row) for i, row in enumerate(read_json_list(folder / "dev.json"))]
-    for example in examples:
-        if example.db_id not in schemas:
-            raise DataError(
-                f"example {example.index} asks database {example.db_id!r}, which {folder}/tables.json lacks"
-            )
-    return examples, schemas
 
 
 def score_spider(
@@ -205,10 +174,3 @@ def _check(
     for folder in folders:
         if folder is not None and not folder.is_dir():
             raise DataError(f"no folder {folder}; give the one that holds <database>/*.sqlite")
-
-
-def _example(path: Path, index: int, row: dict[str, Any]) -> SpiderExample:
-    try:
-        return SpiderExample(index, str(row["db_id"]), str(row["question"]), str(row["query"]))
-    except KeyError as error:
-        raise DataError(f"{path}: entry {index} has no {error}; it needs db_id, question and query") from error
