@@ -5,6 +5,7 @@ from hashlib import sha256
 from typing import Final
 
 from text2sql_lightning.errors import DataError
+from text2sql_lightning.files.jsonl import excerpt
 
 PROMPT_FORMAT_VERSION: Final = 1
 """Raised whenever the template or the layout of the input changes; saved with every adapter."""
@@ -15,18 +16,15 @@ INSTRUCTION: Final = (
 """The constant first part of every prompt."""
 
 PROMPT_TEMPLATE: Final = "### Instruction:\n{instruction}\n\n### Input:\n{input}\n\n### Response:\n"
-"""What stands before the answer; the answer's first character follows the last newline."""
+"""The text before the answer; the answer's first character follows the last newline."""
 
 _SCHEMA_HEADER: Final = "### Schema:\n"
 _QUESTION_HEADER: Final = "\n\n### Question:\n"
+_NO_PART_OF_NAME: Final = re.compile(r"[^\w.-]+")
 
 
 def format_input(context: str, question: str) -> str:
-    """Join a schema and a question to the `input` field of a record.
-
-    Args:
-        context: The schema as `CREATE TABLE` statements.
-        question: The question in the user's words.
+    """Join a schema, as `CREATE TABLE` statements, and a question to the `input` field of a record.
 
     Returns:
         `### Schema:`, the context, an empty line, `### Question:`, the question.
@@ -35,13 +33,7 @@ def format_input(context: str, question: str) -> str:
 
 
 def split_input(text: str) -> tuple[str, str]:
-    """Take an `input` field apart again: the inverse of `format_input`.
-
-    Args:
-        text: An `input` field.
-
-    Returns:
-        The context and the question.
+    """Split an `input` field into context and question: the inverse of `format_input`.
 
     Raises:
         DataError: The text does not have the two headings.
@@ -50,7 +42,7 @@ def split_input(text: str) -> tuple[str, str]:
     context, heading, question = rest.partition(_QUESTION_HEADER)
     if header or not heading:
         raise DataError(
-            f"input {_excerpt(text)} is not '### Schema:', a schema, an empty line, '### Question:', a question, "
+            f"input {excerpt(text)} is not '### Schema:', a schema, an empty line, '### Question:', a question, "
             "each heading on a line of its own; build records with `text2sql build` or format_input"
         )
     return context, question
@@ -81,20 +73,9 @@ def prompt_sha256() -> str:
     return sha256(f"{PROMPT_TEMPLATE}\n{INSTRUCTION}".encode()).hexdigest()
 
 
-def _excerpt(text: str, length: int = 60) -> str:
-    return repr(text if len(text) <= length else text[: length - 3] + "...")
-
-
-_NO_PART_OF_NAME: Final = re.compile(r"[^\w.-]+")
-
-
 def source_slug(source: str) -> str:
-    """Write a source's name so that it can be a part of a metric's name.
+    """Return a source's name as a part of a metric's name: `b-mc2/sql-create-context` is `b-mc2-sql-create-context`.
 
-    Args:
-        source: The source, e.g. `b-mc2/sql-create-context`.
-
-    Returns:
-        The name with `-` for everything but letters, digits, `_`, `.` and `-`: `b-mc2-sql-create-context`.
+    Everything but letters, digits, `_`, `.` and `-` becomes `-`.
     """
     return _NO_PART_OF_NAME.sub("-", source).strip("-") or "unnamed"

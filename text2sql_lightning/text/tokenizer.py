@@ -26,14 +26,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 PAD_CANDIDATES: Final = (
-    "<|finetune_right_pad_id|>",
-    "<|endoftext|>",
-    "<pad>",
-    "[PAD]",
-    "<|pad|>",
-    "<|reserved_special_token_0|>",
-    "<unk>",
-)
+    "<|finetune_right_pad_id|>", "<|endoftext|>", "<pad>", "[PAD]", "<|pad|>", "<|reserved_special_token_0|>", "<unk>",
+)  # fmt: skip
 """Tokens that pad when the tokenizer names no usable pad token, in order of preference."""
 
 TOKENIZER_FILES: Final = ("tokenizer.json", "tokenizer.model", "vocab.json", "tekken.json")
@@ -105,8 +99,7 @@ def apply_token_policy(
         raise ModelError(
             f"the tokenizer of {_name(tokenizer)} has no EOS token; set eos_token in tokenizer_config.json"
         )
-    pad = _find_pad_token(tokenizer, num_embeddings)
-    if tokenizer.pad_token != pad:
+    if tokenizer.pad_token != (pad := _find_pad_token(tokenizer, num_embeddings)):
         tokenizer.pad_token = pad
     tokenizer.padding_side = "right"
     tokenizer.clean_up_tokenization_spaces = False  # it would change spaces in decoded SQL
@@ -115,8 +108,8 @@ def apply_token_policy(
 
 
 def adds_bos(tokenizer: "PreTrainedTokenizerBase") -> bool:
-    """Say whether the tokenizer puts BOS in front of a text."""
-    return tokenizer.bos_token_id is not None and _ids(tokenizer, _PROBE)[0] == tokenizer.bos_token_id
+    """Return whether the tokenizer puts BOS in front of a text."""
+    return tokenizer.bos_token_id is not None and encode_prompt(tokenizer, _PROBE)[0] == tokenizer.bos_token_id
 
 
 def encode_prompt(tokenizer: "PreTrainedTokenizerBase", prompt: str) -> list[int]:
@@ -146,10 +139,6 @@ def encode_texts(tokenizer: "PreTrainedTokenizerBase", texts: Sequence[str]) -> 
     return ids
 
 
-def _ids(tokenizer: "PreTrainedTokenizerBase", text: str) -> list[int]:
-    return encode_texts(tokenizer, [text])[0]
-
-
 def _name(tokenizer: "PreTrainedTokenizerBase") -> str:
     return str(tokenizer.name_or_path or type(tokenizer).__name__)
 
@@ -169,22 +158,14 @@ def _find_pad_token(tokenizer: "PreTrainedTokenizerBase", num_embeddings: int | 
 
 
 def _leave_eos_to_the_encoder(tokenizer: "PreTrainedTokenizerBase") -> None:
-    if _ids(tokenizer, _PROBE)[-1] == tokenizer.eos_token_id:
+    if encode_prompt(tokenizer, _PROBE)[-1] == tokenizer.eos_token_id:
         bos = adds_bos(tokenizer)
         tokenizer.add_eos_token = False
         tokenizer.add_bos_token = bos  # each assignment rebuilds the template from both flags
 
 
 def _convert_sentencepiece(model_file: Path, loaded: "PreTrainedTokenizerBase") -> "PreTrainedTokenizerBase":
-    """Convert `tokenizer.model` exactly; what transformers makes of it lacks the leading `▁` and BOS.
-
-    Args:
-        model_file: The SentencePiece model.
-        loaded: What transformers made of it: names of special tokens and chat template are taken from there.
-
-    Raises:
-        ModelError: The conversion does not give SentencePiece's ids.
-    """
+    """Convert `tokenizer.model` exactly; `loaded`, what transformers makes of it, lacks the leading `▁` and BOS."""
     if find_spec("sentencepiece") is None:
         raise missing_extra(str(model_file), *_SENTENCEPIECE)
     from sentencepiece import SentencePieceProcessor
@@ -244,8 +225,8 @@ def _sentencepiece_backend(pieces: "SentencePieceProcessor") -> "Tokenizer":
 
 def _special_tokens(pieces: "SentencePieceProcessor", loaded: "PreTrainedTokenizerBase") -> dict[str, str]:
     own = {"bos": pieces.bos_id(), "eos": pieces.eos_id(), "unk": pieces.unk_id(), "pad": pieces.pad_id()}
-    named = {key: getattr(loaded, f"{key}_token") for key in own}
     known = {key: pieces.id_to_piece(index) for key, index in own.items() if index >= 0}
+    named = {key: getattr(loaded, f"{key}_token") for key in own}
     return known | {key: str(token) for key, token in named.items() if token is not None}
 
 
