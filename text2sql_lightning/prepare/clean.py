@@ -1,4 +1,4 @@
-"""One raw row: clean it, repair what is certain, prove that its gold query runs; or say why it is dropped."""
+"""One raw row: cleaned, repaired where that is certain, its gold query proved to run; or why it is dropped."""
 
 import re
 import sqlite3
@@ -16,7 +16,6 @@ from text2sql_lightning.prepare.normal_form import NormalQuery, normal_query, qu
 from text2sql_lightning.prepare.repairs import constructs, is_mangled, match_literal_case, repair_gold
 from text2sql_lightning.prepare.settings import LiteralCase
 from text2sql_lightning.sql.databases.sqlite import restrict
-from text2sql_lightning.sql.ddl import Table
 from text2sql_lightning.sql.dialects import query_problem
 from text2sql_lightning.sql.execution import execute, run_query
 from text2sql_lightning.sql.hardness import hardness
@@ -44,11 +43,11 @@ class CleanRow:
         context: Schema that runs in SQLite; one of another dialect is only parsed.
         sql: Gold query that runs on this schema; one of another dialect is only parsed.
         repairs: What was done to schema and query.
-        literal_case_repaired: Whether a literal took the question's letter case.
+        literal_case_repaired: Whether a literal is written in the question's case now.
         hardness: Spider's class of the gold query.
         schema_id: Hash of the normalised schema.
         tables: Names of its tables in lower case, without generic ones.
-        group_keys: Two rows with a key in common stand on the same tables.
+        group_keys: Two rows with a key in common are on the same tables.
         question_key: Equal for rows that ask the same.
         query: Normal form of the gold query.
         constructs: What the gold query uses; see `constructs`.
@@ -80,20 +79,11 @@ class DroppedRow:
 
 
 class _UnusableError(Exception):
-    """The row has to go."""
-
-    def __init__(self, reason: str, detail: str) -> None:
-        super().__init__(reason, detail)
-        self.reason = reason
-        self.detail = detail
+    """Why a row is dropped: reason and detail."""
 
 
 def clean_row(row: RawRow, literal_case: LiteralCase) -> CleanRow | DroppedRow:
     """Make a raw row fit for training.
-
-    Args:
-        row: The row as it was found.
-        literal_case: Whether literals take the question's letter case.
 
     Returns:
         The cleaned row, or why it is dropped: `too_long`, `control_characters`, `empty_question`, `no_create_table`,
@@ -103,7 +93,7 @@ def clean_row(row: RawRow, literal_case: LiteralCase) -> CleanRow | DroppedRow:
     try:
         return _clean(row, literal_case)
     except _UnusableError as problem:
-        return DroppedRow(row, problem.reason, problem.detail)
+        return DroppedRow(row, *problem.args)
 
 
 def _clean(row: RawRow, literal_case: LiteralCase) -> CleanRow:
@@ -126,7 +116,7 @@ def _clean(row: RawRow, literal_case: LiteralCase) -> CleanRow:
         literal_case_repaired=gold.literal_case_repaired,
         hardness=hardness(gold.sql),
         schema_id=schema_id(schema),
-        tables=tuple(sorted(name for name in map(_lower_name, schema.tables) if not _GENERIC_TABLE.fullmatch(name))),
+        tables=tuple(sorted(name for name in _table_names(schema) if not _GENERIC_TABLE.fullmatch(name))),
         group_keys=(f"template {row.source} {query.canonical}",) if row.own_database else _group_keys(schema),
         question_key=question_key(bare),
         query=query,
@@ -135,7 +125,7 @@ def _clean(row: RawRow, literal_case: LiteralCase) -> CleanRow:
 
 
 def _check_texts(row: RawRow) -> None:
-    """Refuse what no prompt can hold, before any time goes into it."""
+    """Refuse what no prompt can hold, before any time is spent on it."""
     texts = {name: str(getattr(row, name)) for name in _LONGEST}
     for name, text in texts.items():
         if len(text) > _LONGEST[name]:
@@ -221,7 +211,7 @@ def _check_on_database(sql: str, database: Path) -> None:
 
 
 def _same_answer(one: str, other: str, database: Path) -> bool:
-    """Tell whether two queries answer the same on a real database, whose values may be spelled as they like."""
+    """Return whether two queries answer the same on a real database, whose values may be spelled in any way."""
     if one == other:
         return True
     results = [execute(database, sql, timeout_s=_DATABASE_TIMEOUT_S) for sql in (one, other)]
@@ -229,16 +219,16 @@ def _same_answer(one: str, other: str, database: Path) -> bool:
 
 
 def _names(schema: Schema) -> frozenset[str]:
-    columns = (column.name for table in schema.tables for column in table.columns)
-    return frozenset(name.lower() for name in (*(table.name for table in schema.tables), *columns))
+    columns = (column.name.lower() for table in schema.tables for column in table.columns)
+    return frozenset([*_table_names(schema), *columns])
 
 
-def _lower_name(table: Table) -> str:
-    return table.name.lower()
+def _table_names(schema: Schema) -> list[str]:
+    return [table.name.lower() for table in schema.tables]
 
 
 def _group_keys(schema: Schema) -> tuple[str, ...]:
-    """Name what tells that two rows stand on the same tables.
+    """Return keys of which rows on the same tables have one in common.
 
     That is the set of tables, and each single table: by its name where that is an identifier (`table_1825751_14`), by
     name and one common column where it is a word, for `student` may be of another database. A generic name
@@ -246,8 +236,7 @@ def _group_keys(schema: Schema) -> tuple[str, ...]:
     """
     keys = []
     parts = []
-    for table in schema.tables:
-        name = _lower_name(table)
+    for table, name in zip(schema.tables, _table_names(schema), strict=True):
         columns = sorted({column.name.lower() for column in table.columns})
         if _GENERIC_TABLE.fullmatch(name):
             name = f"table_name({','.join(columns)})"

@@ -1,13 +1,13 @@
-"""What the report of a build counts record by record: constructs, repairs, distractors, lengths."""
+"""What the report of a build counts one by one: dropped rows; constructs, repairs, distractors, lengths of records."""
 
-from bisect import bisect_right
+from bisect import bisect_right, insort
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import accumulate
 from typing import Any, Final, TypeAlias
 
 from text2sql_lightning.data.records import Record
-from text2sql_lightning.prepare.clean import CleanRow
+from text2sql_lightning.prepare.clean import CleanRow, DroppedRow
 from text2sql_lightning.prepare.distractors.distract import Distracted
 from text2sql_lightning.prepare.distractors.draft import SOURCES
 from text2sql_lightning.prepare.split import SPLITS
@@ -17,12 +17,76 @@ TokenCounter: TypeAlias = Callable[[Sequence[str]], list[int]]
 Lengths: TypeAlias = dict[str, dict[str, Counter[int]]]
 """By unit (characters, tokens) and part (prompt, output, total) how many records have each length."""
 
+_EXAMPLES: Final = 5
+_EXCERPT: Final = 200
+_SHORT: Final = 120
 _BATCH: Final = 1000
 _PERCENTILES: Final = {"median": 0.5, "p95": 0.95, "p99": 0.99}
 _LAST_BAR: Final = 10
 _BINS: Final = 32
 _SHOWN: Final = 0.995
 _WIDTHS: Final = (1, 2, 5, 10, 20, 25, 50, 100, 200, 250, 500, 1000)
+
+
+class Drops:
+    """Dropped rows, with a few examples.
+
+    Attributes:
+        by_source: Number of rows for each source.
+        kinds: Number of rows for each kind of `Match`.
+    """
+
+    def __init__(self) -> None:
+        """Start without rows."""
+        self.by_source, self.kinds, self._reasons = Counter[str](), Counter[str](), Counter[str]()
+        self._first: dict[str, tuple[int, str]] = {}
+        self._examples: dict[str, list[tuple[int, int, str, str]]] = {}
+        self._found: list[dict[str, Any]] = []
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+        return self._reasons.total()
+
+    def add(self, dropped: DroppedRow) -> None:
+        """Count a row."""
+        row, reason, detail = dropped.row, dropped.reason, dropped.detail
+        self.by_source[row.source] += 1
+        self._reasons[reason] += 1
+        self._first.setdefault(reason, (row.index, _shortened(detail, _SHORT)))
+        examples = self._examples.setdefault(reason, [])
+        insort(examples, (row.index, len(self), _shortened(row.question, _EXCERPT), _shortened(detail, _EXCERPT)))
+        del examples[_EXAMPLES:]
+        if match := dropped.match:
+            self.kinds[match.kind] += 1
+            place = {"source": row.source, "row": row.index}
+            self._found.append(place | {"kind": match.kind, "example": match.example, "similarity": match.similarity})
+
+    def figures(self) -> dict[str, Any]:
+        """Return count and first examples by reason, the most frequent first."""
+        return {
+            reason: {
+                "count": count,
+                "examples": [
+                    {"row": index, "question": question, "detail": detail}
+                    for index, _, question, detail in self._examples[reason]
+                ],
+            }
+            for reason, count in sorted(self._reasons.items(), key=lambda item: (-item[1], item[0]))
+        }
+
+    def contaminated(self) -> list[dict[str, Any]]:
+        """Return every row that a benchmark has, with what it has in common."""
+        return sorted(self._found, key=lambda entry: (entry["source"], entry["row"]))
+
+    def most_frequent(self) -> str:
+        """Return why most rows were dropped, with an example; there is at least one."""
+        reason = min(self._reasons, key=lambda reason: (-self._reasons[reason], reason))
+        index, detail = self._first[reason]
+        return f"most were dropped as {reason}, row {index} for one: {detail}"
+
+
+def _shortened(text: str, longest: int) -> str:
+    return text if len(text) <= longest else f"{text[: longest - 3]}..."
 
 
 class RecordCounts:

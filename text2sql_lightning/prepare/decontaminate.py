@@ -1,4 +1,4 @@
-"""Read the questions of test sets, which must not be trained on."""
+"""Find rows that are questions of test sets, which must not be trained on: the same ones and near-duplicates."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
@@ -38,10 +38,7 @@ class BenchmarkExample:
 
 
 def benchmark_files(paths: Iterable[Path]) -> list[tuple[str, Path]]:
-    """Find the files of test sets, and name them without their folders.
-
-    Args:
-        paths: Folders in Spider's format (`dev.json`, `test.json` or both), or files.
+    """Find the files of test sets: of folders in Spider's format (`dev.json`, `test.json` or both), or given as files.
 
     Returns:
         Name and path of every file; a name is the file's own and a number, `dev.json 1`.
@@ -95,7 +92,7 @@ def _example(entry: Mapping[str, Any], place: str) -> BenchmarkExample:
 
 
 SIMILARITY_ON_SAME_TABLES: Final = 0.5
-"""From this similarity on, two questions are near-duplicates when their queries stand on the same set of tables."""
+"""From this similarity on, two questions are near-duplicates when their queries are on the same set of tables."""
 
 SIMILARITY_OF_SAME_SKELETON: Final = 0.8
 """The same for queries that are equal but for names and literals, on whatever tables."""
@@ -123,19 +120,14 @@ class Match:
 
 
 class Detector:
-    """Tells whether a row is a question of a benchmark. Can be pickled; holds hashes only.
+    """Finds rows that are questions of a benchmark. Can be pickled; holds hashes only.
 
     Attributes:
         benchmarks: Names of what is searched.
     """
 
     def __init__(self, examples: Iterable[tuple[str, Fingerprint]], benchmarks: Iterable[str] = ()) -> None:
-        """Collect what must be found.
-
-        Args:
-            examples: Name and fingerprint of every example.
-            benchmarks: Names of the test sets that they are of.
-        """
+        """Collect what must be found: name and fingerprint of every example of the benchmarks."""
         import numpy as np
 
         self.benchmarks = tuple(benchmarks)
@@ -150,13 +142,10 @@ class Detector:
 
     @classmethod
     def for_spider(cls, paths: Iterable[Path] = ()) -> "Detector":
-        """Make the detector of a build: the shipped hashes of Spider dev and the given test sets.
+        """Return the detector of a build: for the shipped hashes of Spider dev and the given test sets.
 
         Args:
             paths: Folders in Spider's format or files of `read_benchmark`.
-
-        Returns:
-            The detector.
 
         Raises:
             DataError: A test set cannot be read.
@@ -171,15 +160,7 @@ class Detector:
         return cls([*shipped, *given], ["Spider dev fingerprints", *(name for name, _ in files)])
 
     def find(self, question: str, query: NormalQuery) -> Match | None:
-        """Search for one row.
-
-        Args:
-            question: The row's question.
-            query: The normal form of its SQL.
-
-        Returns:
-            What was found, the first of the kinds of `Match` that applies; None for nothing.
-        """
+        """Return what a row has in common with a benchmark: the first kind of `Match` that applies, or None."""
         at = self._questions.get(question_fingerprint(question))
         if at is not None:
             return Match("question", self._names[at])
@@ -189,7 +170,7 @@ class Detector:
         return self._find_near(question, query)
 
     def has_tables(self, query: NormalQuery) -> bool:
-        """Tell whether a query of a benchmark stands on the same set of tables."""
+        """Return whether a query of a benchmark is on the same set of tables."""
         return tables_fingerprint(query) in self._by_tables
 
     def _find_near(self, question: str, query: NormalQuery) -> Match | None:

@@ -1,4 +1,4 @@
-"""Questions that nearly are the same: compared by MinHash sketches, which tell nothing else about the question."""
+"""Fingerprints of questions and queries: hashes for the same ones, MinHash sketches for questions that nearly are."""
 
 import gzip
 from collections.abc import Iterable, Sequence
@@ -29,18 +29,11 @@ _STOP_WORDS: Final = keywords(
 
 
 def question_features(question: str, literal_words: frozenset[str] = frozenset()) -> list[str]:
-    """Take from a question what stays when it is put in other words.
+    """Return what stays of a question when it is put in other words, each feature once, sorted.
 
     Numbers, the words of the query's literals and the words that every question has go. Of each word that is left the
-    plural's ending goes, and its pieces of three letters are taken, so that a slip of the pen changes few of them. The
-    order of the words does not count.
-
-    Args:
-        question: The question.
-        literal_words: The words of its query's text literals.
-
-    Returns:
-        The features, each once, sorted.
+    plural's ending goes, and its trigrams are taken, so that a typing error changes few of them. The order of the
+    words does not count.
     """
     words = {
         _singular(word)
@@ -57,15 +50,9 @@ def _singular(word: str) -> str:
 
 
 def sketch(features: Sequence[str]) -> bytes:
-    """Reduce features to a few bytes that two sets of features can be compared by.
+    """Reduce features to `SKETCH_SIZE` bytes that two sets of features can be compared by; to none for no features.
 
     This is b-bit minwise hashing (Li and König, 2010) with b = 8 over the MinHash of the datasketch library.
-
-    Args:
-        features: The features.
-
-    Returns:
-        `SKETCH_SIZE` bytes; none for no features.
     """
     if not features:
         return b""
@@ -118,14 +105,14 @@ ORDER BY a DESC LIMIT 3 OFFSET 1
 
 
 class Fingerprint(NamedTuple):
-    """What is known of an example.
+    """Hashes of an example.
 
     Attributes:
         question: SHA-256 of `question_key`, in hex; empty where the question has no letter and no digit.
         query: SHA-256 of the canonical form with its table set, in hex; empty where there is no query.
         tables: The first 16 digits of the SHA-256 of the table set; empty where there is none.
         skeleton: The same of the canonical form without names.
-        sketch: The question's sketch of `near_duplicates`.
+        sketch: The question's `sketch`.
     """
 
     question: str
@@ -156,15 +143,7 @@ def skeleton_fingerprint(query: NormalQuery) -> str:
 
 
 def fingerprint(question: str, query: NormalQuery) -> Fingerprint:
-    """Take the fingerprint of an example.
-
-    Args:
-        question: Its question.
-        query: The normal form of its gold query.
-
-    Returns:
-        The fingerprint.
-    """
+    """Return the fingerprint of an example: its question, and the normal form of its gold query."""
     return Fingerprint(
         question_fingerprint(question),
         query_fingerprint(query),
@@ -179,10 +158,7 @@ def _digest(text: str) -> str:
 
 
 def spider_dev_fingerprints() -> list[Fingerprint]:
-    """Read the fingerprints of Spider dev that are part of the package.
-
-    Returns:
-        One for each example of dev.json, in its order.
+    """Return the fingerprints of Spider dev that are part of the package: one for each example, in its order.
 
     Raises:
         DataError: The package was installed without them, or they were made for another normal form or with other
@@ -203,12 +179,7 @@ def spider_dev_fingerprints() -> list[Fingerprint]:
 
 
 def write_fingerprints(path: Path, fingerprints: Iterable[Fingerprint]) -> None:
-    """Write fingerprints, one a line, as gzip-compressed text; equal fingerprints give equal bytes.
-
-    Args:
-        path: The file.
-        fingerprints: The fingerprints.
-    """
+    """Write fingerprints, one a line, as gzip-compressed text; equal fingerprints give equal bytes."""
     lines = [" ".join([*(digest or "-" for digest in entry[:-1]), entry.sketch.hex() or "-"]) for entry in fingerprints]
     write_bytes(path, gzip.compress("\n".join([_head(), _probe(), *lines, ""]).encode(), mtime=0))
 

@@ -13,7 +13,6 @@ from typing import Any, BinaryIO, Final
 from text2sql_lightning.data.records import Record
 from text2sql_lightning.errors import DataError
 from text2sql_lightning.files.atomic import errors_naming, write_bytes
-from text2sql_lightning.prepare.pipeline import BuiltDataset
 from text2sql_lightning.prepare.report import dataset_card, write_report_pages
 from text2sql_lightning.prepare.split import SPLITS
 
@@ -136,30 +135,6 @@ def open_dataset(out_dir: Path, *, overwrite: bool = False) -> Iterator[DatasetW
         for folder in made:  # those that hold nothing
             with suppress(OSError):
                 folder.rmdir()
-
-
-def write_dataset(
-    out_dir: Path, built: BuiltDataset, inputs: Mapping[str, str], *, overwrite: bool = False
-) -> dict[str, Any]:
-    """Write a data set that is in memory; `open_dataset` with its records.
-
-    Args:
-        out_dir: The folder. Other files in it stay.
-        built: What `build_dataset` gave.
-        inputs: SHA-256 of what the rows came from, by name.
-        overwrite: Whether a data set there may be replaced.
-
-    Returns:
-        The report as written: with the SHA-256 of inputs and outputs.
-
-    Raises:
-        DataError: As `open_dataset`.
-    """
-    with open_dataset(out_dir, overwrite=overwrite) as writer:
-        for split, records in (("train", built.train), ("val", built.val), ("test", built.test)):
-            for record in records:
-                writer.add(split, record)
-        return writer.finish(built.report, inputs)
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 import pickle
 from array import array
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
@@ -18,14 +18,12 @@ from text2sql_lightning.data.records import Record
 from text2sql_lightning.data.sources import RawRow
 from text2sql_lightning.errors import DataError
 from text2sql_lightning.prepare.clean import CleanRow, DroppedRow
-from text2sql_lightning.prepare.counts import RecordCounts, TokenCounter
+from text2sql_lightning.prepare.counts import Drops, RecordCounts, TokenCounter
 from text2sql_lightning.prepare.decontaminate import Detector
 from text2sql_lightning.prepare.distractors.distract import Distracted, distract_splits
-from text2sql_lightning.prepare.drops import Drops
-from text2sql_lightning.prepare.mixing import mix_rows, source_figures
 from text2sql_lightning.prepare.report import Members, make_report
 from text2sql_lightning.prepare.settings import BuildSettings
-from text2sql_lightning.prepare.split import SPLITS, group_name, row_groups, split_rows
+from text2sql_lightning.prepare.split import SPLITS, group_name, mix_rows, row_groups, split_rows
 from text2sql_lightning.prepare.store import KeptRows, RowStore
 from text2sql_lightning.prepare.workers import PreparedRow, RowMap, prepare_row, row_map
 from text2sql_lightning.text.prompts import INSTRUCTION, format_input
@@ -36,7 +34,7 @@ RecordSink: TypeAlias = Callable[[str, Record], None]
 
 @dataclass(frozen=True)
 class BuiltDataset:
-    """What a build gives.
+    """Records of the three splits, and the report.
 
     Attributes:
         train: Records to train on.
@@ -54,30 +52,13 @@ class BuiltDataset:
 def build_dataset(
     rows: Iterable[RawRow], settings: BuildSettings, *, count_tokens: TokenCounter | None = None, progress: bool = False
 ) -> BuiltDataset:
-    """Clean, decontaminate and split rows, and make records of them; `stream_dataset` with the records in lists.
-
-    Args:
-        rows: The rows of the source, in its order.
-        settings: What to do. The same rows and settings give the same result.
-        count_tokens: Gives the lengths of texts in tokens, for the report.
-        progress: Whether to show a progress bar on stderr.
-
-    Returns:
-        The records of the three splits and the report.
-
-    Raises:
-        DataError: No row is left, or too few for the splits; or a Spider folder cannot be read.
-    """
+    """Clean, decontaminate and split rows, and make records of them; `stream_dataset` with the records in lists."""
     records: dict[str, list[Record]] = {split: [] for split in SPLITS}
     with TemporaryDirectory() as folder:
         report = stream_dataset(
-            rows,
-            settings,
-            Path(folder),
-            lambda split, record: records[split].append(record),
-            count_tokens=count_tokens,
-            progress=progress,
-        )
+            rows, settings, Path(folder), lambda split, record: records[split].append(record),
+            count_tokens=count_tokens, progress=progress,
+        )  # fmt: skip
     return BuiltDataset(records["train"], records["val"], records["test"], report)
 
 
@@ -97,9 +78,9 @@ def stream_dataset(
     Args:
         rows: The rows of the source, in its order; read once, and to their end before the first one is cleaned.
         settings: What to do. The same rows and settings give the same result.
-        folder: An empty folder with room for the rows twice. Nothing in it is needed afterwards.
+        folder: An empty folder on a disk with space for the rows twice. Nothing in it is needed afterwards.
         add_record: Takes the records.
-        count_tokens: Gives the lengths of texts in tokens, for the report.
+        count_tokens: Returns the lengths of texts in tokens, for the report.
         progress: Whether to show progress bars on stderr.
 
     Returns:
@@ -115,11 +96,9 @@ def stream_dataset(
         with row_map(settings.workers, len(sample)) as map_rows:
             build = _Build(settings, store, map_rows, progress)
             build.clean(sample, detector)
-            unmixed = build.split()
-            splits = unmixed | {"train": mix_rows(unmixed["train"], build.kept, settings.mix, settings.seed)}
-            members = Members(build.kept, splits, build.record_groups(splits))
+            members = build.split()
             counts = build.make_records(members, folder / "columns.sqlite", count_tokens, add_record)
-    report = make_report(
+    return make_report(
         settings=settings,
         rows_in_source=in_source,
         rows_read=len(sample),
@@ -129,19 +108,12 @@ def stream_dataset(
         benchmarks=detector.benchmarks if detector else (),
         same_tables=build.same_tables,
     )
-    report["by_source"] = source_figures(build.drops.by_source, build.kept, unmixed, splits)
-    return report
 
 
 def sample_places(rows: int, settings: BuildSettings) -> Sequence[int]:
-    """Choose `max_rows` rows at random, in their order: the first ones of a file are often of one kind.
+    """Return the places of `max_rows` of the rows, at random, in their order; of all rows where there are no more.
 
-    Args:
-        rows: Number of all rows.
-        settings: Number of rows and seed.
-
-    Returns:
-        The places of the sample; all where there are no more.
+    The first rows of a file are often of one kind.
     """
     if settings.max_rows is None or settings.max_rows >= rows:
         return range(rows)
@@ -154,7 +126,7 @@ class _Build:
     Attributes:
         kept: Facts about the rows that are kept.
         drops: What is known of the others.
-        same_tables: How many kept rows stand on each set of tables that a benchmark's query stands on.
+        same_tables: How many kept rows are on each set of tables that a benchmark's query is on.
     """
 
     def __init__(self, settings: BuildSettings, store: RowStore, map_rows: RowMap, progress: bool) -> None:
@@ -163,7 +135,6 @@ class _Build:
         self.same_tables = Counter[tuple[str, ...]]()
         self._settings, self._store, self._map_rows = settings, store, map_rows
         self._bar = partial(tqdm, unit="row", disable=None if progress else True)  # None: none where stderr is a file
-        self._groups = array("I")
 
     def clean(self, sample: Sequence[int], detector: Detector | None) -> None:
         """Clean the rows and put those that are kept into the store."""
@@ -193,22 +164,22 @@ class _Build:
         if row.benchmark_tables is not None:
             self.same_tables[row.benchmark_tables] += 1
 
-    def split(self) -> "dict[str, array[int]]":
-        """Divide the rows."""
-        self._groups = row_groups(self.kept, self._settings.split_by)
-        return split_rows(self.kept, self._groups, self._settings)
-
-    def record_groups(self, splits: Mapping[str, Sequence[int]]) -> "array[int]":
-        """Find the groups that records name: those of their schemas, and of the rows that became records alone."""
-        if self._settings.split_by == "schema" and not self._settings.mix:
-            return self._groups
-        counts = Counter(place for places in splits.values() for place in places)
-        return row_groups(self.kept, "schema", array("I", (counts[place] for place in range(len(self.kept)))))
+    def split(self) -> Members:
+        """Divide the rows, and mix those of train."""
+        settings = self._settings
+        groups = row_groups(self.kept, settings.split_by)
+        unmixed = split_rows(self.kept, groups, settings)
+        splits = unmixed | {"train": mix_rows(unmixed["train"], self.kept, settings.mix, settings.seed)}
+        if settings.split_by == "row" or settings.mix:
+            # Records name the groups of their schemas, made of the rows that became records alone.
+            counts = Counter(place for places in splits.values() for place in places)
+            groups = row_groups(self.kept, "schema", array("I", (counts[at] for at in range(len(self.kept)))))
+        return Members(self.kept, unmixed, splits, groups)
 
     def make_records(
         self, members: Members, index_file: Path, count_tokens: TokenCounter | None, add_record: RecordSink
     ) -> RecordCounts:
-        """Give the rows distractors and make records of them."""
+        """Add distractors to the rows and make records of them."""
         counts = RecordCounts(count_tokens)
         stored = {split: self._store.rows(places) for split, places in members.splits.items()}
         places = (place for split in stored for place in members.splits[split])

@@ -30,17 +30,16 @@ _WORDS: Final = {
     "NULL": keywords("NULL ISNULL NOTNULL"),
 }
 _AGGREGATES: Final = keywords("AVG COUNT GROUP_CONCAT MAX MIN SUM TOTAL")
+_THOUSANDS_FIRST: Final = re.compile(r"\d{1,3}")
+_THOUSANDS_NEXT: Final = re.compile(r"\d{3}(?:\.\d+)?")
+_PART_OF_NAME: Final = re.compile(r"_|(?:st|nd|rd|th)_")
+_BEFORE_CONDITION: Final = keywords("WHERE AND OR HAVING")
+_COMPARISONS: Final = frozenset(["=", "==", "<>", "!=", "<", ">", "<=", ">="])
+_COMPARING_WORDS: Final = keywords("LIKE GLOB BETWEEN IS NOT")
 
 
 def constructs(sql: str) -> tuple[str, ...]:
-    """Tell which constructs a query uses, anywhere in it.
-
-    Args:
-        sql: The query.
-
-    Returns:
-        Those of `CONSTRUCTS`, in their order.
-    """
+    """Return which of `CONSTRUCTS` a query uses, anywhere in it, in their order."""
     tokens = tokenize(sql)
     words = {token.text.upper() for token in tokens if token.kind == "word"}
     found = {name for name, members in _WORDS.items() if words & members}
@@ -52,19 +51,8 @@ def constructs(sql: str) -> tuple[str, ...]:
     return tuple(name for name in CONSTRUCTS if name in found)
 
 
-_FIRST_DIGITS: Final = re.compile(r"\d{1,3}")
-_NEXT_DIGITS: Final = re.compile(r"\d{3}(?:\.\d+)?")
-_PIECE_OF_NAME: Final = re.compile(r"_|(?:st|nd|rd|th)_")
-_BEFORE_CONDITION: Final = keywords("WHERE AND OR HAVING")
-
-
 def repair_gold(sql: str, context: str, question: str) -> tuple[str, tuple[str, ...]]:
-    """Repair a gold query.
-
-    Args:
-        sql: One statement.
-        context: The schema as CREATE TABLE text that runs.
-        question: The question.
+    """Repair a gold query with the help of its schema (CREATE TABLE text that runs) and its question.
 
     Returns:
         The statement, and what was done to it.
@@ -81,11 +69,7 @@ def repair_gold(sql: str, context: str, question: str) -> tuple[str, tuple[str, 
 def is_mangled(sql: str) -> bool:
     """Recognise a query that runs although a column of it became a number.
 
-    Args:
-        sql: One statement.
-
-    Returns:
-        True for `SELECT 1 AS st_leg`, `SELECT 2009 FROM t`, `SELECT MAX(2009) FROM t` and `WHERE 2012 = "1r"`.
+    Such are `SELECT 1 AS st_leg`, `SELECT 2009 FROM t`, `SELECT MAX(2009) FROM t` and `WHERE 2012 = "1r"`.
     """
     tokens = tokenize(sql)
     return _selects_number(tokens) or any(
@@ -106,7 +90,7 @@ def _selects_number(tokens: Sequence[Token]) -> bool:
 
 def _has_piece_of_name(tokens: Sequence[Token], at: int) -> bool:
     following = tokens[at + 1 : at + 3]
-    return len(following) == 2 and following[0].is_word("AS") and _PIECE_OF_NAME.match(following[1].text) is not None
+    return len(following) == 2 and following[0].is_word("AS") and _PART_OF_NAME.match(following[1].text) is not None
 
 
 def _is_condition(tokens: Sequence[Token], at: int) -> bool:
@@ -125,7 +109,7 @@ def _join_thousands(sql: str, question: str) -> tuple[str, list[str]]:
         first = _start_of_number(tokens, at)
         digits = [token.text for token in tokens[first : at + 1 : 2]]
         written = ",".join(digits)
-        if first < at and _stands_in(question, written):
+        if first < at and _has_number(question, written):
             sql = f"{sql[: tokens[first].start]}{''.join(digits)}{sql[tokens[at].end :]}"
             numbers.insert(0, written)
         at = first - 1
@@ -135,9 +119,9 @@ def _join_thousands(sql: str, question: str) -> tuple[str, list[str]]:
 def _start_of_number(tokens: Sequence[Token], last: int) -> int:
     """Return where a chain `1 OFFSET 234 OFFSET 567` that ends at `last` begins; `last` itself when there is none."""
     at = last
-    while at >= 2 and _NEXT_DIGITS.fullmatch(tokens[at].text) and tokens[at - 1].is_word("OFFSET"):
+    while at >= 2 and _THOUSANDS_NEXT.fullmatch(tokens[at].text) and tokens[at - 1].is_word("OFFSET"):
         at -= 2
-    begins = _FIRST_DIGITS.fullmatch(tokens[at].text) and not (at and tokens[at - 1].is_word("LIMIT"))
+    begins = _THOUSANDS_FIRST.fullmatch(tokens[at].text) and not (at and tokens[at - 1].is_word("LIMIT"))
     return at if begins else last
 
 
@@ -151,7 +135,7 @@ def _quote_scores(sql: str, question: str) -> tuple[str, list[str]]:
         while first >= 2 and _is_arithmetic(tokens[first - 2 : first + 1]):
             first -= 2
         written = "".join(token.text for token in tokens[first : at + 1])
-        if first < at and tokens[first - 1].text == "=" and _stands_in(question, written):
+        if first < at and tokens[first - 1].text == "=" and _has_number(question, written):
             quote = "'" if "'" in sql else '"'
             sql = f"{sql[: tokens[first].start]}{quote}{written}{quote}{sql[tokens[at].end :]}"
             values.insert(0, written)
@@ -164,20 +148,15 @@ def _is_arithmetic(tokens: Sequence[Token]) -> bool:
     return left.kind == right.kind == "number" and operator.text in ("-", "/", "=")
 
 
-def _stands_in(question: str, written: str) -> bool:
-    """Tell whether the question has these digits as a whole: not as a part of a longer number."""
+def _has_number(question: str, written: str) -> bool:
     return re.search(rf"(?<![\d.,/-]){re.escape(written)}(?![\d]|[.,/-]\d)", question) is not None
 
 
-_COMPARISONS: Final = frozenset(["=", "==", "<>", "!=", "<", ">", "<=", ">="])
-_COMPARING_WORDS: Final = keywords("LIKE GLOB BETWEEN IS NOT")
-
-
 def match_literal_case(sql: str, question: str, names: Collection[str]) -> str:
-    """Give the text literals of a query the question's letter case.
+    """Write the text literals of a query in the case that the question has them in.
 
     Only literals that are compared with something change, never names in double quotes, never anything but the case
-    of letters. A literal that stands in the question as it is stays, and so does one that is not in it.
+    of letters. A literal that is in the question as it is stays, and so does one that is not in it.
 
     Args:
         sql: One statement.
@@ -205,7 +184,7 @@ def _is_text(token: Token, names: Collection[str]) -> bool:
 
 
 def _is_compared(tokens: Sequence[Token], at: int) -> bool:
-    """Tell whether the token is an operand of a comparison, of LIKE or BETWEEN, or in the list of an IN."""
+    """Return whether the token is an operand of a comparison, of LIKE or BETWEEN, or in the list of an IN."""
     before, after = _text(tokens, at - 1), _text(tokens, at + 1)
     if before == "." or after == ".":
         return False
@@ -235,16 +214,9 @@ def _as_in_question(body: str, question: str, quote: str) -> str:
 
 
 def occurrences(text: str, question: str) -> list[str]:
-    """Find a text in a question, ignoring letter case.
+    """Return a text (at least one character) in a question's spelling, as often as it occurs there.
 
-    Whole words only: "no" is not spelled by "NOvember", nor 'm' by "I'm".
-
-    Args:
-        text: At least one character.
-        question: The question.
-
-    Returns:
-        The text in the question's spelling, as often as it stands there.
+    The search is case-insensitive and for whole words: "no" is not spelled by "NOvember", nor 'm' by "I'm".
     """
     if not (text.isascii() and question.isascii()):
         start = r"(?<!\w)(?<!\w['\u2019])" if text[0].isalnum() else ""
@@ -263,14 +235,7 @@ def occurrences(text: str, question: str) -> list[str]:
 
 
 def _is_whole(question: str, start: int, end: int) -> bool:
-    """Tell whether no word begins before a piece of the question and goes on in it, or goes on behind it."""
-    if question[start].isalnum() and (
-        _is_in_word(question[start - 1 : start])
-        or (question[start - 1 : start] == "'" and _is_in_word(question[max(start - 2, 0) : start - 1]))
-    ):
-        return False
-    return not (question[end - 1].isalnum() and _is_in_word(question[end : end + 1]))
-
-
-def _is_in_word(character: str) -> bool:
-    return character.isalnum() or character == "_"
+    """Return whether no word begins before a part of the question and goes on in it, or goes on behind it."""
+    before = question[max(start - 2, 0) : start].removesuffix("'")[-1:] if question[start].isalnum() else ""
+    after = question[end : end + 1] if question[end - 1].isalnum() else ""
+    return not any(character.isalnum() or character == "_" for character in (before, after))

@@ -1,5 +1,6 @@
 """The report of a build: what was read, kept and dropped, what the splits hold. Without times and paths."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
@@ -9,9 +10,8 @@ from typing import Any, Final, TypeAlias
 from text2sql_lightning.data.sources import EMBEDDED_SOURCE, HUB_NAME
 from text2sql_lightning.files.charts import Bar, draw_bars, draw_histograms, share_bars
 from text2sql_lightning.files.pages import render, write_pages
-from text2sql_lightning.prepare.counts import RecordCounts, length_histograms, length_summary
+from text2sql_lightning.prepare.counts import Drops, RecordCounts, length_histograms, length_summary
 from text2sql_lightning.prepare.decontaminate import SIMILARITY_OF_SAME_SKELETON, SIMILARITY_ON_SAME_TABLES
-from text2sql_lightning.prepare.drops import Drops
 from text2sql_lightning.prepare.fingerprints import NORMAL_FORM_VERSION
 from text2sql_lightning.prepare.repairs import CONSTRUCTS
 from text2sql_lightning.prepare.settings import BuildSettings
@@ -32,11 +32,13 @@ class Members:
 
     Attributes:
         rows: All kept rows.
-        splits: The places of each split's rows.
+        unmixed: The places of each split's rows before mixing.
+        splits: The same after it.
         groups: The group of each row.
     """
 
     rows: KeptRows
+    unmixed: Mapping[str, Sequence[int]]
     splits: Mapping[str, Sequence[int]]
     groups: Sequence[int]
 
@@ -49,31 +51,31 @@ def make_report(
     drops: Drops,
     members: Members,
     counts: RecordCounts,
-    benchmarks: Sequence[str] = (),
-    same_tables: Mapping[tuple[str, ...], int] | None = None,
+    benchmarks: Sequence[str],
+    same_tables: Mapping[tuple[str, ...], int],
 ) -> dict[str, Any]:
     """Collect the figures of a build.
 
     Args:
-        settings: What the build was told.
+        settings: The settings of the build.
         rows_in_source: Rows that the source has.
         rows_read: Rows that were looked at: fewer with `max_rows`.
         drops: What is known of dropped rows.
         members: The rows of each split.
         counts: What was counted of their records.
         benchmarks: Names of the test sets that were searched.
-        same_tables: How many kept rows stand on each set of tables that a benchmark's query stands on.
+        same_tables: How many kept rows are on each set of tables that a benchmark's query is on.
 
     Returns:
         The report, ready for JSON.
     """
-    rows, splits = members.rows, members.splits
+    splits = members.splits
     kinds = _kinds(members)
     return {
         "format_version": FORMAT_VERSION,
         "settings": _settings(settings),
         "prompt_sha256": prompt_sha256(),
-        "sources": sorted({rows.sources[rows.source[place]] for places in splits.values() for place in places}),
+        "sources": sorted(set().union(*(_by_source(members.rows, places) for places in splits.values()))),
         "rows_in_source": rows_in_source,
         "rows_read": rows_read,
         "rows_kept": sum(map(len, splits.values())),
@@ -82,7 +84,7 @@ def make_report(
         "repairs": dict(sorted(counts.repairs.items())),
         "literal_case_repaired": counts.literal_case_repaired.total(),
         "distractors": counts.distractors.figures(settings.distractors),
-        "contamination": _contamination(settings, drops, benchmarks, same_tables or {}),
+        "contamination": _contamination(settings, drops, benchmarks, same_tables),
         "splits": {split: _split(split, len(splits[split]), counts, kinds) for split in splits},
         "schema_overlap": {kind: _overlap(of_split) for kind, of_split in kinds.items()},
         "lengths": {
@@ -93,6 +95,7 @@ def make_report(
             for split in splits
         },
         "length_histograms": length_histograms(counts.lengths.values()),
+        "by_source": source_figures(drops.by_source, members),
     }
 
 
@@ -169,6 +172,26 @@ def _overlap(of_split: Mapping[str, Any]) -> dict[str, int]:
 
     pairs = combinations(of_split, 2)
     return {f"{a}-{b}": len(np.intersect1d(of_split[a], of_split[b], assume_unique=True)) for a, b in pairs}
+
+
+def source_figures(dropped: Mapping[str, int], members: Members) -> dict[str, Any]:
+    """Return for each source `read`, `dropped`, `train_before_mixing`, and the records of each split."""
+    found = {split: _by_source(members.rows, places) for split, places in members.unmixed.items()}
+    final = {split: _by_source(members.rows, places) for split, places in members.splits.items()}
+    return {
+        name: {
+            "read": dropped.get(name, 0) + sum(counts[name] for counts in found.values()),
+            "dropped": dropped.get(name, 0),
+            "train_before_mixing": found["train"][name],
+            **{split: counts[name] for split, counts in final.items()},
+        }
+        for name in sorted(set(dropped).union(*found.values()))
+    }
+
+
+def _by_source(rows: KeptRows, places: Sequence[int]) -> Counter[str]:
+    numbers = Counter(rows.source[place] for place in places)
+    return Counter({rows.sources[number]: count for number, count in numbers.items()})
 
 
 def write_report_pages(path: Path, report: Mapping[str, Any]) -> None:

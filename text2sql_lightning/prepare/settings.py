@@ -1,4 +1,4 @@
-"""What a build can be told."""
+"""Settings of a build, and the weights of its sources."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -12,12 +12,12 @@ from text2sql_lightning.text.prompts import source_slug
 
 @dataclass(frozen=True)
 class MixWeight:
-    """How much of the training rows a source gives.
+    """Share of a source among the training rows.
 
     Attributes:
         source: The source, as records name it, or its slug.
-        weight: Its part: its share of the training rows is this over the sum of all weights.
-        repeat: How often each of its rows may stand there; 1 never repeats one.
+        weight: The share is this over the sum of all weights.
+        repeat: How often each row of the source may occur; 1 never repeats one.
     """
 
     source: str
@@ -40,20 +40,13 @@ class MixWeight:
         if not parsed.source or not isfinite(parsed.weight) or parsed.weight <= 0 or parsed.repeat < 1:
             raise ConfigError(
                 f"--mix {text}: give NAME=WEIGHT with a weight above 0, or NAME=WEIGHTxREPEAT to let each row of the "
-                "source stand up to REPEAT times"
+                "source occur up to REPEAT times"
             )
         return parsed
 
 
 def match_weights(weights: Iterable[MixWeight], sources: Iterable[str]) -> dict[str, MixWeight]:
-    """Give each source its weight.
-
-    Args:
-        weights: What the user gave.
-        sources: The names of all sources.
-
-    Returns:
-        The weight of each source.
+    """Return the weight of each source.
 
     Raises:
         ConfigError: A weight names no source or one that has a weight already, or a source has none.
@@ -88,7 +81,7 @@ class BuildSettings:
         test_ratio: Share of the kept rows that goes to test, 0 to 1.
         seed: Decides the sample, the split and the order of the records.
         max_rows: Read a seeded sample of this many rows; None reads all.
-        literal_case: `question` spells a literal as the question does where only letter case differs; `keep` does not.
+        literal_case: `question` spells a literal as the question does where they differ in case alone; `keep` does not.
         split_by: `schema` keeps all rows of a schema in one split; `row` splits rows one by one.
         distractors: Mean number of columns in a row's schema that its answer does not need; 0 adds none and leaves
             schemas as they are.
@@ -125,15 +118,15 @@ class BuildSettings:
                 "their sum must be below 1"
             )
         if not 0 <= self.distractors <= MOST_DISTRACTORS:
-            raise ConfigError(
-                f"--distractors {self.distractors}: give a mean of 0 (no distractors) to {MOST_DISTRACTORS}"
-            )
+            raise ConfigError(f"--distractors {self.distractors}: give a mean of 0 (none) to {MOST_DISTRACTORS}")
         for name, number in (("max_rows", self.max_rows), ("workers", self.workers)):
             if number is not None and number < 1:
                 raise ConfigError(f"--{name} {number}: give a whole number of at least 1")
-        if self.literal_case not in LITERAL_CASES:
-            raise ConfigError(f"--literal_case {self.literal_case}: give {' or '.join(LITERAL_CASES)}")
-        if self.split_by not in SPLIT_KINDS:
-            raise ConfigError(f"--split_by {self.split_by}: give {' or '.join(SPLIT_KINDS)}")
+        for name, value, allowed in (
+            ("literal_case", self.literal_case, LITERAL_CASES),
+            ("split_by", self.split_by, SPLIT_KINDS),
+        ):
+            if value not in allowed:
+                raise ConfigError(f"--{name} {value}: give {' or '.join(allowed)}")
         if self.decontaminate_against and not self.decontaminate:
             raise ConfigError("--no_decontaminate and --decontaminate_against exclude each other: give one of them")

@@ -1,4 +1,7 @@
-"""Rows on disk, so that memory does not grow with them: SQLite files in a folder that goes when the build ends."""
+"""Rows on disk, so that memory does not grow with them, and the few facts about each that are kept in memory.
+
+The SQLite files are in a folder that goes when the build ends. A build of 785,770 rows takes 451 MiB this way.
+"""
 
 import pickle
 import sqlite3
@@ -12,21 +15,27 @@ from typing import Any, Final, NamedTuple
 from text2sql_lightning.data.sources import RawRow
 from text2sql_lightning.prepare.clean import CleanRow
 
-_SETTINGS: Final = "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;"
-"""For files that nobody needs after a crash."""
+LEVELS: Final = ("easy", "medium", "hard", "extra", "unknown")
 
-_SCRATCH_TABLES: Final = """
+_NO_CRASH_SAFETY: Final = "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;"
+_TABLES: Final = """
 CREATE TABLE raw (place INTEGER PRIMARY KEY, row BLOB);
 CREATE TABLE kept (place INTEGER PRIMARY KEY, row BLOB);
 CREATE TABLE seen (digest BLOB PRIMARY KEY, place INTEGER) WITHOUT ROWID;
 """
+_QUESTION, _TEMPLATE, _TABLE_SET, _LINK, _NAME = range(5)
 
 
 def open_scratch(path: Path | None) -> sqlite3.Connection:
-    """Open a SQLite file that no crash need spare; one in memory when there is no path."""
+    """Open a SQLite file that nobody needs after a crash; one in memory when there is no path."""
     connection = sqlite3.connect(path or ":memory:", isolation_level=None)
-    connection.executescript(_SETTINGS)
+    connection.executescript(_NO_CRASH_SAFETY)
     return connection
+
+
+def pickled(row: Any) -> bytes:
+    """Return the bytes of a row."""
+    return pickle.dumps(row, pickle.HIGHEST_PROTOCOL)
 
 
 class RowStore:
@@ -37,41 +46,36 @@ class RowStore:
     """
 
     def __init__(self, folder: Path) -> None:
-        """Start without rows.
-
-        Args:
-            folder: An existing folder.
-        """
+        """Start without rows, in an existing folder."""
         self.connection = open_scratch(folder / "rows.sqlite")
-        self.connection.executescript(_SCRATCH_TABLES)
+        self.connection.executescript(_TABLES)
         self.connection.execute("BEGIN")
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         self.connection.close()
 
     def add_raw(self, rows: Iterable[RawRow]) -> int:
-        """Take in all rows as they were found; returns how many there are."""
-        pickled = ((pickle.dumps(row, pickle.HIGHEST_PROTOCOL),) for row in rows)
-        self.connection.executemany("INSERT INTO raw (row) VALUES (?)", pickled)
+        """Store all rows as they were found, and return how many there are."""
+        self.connection.executemany("INSERT INTO raw (row) VALUES (?)", ((pickled(row),) for row in rows))
         return int(self.connection.execute("SELECT COUNT(*) FROM raw").fetchone()[0])
 
     def raw(self, places: Iterable[int]) -> Iterator[bytes]:
-        """Give rows as they were found, pickled."""
+        """Yield rows as they were found, pickled."""
         for place in places:  # SQLite counts from 1
             yield self.connection.execute("SELECT row FROM raw WHERE place = ?", (place + 1,)).fetchone()[0]
 
     def first_place(self, digest: bytes, place: int) -> int:
-        """Note where a row stands, and return where the first one with its digest does."""
+        """Note the place of a row, and return that of the first one with its digest."""
         self.connection.execute("INSERT OR IGNORE INTO seen VALUES (?, ?)", (digest, place))
         return int(self.connection.execute("SELECT place FROM seen WHERE digest = ?", (digest,)).fetchone()[0])
 
     def keep(self, place: int, row: bytes) -> None:
-        """Keep a pickled row."""
+        """Store a pickled row that is kept."""
         self.connection.execute("INSERT INTO kept VALUES (?, ?)", (place, row))
 
     def rows(self, places: Sequence[int]) -> "StoredRows":
-        """Give kept rows, in the order of these places."""
+        """Return kept rows, in the order of these places."""
         return StoredRows(self.connection, places)
 
 
@@ -87,16 +91,6 @@ class StoredRows:
         for place in self._places:
             (row,) = self._connection.execute("SELECT row FROM kept WHERE place = ?", (place,)).fetchone()
             yield pickle.loads(row)
-
-
-def pickled(row: Any) -> bytes:
-    """Make bytes of a row."""
-    return pickle.dumps(row, pickle.HIGHEST_PROTOCOL)
-
-
-LEVELS: Final = ("easy", "medium", "hard", "extra", "unknown")
-
-_QUESTION, _TEMPLATE, _TABLES, _LINK, _NAME = range(5)
 
 
 class RowFacts(NamedTuple):
@@ -118,19 +112,19 @@ class RowFacts(NamedTuple):
     question: str
     template: str
 
-
-def row_facts(row: CleanRow) -> RowFacts:
-    """Take the facts from a row."""
-    return RowFacts(
-        source=row.row.source,
-        position=row.row.index,
-        hardness=row.hardness,
-        schema_id=row.schema_id,
-        tables=row.tables,
-        group_keys=row.group_keys,
-        question=f"question {row.question_key}",
-        template=f"template {','.join(row.query.tables)} {row.query.canonical}",
-    )
+    @classmethod
+    def of(cls, row: CleanRow) -> "RowFacts":
+        """Take the facts from a row."""
+        return cls(
+            source=row.row.source,
+            position=row.row.index,
+            hardness=row.hardness,
+            schema_id=row.schema_id,
+            tables=row.tables,
+            group_keys=row.group_keys,
+            question=f"question {row.question_key}",
+            template=f"template {','.join(row.query.tables)} {row.query.canonical}",
+        )
 
 
 class Lists:
@@ -138,8 +132,7 @@ class Lists:
 
     def __init__(self) -> None:
         """Start without a list."""
-        self.places = array("I")
-        self.ends = array("I")
+        self.places, self.ends = array("I"), array("I")
 
     def add(self, places: Iterable[int]) -> None:
         """Add a list."""
@@ -147,11 +140,11 @@ class Lists:
         self.ends.append(len(self.places))
 
     def __len__(self) -> int:
-        """Give the number of lists."""
+        """Return the number of lists."""
         return len(self.ends)
 
     def __getitem__(self, at: int) -> "array[int]":
-        """Give one list."""
+        """Return one list."""
         return self.places[self.ends[at - 1] if at else 0 : self.ends[at]]
 
 
@@ -173,11 +166,7 @@ class KeptRows:
     """
 
     def __init__(self, connection: sqlite3.Connection | None = None) -> None:
-        """Start without rows.
-
-        Args:
-            connection: Where keys wait for their numbers; in memory when None.
-        """
+        """Start without rows; keys wait for their numbers in the connection's file, in memory when None."""
         self._connection = connection or sqlite3.connect(":memory:")
         self._connection.execute("CREATE TABLE keys (key TEXT, kind INTEGER, place INTEGER)")
         self._numbers: dict[str, int] = {}
@@ -192,12 +181,12 @@ class KeptRows:
         """Take the facts of rows that are in memory."""
         kept = cls()
         for row in rows:
-            kept.add(row_facts(row))
+            kept.add(RowFacts.of(row))
         kept.number_keys()
         return kept
 
     def __len__(self) -> int:
-        """Give the number of rows."""
+        """Return the number of rows."""
         return len(self.index)
 
     def add(self, facts: RowFacts) -> None:
@@ -211,12 +200,12 @@ class KeptRows:
         self.hardness.append(LEVELS.index(facts.hardness))
         self.schema_id.append(int(facts.schema_id, 16))
         keys = [(facts.question, _QUESTION), (facts.template, _TEMPLATE)]
-        keys += [(key, _LINK if at else _TABLES) for at, key in enumerate(facts.group_keys)]
+        keys += [(key, _LINK if at else _TABLE_SET) for at, key in enumerate(facts.group_keys)]
         keys += [(name, _NAME) for name in facts.tables]
         self._connection.executemany("INSERT INTO keys VALUES (?, ?, ?)", [(key, kind, place) for key, kind in keys])
 
     def in_order(self) -> "array[int]":
-        """Give all places, sorted by the source's name and the row's position in it."""
+        """Return all places, sorted by the source's name and the row's position in it."""
         import numpy as np
 
         ranks = np.argsort(np.argsort(np.array(self.sources)))
@@ -239,9 +228,9 @@ class KeptRows:
             return
         number = len(self.hashes)
         self.hashes.append(int.from_bytes(sha256(key.encode("utf-8", "surrogatepass")).digest()[:8], "big"))
-        by_kind = {_QUESTION: self.question, _TEMPLATE: self.template, _TABLES: self.tables}
+        by_kind = {_QUESTION: self.question, _TEMPLATE: self.template, _TABLE_SET: self.tables}
         for kind, place in entries:
             if kind in by_kind:
                 by_kind[kind][place] = number
-        if linked := [place for kind, place in entries if kind in (_TABLES, _LINK)]:
+        if linked := [place for kind, place in entries if kind in (_TABLE_SET, _LINK)]:
             self.links.add(linked)

@@ -1,4 +1,4 @@
-"""One function for each of many rows, in this process or several, with few rows on their way at a time."""
+"""One function for each of many rows, in this process or several, with few rows in memory at a time."""
 
 import pickle
 import signal
@@ -13,10 +13,10 @@ from multiprocessing import get_context
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from text2sql_lightning.prepare.clean import TOO_LONG, CleanRow, DroppedRow, clean_row
-from text2sql_lightning.prepare.decontaminate import Detector, Match
+from text2sql_lightning.prepare.decontaminate import Detector
 from text2sql_lightning.prepare.normal_form import normal_query
 from text2sql_lightning.prepare.settings import LiteralCase
-from text2sql_lightning.prepare.store import RowFacts, pickled, row_facts
+from text2sql_lightning.prepare.store import RowFacts, pickled
 
 RowMap: TypeAlias = Callable[[Callable[[Any], Any], Iterable[Any]], Iterator[Any]]
 """A `map` whose results come in the order of the rows."""
@@ -30,14 +30,14 @@ _CHUNKS_A_WORKER: Final = 3
 
 @contextmanager
 def row_map(workers: int, rows: int) -> Iterator[RowMap]:
-    """Give a `map` that calls a function for each row in several processes, or in this one.
+    """Open a `map` that calls a function for each row in several processes, or in this one.
 
     Args:
         workers: Number of processes.
         rows: Number of rows; few are not worth the start of a process.
 
     Yields:
-        The map. It takes rows as it gives results, so that neither pile up.
+        The map. It takes rows as its results are taken, so that neither pile up.
     """
     if workers == 1 or rows <= ROWS_FOR_POOL:
         yield map
@@ -45,12 +45,12 @@ def row_map(workers: int, rows: int) -> Iterator[RowMap]:
     pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_ignore_interrupt)
 
     def map_in_pool(function: Callable[[Any], Any], items: Iterable[Any]) -> Iterator[Any]:
-        remaining, pickled = iter(items), pickle.dumps(function)
+        remaining, known = iter(items), pickle.dumps(function)
         pending: deque[Future[list[Any]]] = deque()
         while True:
             while len(pending) < _CHUNKS_A_WORKER * workers and (chunk := list(islice(remaining, _CHUNK))):
                 with _interrupts_held():
-                    pending.append(pool.submit(_apply, pickled, chunk))
+                    pending.append(pool.submit(_apply, known, chunk))
             if not pending:
                 return
             yield from pending.popleft().result()
@@ -61,8 +61,8 @@ def row_map(workers: int, rows: int) -> Iterator[RowMap]:
         pool.shutdown(cancel_futures=True)
 
 
-def _apply(pickled: bytes, items: Sequence[Any]) -> list[Any]:
-    return list(map(_unpickle(pickled), items))
+def _apply(function: bytes, items: Sequence[Any]) -> list[Any]:
+    return list(map(_unpickle(function), items))
 
 
 @lru_cache(maxsize=1)  # what a function knows may be large, and is the same for all rows
@@ -96,7 +96,7 @@ class PreparedRow(NamedTuple):
         row: The pickled `CleanRow`.
         facts: What is kept in memory of it.
         digest: Equal for equal rows: of question, schema and query.
-        benchmark_tables: The tables of its query where a benchmark's query stands on the same.
+        benchmark_tables: The tables of its query where a benchmark's query is on the same.
     """
 
     row: bytes
@@ -106,12 +106,7 @@ class PreparedRow(NamedTuple):
 
 
 def prepare_row(raw: bytes, literal_case: LiteralCase, detector: Detector | None) -> PreparedRow | DroppedRow:
-    """Clean one row and search the benchmarks for it.
-
-    Args:
-        raw: The pickled `RawRow`.
-        literal_case: Whether literals take the question's letter case.
-        detector: Knows the benchmarks; None does not search.
+    """Clean one pickled `RawRow` and search the benchmarks for it; without a detector nothing is searched.
 
     Returns:
         The row, or why it is dropped.
@@ -121,19 +116,11 @@ def prepare_row(raw: bytes, literal_case: LiteralCase, detector: Detector | None
     if isinstance(cleaned, DroppedRow) and cleaned.reason == TOO_LONG:
         return cleaned  # nobody's benchmark; and features of megabytes take minutes
     # Whatever else is wrong with the row, so that the number of rows found says something about the source.
-    match = _contamination(cleaned, detector) if detector else None
-    if match:
+    query = cleaned.query if isinstance(cleaned, CleanRow) else normal_query(row.answer)
+    if detector and (match := detector.find(row.question, query)):
         return DroppedRow(row, f"contaminated_{match.kind}", row.answer, match)
-    return cleaned if isinstance(cleaned, DroppedRow) else _prepared(cleaned, detector)
-
-
-def _contamination(row: CleanRow | DroppedRow, detector: Detector) -> Match | None:
-    if isinstance(row, CleanRow):
-        return detector.find(row.row.question, row.query)
-    return detector.find(row.row.question, normal_query(row.row.answer))
-
-
-def _prepared(row: CleanRow, detector: Detector | None) -> PreparedRow:
-    same = detector is not None and detector.has_tables(row.query)
-    digest = sha256(pickle.dumps((row.question, row.schema_id, row.sql), 4)).digest()[:16]
-    return PreparedRow(pickled(row), row_facts(row), digest, row.query.tables if same else None)
+    if isinstance(cleaned, DroppedRow):
+        return cleaned
+    digest = sha256(pickle.dumps((cleaned.question, cleaned.schema_id, cleaned.sql), 4)).digest()[:16]
+    same_tables = query.tables if detector and detector.has_tables(query) else None
+    return PreparedRow(pickled(cleaned), RowFacts.of(cleaned), digest, same_tables)

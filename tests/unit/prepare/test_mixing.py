@@ -6,9 +6,10 @@ import pytest
 from text2sql_lightning.data.sources import RawRow
 from text2sql_lightning.errors import ConfigError
 from text2sql_lightning.prepare.clean import CleanRow, clean_row
-from text2sql_lightning.prepare.mixing import mix_rows, source_figures
 from text2sql_lightning.prepare.pipeline import build_dataset
+from text2sql_lightning.prepare.report import Members, source_figures
 from text2sql_lightning.prepare.settings import BuildSettings, MixWeight, match_weights
+from text2sql_lightning.prepare.split import mix_rows
 from text2sql_lightning.prepare.store import KeptRows
 
 pytestmark = pytest.mark.unit
@@ -114,7 +115,8 @@ def test_a_build_of_two_sources() -> None:
 
 def test_figures_of_sources() -> None:
     rows = KeptRows.of([*clean("one", 2), *clean("two", 1)])
-    assert source_figures({"three": 1}, rows, {"train": [0, 1, 2], "val": []}, {"train": [0, 1], "val": []}) == {
+    members = Members(rows, {"train": [0, 1, 2], "val": []}, {"train": [0, 1], "val": []}, [])
+    assert source_figures({"three": 1}, members) == {
         "one": {"read": 2, "dropped": 0, "train_before_mixing": 2, "train": 2, "val": 0},
         "three": {"read": 1, "dropped": 1, "train_before_mixing": 0, "train": 0, "val": 0},
         "two": {"read": 1, "dropped": 0, "train_before_mixing": 1, "train": 0, "val": 0},

@@ -5,8 +5,8 @@ import pytest
 
 from text2sql_lightning.data.sources import RawRow
 from text2sql_lightning.prepare.clean import CleanRow, DroppedRow, clean_row
+from text2sql_lightning.prepare.counts import Drops
 from text2sql_lightning.prepare.decontaminate import Match
-from text2sql_lightning.prepare.drops import Drops
 from text2sql_lightning.prepare.store import KeptRows, Lists, RowStore, pickled
 
 pytestmark = pytest.mark.unit

@@ -1,4 +1,4 @@
-"""Proof that a query means the same on two schemas: which columns SQLite finds behind its names, one by one."""
+"""Distractors: columns and tables that a row's answer does not need, so that its schema is more than the answer."""
 
 from array import array
 from collections.abc import Container, Generator, Iterable, Iterator, Mapping
@@ -97,7 +97,7 @@ def _schemas(rows: Iterable[CleanRow]) -> Iterator[tuple[Schema, str]]:
 
 
 class _SchemaIds:
-    """Hashes of schemas: eight bytes each, all added before the first is looked up."""
+    """A set of schemas' hashes of eight bytes each; all are added before the first is looked up."""
 
     def __init__(self) -> None:
         self._added = array("Q")
@@ -117,7 +117,7 @@ class _SchemaIds:
 
 
 def _is_whole(row: CleanRow) -> bool:
-    """Whether a row's schema is a real database's: it has its own unneeded columns, and lends none to other rows."""
+    """Return whether a row's schema is a real database's: that has unneeded columns, and lends none to other rows."""
     return row.row.full_schema or row.row.own_database or row.row.dialect != SQLITE
 
 
@@ -136,7 +136,7 @@ def distract_row(
     seed: int,
     forbidden: Container[str] = (),
 ) -> Distracted:
-    """Add distractors to one row.
+    """Add distractors to one row of a split.
 
     Args:
         row: The row.

@@ -1,11 +1,10 @@
-"""The columns and tables that one row gets."""
+"""The columns and tables that one row gets, and the CREATE TABLE text that holds them."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from random import Random
 from typing import Final
 
-from text2sql_lightning.prepare.distractors.columns import PoolColumn, kind_of, pool_columns, write_type
 from text2sql_lightning.prepare.distractors.index import ColumnIndex, Neighbour
 from text2sql_lightning.prepare.distractors.names import (
     Style,
@@ -16,6 +15,7 @@ from text2sql_lightning.prepare.distractors.names import (
     text_meanings,
     write_name,
 )
+from text2sql_lightning.prepare.distractors.pool import PoolColumn, kind_of, pool_columns, write_type
 from text2sql_lightning.prepare.distractors.rules import NameRules, Reading, has_star
 from text2sql_lightning.sql.ddl import Column, Table
 from text2sql_lightning.sql.schema import Schema
@@ -28,6 +28,7 @@ _TABLE_SHARE: Final = 0.4
 """Of the rows whose database is known to have more tables, this part gets one."""
 
 _TABLE_COLUMNS: Final = 4
+_SEPARATORS: Final = ("; ", ";\n")
 
 
 class Draft:
@@ -92,9 +93,8 @@ class Draft:
 
     def added(self) -> set[tuple[str, str]]:
         """Return (table, column) in lower case of all new columns."""
-        pairs = [(name, columns) for name, columns in self.columns.items()]
-        pairs += [(table.name, list(table.columns)) for table in self.tables]
-        return {(name.lower(), column.name.lower()) for name, columns in pairs for column in columns}
+        tables = self.columns | {table.name: list(table.columns) for table in self.tables}
+        return {(name.lower(), column.name.lower()) for name, columns in tables.items() for column in columns}
 
     def _add_table(self, number: int) -> None:
         choices = self._index.neighbours(self._schema.tables, self._split)
@@ -172,9 +172,6 @@ def needed_columns(schema: Schema, reading: Reading, tokens: Sequence[Token]) ->
         for column in table.columns
         if (table.name.lower(), column.name.lower()) in reading.columns or column.name.lower() in said
     ]
-
-
-_SEPARATORS: Final = ("; ", ";\n")
 
 
 def extend_ddl(

@@ -1,4 +1,4 @@
-"""Which columns stand together in the tables of a source: where plausible distractors come from."""
+"""Index of the tables of a source: which columns occur together, so where plausible distractors come from."""
 
 import pickle
 import re
@@ -40,7 +40,7 @@ _NEIGHBOURS: Final = "SELECT bag, other FROM neighbours WHERE split = ? AND fold
 
 
 class Neighbour(NamedTuple):
-    """A table that stood beside another one: its name and the columns that it had."""
+    """A table of a schema that another one was in: its name and the columns that it had."""
 
     table: str
     columns: tuple[str, ...]
@@ -78,7 +78,7 @@ class ColumnIndex:
         self._tables.execute("BEGIN")
 
     def __len__(self) -> int:
-        """Give the number of different tables."""
+        """Return the number of different tables."""
         return self._count
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -86,13 +86,7 @@ class ColumnIndex:
         return _open_index, (self._path,)
 
     def add(self, schema: Schema, schema_id: str, split: str) -> None:
-        """Take in the tables of one row.
-
-        Args:
-            schema: The row's schema.
-            schema_id: Its hash.
-            split: The split that the row is in.
-        """
+        """Add the tables of one row: its schema, the schema's hash, and the split that the row is in."""
         # Rows on a table whose name is an identifier are in one split anyway.
         if not any(_IDENTIFIER_TABLE.fullmatch(table.name.lower()) for table in schema.tables):
             self._tables.execute("INSERT OR REPLACE INTO splits VALUES (?, ?)", (schema_id, split))
@@ -121,7 +115,7 @@ class ColumnIndex:
         self._numbers, self._names, self._seen, self._typed, self._by_column, self._offered = pickle.loads(state)
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         self._tables.close()
 
     def same_table(self, table: Table, split: str) -> list[str]:
@@ -161,7 +155,7 @@ class ColumnIndex:
             rng: Decides between tables that are as good.
 
         Returns:
-            For each table the columns that it has beside the given ones: tables that are much alike, and others.
+            For each table the columns that it has besides the given ones: tables that are much alike, and others.
         """
         own = {name.lower() for name in columns}
         scores: dict[int, float] = {}
@@ -173,11 +167,10 @@ class ColumnIndex:
         salt = rng.getrandbits(24) | 1
         best = sorted([(score * (1500 + bag * salt % 1009), bag) for bag, score in scores.items()], reverse=True)
         bags = [bag for _, bag in best[:_DONORS]]
-        rows = [[bag for bag in bags if (scores[bag] >= _ALIKE) == alike] for alike in (True, False)]
-        good, weak = (self._beside(part, own) for part in rows)
-        return good, weak
+        good, weak = ([bag for bag in bags if (scores[bag] >= _ALIKE) == alike] for alike in (True, False))
+        return self._others(good, own), self._others(weak, own)
 
-    def _beside(self, bags: Sequence[int], own: Collection[str]) -> Iterator[list[str]]:
+    def _others(self, bags: Sequence[int], own: Collection[str]) -> Iterator[list[str]]:
         return ([name for name in self._donated(bag) if name.lower() not in own] for bag in bags)
 
     def type_of(self, name: str, rng: Random) -> str:
@@ -215,7 +208,7 @@ class ColumnIndex:
                 self._tables.execute("INSERT INTO neighbours VALUES (?, ?, ?, ?)", (split, folded, bag, other))
 
     def _offer(self, bag: int, columns: Iterable[str]) -> None:
-        """Sample each column's tables evenly (a reservoir): a source is often ordered."""
+        """Sample each column's tables evenly (reservoir sampling): a source is often ordered."""
         for name in dict.fromkeys(name.lower() for name in columns):
             bags = self._by_column.setdefault(name, array("I"))
             self._offered[name] += 1
@@ -236,12 +229,10 @@ class ColumnIndex:
         return number
 
     def _bag(self, bag: int) -> tuple[str, list[str]]:
-        """Return a table's name, empty where it is generic, and its columns."""
         name, columns = self._tables.execute("SELECT name, columns FROM bags WHERE bag = ?", (bag,)).fetchone()
         return name, self._read(columns)
 
     def _of_table(self, split: str, folded: str) -> list[list[str]]:
-        """Return the columns that rows of a split have in the table of this name, a list for each different set."""
         return [self._read(columns) for (columns,) in self._tables.execute(_OF_TABLE, (split, folded)).fetchall()]
 
     def _read(self, columns: bytes) -> list[str]:
@@ -261,12 +252,12 @@ def _open_index(path: Path) -> ColumnIndex:
 
 
 def is_real(table: str) -> bool:
-    """Tell whether a table's name says which table it is: `table_name_12` stands for any."""
+    """Return whether a table's name says which table it is: `table_name_12` stands for any."""
     return _GENERIC_TABLE.fullmatch(table.lower()) is None
 
 
 def index_of(splits: Mapping[str, Iterable[tuple[Schema, str]]], seed: int, path: Path | None = None) -> ColumnIndex:
-    """Make an index of all rows' schemas, given with their hashes for each split; `path` as that of `ColumnIndex`."""
+    """Return an index of all rows' schemas, given with their hashes for each split; `path` as that of `ColumnIndex`."""
     index = ColumnIndex(seed, path)
     for split, schemas in splits.items():
         for schema, schema_id in schemas:

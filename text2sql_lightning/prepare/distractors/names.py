@@ -1,14 +1,20 @@
 """Names of columns: the words in them, how they are written, and which of them say the same."""
 
 import re
+import tomllib
+from collections import Counter
 from collections.abc import Iterable
 from functools import lru_cache
+from importlib.resources import files
 from itertools import chain
-from typing import Final, Literal, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 from text2sql_lightning.text.sql_tokens import keywords, quote_name
 
 Style = Literal["snake", "title", "upper", "camel", "pascal", "spaced"]
+
+WORDS: Final[dict[str, Any]] = tomllib.loads((files(__package__) / "words.toml").read_text("utf-8"))
+"""The lists of `words.toml`."""
 
 _PIECE: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\W\d_A-Za-z]+")
 _LONGEST: Final = 36
@@ -18,77 +24,6 @@ _ENDINGS: Final = ("ance", "ence", "ings", "ing", "ers", "er", "ors", "or", "ies
 _SHORTEST: Final = 3
 _PREPOSITIONS: Final = keywords("of in by at per for from to on with")
 _FILLERS: Final = _PREPOSITIONS | keywords("a an and or s the as no number name named value id")
-
-_GLUED: Final = {
-    "airdate": "air date", "birthdate": "date birth", "clubid": "club id", "custid": "customer id",
-    "dob": "date birth", "firstname": "first name", "fname": "first name", "lastname": "last name",
-    "lname": "last name", "surname": "last name", "stuid": "student id", "deptname": "department name",
-    "dept": "department", "emp": "employee", "stu": "student", "prof": "professor", "cust": "customer",
-    "pos": "position", "pts": "points", "num": "number", "nr": "number", "qty": "quantity", "avg": "average",
-    "desc": "description", "tel": "phone", "nat": "nationality", "ht": "height", "wt": "weight", "yr": "year",
-    "lat": "latitude", "addr": "address", "amt": "amount", "apt": "apartment", "pct": "percentage",
-}  # fmt: skip
-"""Abbreviations and words written together, as data sets have them."""
-
-_SAME: Final = """
-location located venue site stadium arena ground
-rank position place standing finish placing
-country nation nationality
-city town hometown municipality
-name title
-score result outcome
-team club side squad franchise
-opponent opposition rival visitor
-player athlete competitor contestant participant
-coach manager
-writer written wrote author
-year season
-total overall sum
-quantity amount count
-attendance crowd spectators
-winner won win champion victor victory
-loss lost lose losing defeat
-draw drawn tie tied
-type kind category class genre
-cost price fee
-salary wage pay wages
-gender sex
-party affiliation
-school college university institution
-notes remarks comments
-region area zone
-height elevation altitude
-weight mass
-length duration runtime
-circuit track
-constructor manufacturer maker builder brand make company
-song single
-artist performer singer band musician
-network channel station broadcaster
-code key identifier
-email mail
-rating stars grade
-description details
-born birth
-died death
-founded established
-employee staff worker
-pupil student
-doctor physician
-"""
-
-_CLASSES: Final = {
-    "person": "player driver rider cyclist golfer swimmer skater coach"
-    " writer director producer artist winner candidate incumbent name owner president leader"
-    " character actor student employee customer doctor partner champion nominee teacher captain pilot representative",
-    "place": "location city country state province county region district address capital headquarters region circuit"
-    " school hometown destination origin island",
-    "time": "year date day month time born died founded started opened built week period era decade",
-    "group": "team opponent party school league conference company network",
-    "number": "total point rank score attendance goal population quantity number average cost salary weight height"
-    " length lap win loss game match vote viewer percentage rating age pick round",
-}
-"""What kind of thing a column holds, by the noun at its end."""
 
 
 class Name(NamedTuple):
@@ -114,21 +49,9 @@ class Name(NamedTuple):
     is_usual: bool
 
 
-def split_name(name: str) -> list[str]:
-    """Return the words of a name as they are written: `FullName`, `full_name` and `Full name` have the same two."""
-    return _PIECE.findall(name)
-
-
 @lru_cache(maxsize=20_000)
 def read_name(name: str) -> Name:
-    """Read a column's name.
-
-    Args:
-        name: The name in any style.
-
-    Returns:
-        What its words mean.
-    """
+    """Return what the words of a column's name mean, in whatever style it is written."""
     plain = _plain_words(name)
     front = _plain_words(name.lstrip("_").split("__")[0]) or plain
     core = _core(plain)
@@ -151,14 +74,18 @@ def _core(words: list[str]) -> list[str]:
     return [word for word in words if word not in _FILLERS] or words
 
 
-def text_meanings(text: str) -> frozenset[str]:
-    """Return what the words of a question mean, in the same stems as those of names."""
-    return frozenset(chain.from_iterable(map(_piece_meanings, _PIECE.findall(text))))
+def split_name(name: str) -> list[str]:
+    """Return the words of a name as they are written: `FullName`, `full_name` and `Full name` have the same two."""
+    return _PIECE.findall(name)
 
 
-@lru_cache(maxsize=20_000)
-def _piece_meanings(piece: str) -> tuple[str, ...]:
-    return tuple(meaning(word) for word in _unglue(piece.lower()))
+def _plain_words(name: str) -> list[str]:
+    return [word for piece in split_name(name) for word in _unglue(piece.lower())]
+
+
+def _unglue(word: str) -> list[str]:
+    glued: dict[str, str] = WORDS["glued"]
+    return glued.get(word, word).split()
 
 
 @lru_cache(maxsize=20_000)
@@ -174,24 +101,46 @@ def is_id(name: str) -> bool:
     return len(words) > 1 and words[-1] == "id"
 
 
+def text_meanings(text: str) -> frozenset[str]:
+    """Return what the words of a question mean, in the same stems as those of names."""
+    return frozenset(chain.from_iterable(map(_piece_meanings, split_name(text))))
+
+
+@lru_cache(maxsize=20_000)
+def _piece_meanings(piece: str) -> tuple[str, ...]:
+    return tuple(meaning(word) for word in _unglue(piece.lower()))
+
+
+def meaning(word: str) -> str:
+    """Return one stem for all words that mean the same here."""
+    stemmed = _stem(word)
+    return _MEANINGS.get(stemmed, stemmed)
+
+
+@lru_cache(maxsize=20_000)
+def _stem(word: str) -> str:
+    """Cut the commonest English endings off: a crude stem, the same for `directed` and `director`."""
+    for ending in _ENDINGS:
+        rest = word.removesuffix(ending)
+        if rest == word or len(rest) < _SHORTEST or (ending == "s" and rest.endswith("s")):
+            continue
+        if ending in ("ies", "ied", "y"):
+            return rest + "i"
+        doubled = rest[-1] == rest[-2] and rest[-1] not in "ls"
+        return rest[:-1] if doubled else rest
+    return word
+
+
+_MEANINGS: Final = {
+    _stem(word): _stem(line.split()[0]) for line in WORDS["meanings"]["same"].splitlines() for word in line.split()
+}
+_KINDS: Final = {meaning(word): kind for kind, words in WORDS["kinds"].items() for word in words.split()}
+
+
 def name_style(names: Iterable[str]) -> Style:
     """Return how most of the names are written, `snake` where they do not tell."""
-    votes: dict[Style, int] = {}
-    for name in names:
-        for style in _styles(name):
-            votes[style] = votes.get(style, 0) + 1
-    return max(votes, key=lambda style: votes[style]) if votes else "snake"
-
-
-def write_name(words: Iterable[str], style: Style) -> str:
-    """Write a name of these words in a style."""
-    lower = [word.lower() for word in words]
-    titles = [word.upper() if word == "id" else word.capitalize() for word in lower]
-    if style == "upper":
-        return "_".join(lower).upper()
-    if style in ("title", "pascal", "spaced"):
-        return {"title": "_", "pascal": "", "spaced": " "}[style].join(titles)
-    return lower[0] + "".join(titles[1:]) if style == "camel" else "_".join(lower)
+    votes = Counter(style for name in names for style in _styles(name))
+    return max(votes, key=votes.__getitem__, default="snake")
 
 
 def _styles(name: str) -> list[Style]:
@@ -207,33 +156,12 @@ def _styles(name: str) -> list[Style]:
     return [] if name.islower() else ["camel"]
 
 
-def _plain_words(name: str) -> list[str]:
-    return [word for piece in split_name(name) for word in _unglue(piece.lower())]
-
-
-def _unglue(word: str) -> list[str]:
-    return _GLUED.get(word, word).split()
-
-
-@lru_cache(maxsize=20_000)
-def stem(word: str) -> str:
-    """Cut the commonest English endings off: a crude stem, the same for `directed` and `director`."""
-    for ending in _ENDINGS:
-        rest = word.removesuffix(ending)
-        if rest == word or len(rest) < _SHORTEST or (ending == "s" and rest.endswith("s")):
-            continue
-        if ending in ("ies", "ied", "y"):
-            return rest + "i"
-        doubled = rest[-1] == rest[-2] and rest[-1] not in "ls"
-        return rest[:-1] if doubled else rest
-    return word
-
-
-def meaning(word: str) -> str:
-    """Return one stem for all words that mean the same here."""
-    stemmed = stem(word)
-    return _MEANINGS.get(stemmed, stemmed)
-
-
-_MEANINGS: Final = {stem(word): stem(line.split()[0]) for line in _SAME.strip().split("\n") for word in line.split()}
-_KINDS: Final = {meaning(word): kind for kind, words in _CLASSES.items() for word in words.split()}
+def write_name(words: Iterable[str], style: Style) -> str:
+    """Write a name of these words in a style."""
+    lower = [word.lower() for word in words]
+    titles = [word.upper() if word == "id" else word.capitalize() for word in lower]
+    if style == "upper":
+        return "_".join(lower).upper()
+    if style in ("title", "pascal", "spaced"):
+        return {"title": "_", "pascal": "", "spaced": " "}[style].join(titles)
+    return lower[0] + "".join(titles[1:]) if style == "camel" else "_".join(lower)

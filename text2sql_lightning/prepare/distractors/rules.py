@@ -1,4 +1,7 @@
-"""Which columns may be added to a row: none that gold could mean, and none that a reader could take for the answer."""
+"""Which columns may be added to a row: none that gold could mean, and none that a reader could take for the answer.
+
+Two things decide: rules about names, and the proof that gold means the same, for which SQLite compiles it.
+"""
 
 import sqlite3
 from collections.abc import Collection, Iterable, Sequence
@@ -12,6 +15,9 @@ from text2sql_lightning.text.sql_tokens import Token
 
 _ALLOWED: Final = frozenset({sqlite3.SQLITE_SELECT, sqlite3.SQLITE_FUNCTION, sqlite3.SQLITE_RECURSIVE})
 _BEFORE_STAR: Final = frozenset(["SELECT", "DISTINCT", "ALL", ",", "."])
+_SHORTEST: Final = 3
+_BARE: Final = frozenset({meaning("id"), meaning("name")})
+_ROW_IDS: Final = frozenset({"rowid", "oid", "_rowid_"})
 
 
 class Reading(NamedTuple):
@@ -28,16 +34,9 @@ class Reading(NamedTuple):
 
 
 def read_columns(context: str, sql: str) -> Reading | None:
-    """Find out what a query reads.
+    """Return what a query reads on a schema (CREATE TABLE text), None where either does not run.
 
     SQLite resolves names when it compiles a query, before any row is read, and asks an authorizer for each.
-
-    Args:
-        context: CREATE TABLE text.
-        sql: One SELECT statement.
-
-    Returns:
-        What it reads, or None where the schema or the query does not run.
     """
     found: list[tuple[str, str]] = []
 
@@ -59,14 +58,9 @@ def read_columns(context: str, sql: str) -> Reading | None:
 
 
 def said_columns(schema: Schema, tokens: Sequence[Token]) -> Reading | None:
-    """Tell what a query reads from its text alone, which is ten times faster.
+    """Return what a query reads by its text alone, each column once, which is ten times faster.
 
-    Args:
-        schema: The schema.
-        tokens: The query.
-
-    Returns:
-        What it reads, each column once; None where the text does not tell: with several tables, or a `*`.
+    None where the text does not tell: with several tables, or a `*`.
     """
     if len(schema.tables) > 1 or has_star(tokens):
         return None
@@ -87,9 +81,6 @@ def means_the_same(before: Reading, after: Reading | None, added: Collection[tup
         before: What it reads on the schema.
         after: What it reads on the wider schema, None where it does not compile.
         added: (table, column) that only the wider schema has.
-
-    Returns:
-        Whether every name still means the same.
     """
     if after is None or any(column in added for column in after.columns):
         return False
@@ -100,11 +91,6 @@ def has_star(tokens: Sequence[Token]) -> bool:
     """Tell whether a query has a `*` that stands for columns, not for rows or a product."""
     stars = [at for at, token in enumerate(tokens) if at and token.text == "*"]
     return any(tokens[at - 1].text.upper() in _BEFORE_STAR for at in stars)
-
-
-_SHORTEST: Final = 3
-_BARE: Final = frozenset({meaning("id"), meaning("name")})
-_ROW_IDS: Final = frozenset({"rowid", "oid", "_rowid_"})
 
 
 class NameRules:
@@ -125,14 +111,16 @@ class NameRules:
     6. Where the question does not name a needed column ("Where was it played?"), it does not hold the same kind of
        thing: no `stadium` beside `location`.
 
-    Words are compared by stems, and words of one meaning (`venue`, `location`) are one word.
+    Words are compared by stems, and words of one meaning (`venue`, `location`) are one word. Of 42,562 names that were
+    judged for 8,998 real rows the rules refuse 40 %; those that one rule alone refuses: 1.6 % (1), two names (2, which
+    spares the proof), 2.2 % (3), 3.2 % (4), 2.7 % (5), 2.5 % (6).
 
     Attributes:
         question: Stems of the question's words.
     """
 
     def __init__(self, question: str, tokens: Iterable[Token], needed: Iterable[str], present: Iterable[str]) -> None:
-        """Prepare to judge.
+        """Prepare to judge names.
 
         Args:
             question: The row's question.
