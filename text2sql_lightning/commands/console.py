@@ -7,14 +7,9 @@ import warnings
 from argparse import Action, ArgumentDefaultsHelpFormatter, ArgumentParser, Namespace
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Final, NoReturn
+from typing import Final, NoReturn
 
 from text2sql_lightning.errors import Text2SQLError, hide_passwords
-
-if TYPE_CHECKING:
-    from text2sql_lightning.evaluation.pages import Evaluation
-
 
 USER_ERROR: Final = 2
 INTERRUPTED: Final = 130
@@ -74,7 +69,8 @@ class OneLineParser(ArgumentParser):
 
 class _ShowsDefaults(ArgumentDefaultsHelpFormatter):
     def _get_help_string(self, action: Action) -> str | None:
-        return action.help if action.default in (None, False, []) else super()._get_help_string(action)
+        bare = action.default is None or action.default is False or action.default == []
+        return action.help if bare else super()._get_help_string(action)
 
 
 @dataclass(frozen=True)
@@ -128,36 +124,3 @@ def quiet_libraries() -> None:
     warnings.filterwarnings("ignore", message="LightningCLI's args parameter is intended.*")
     warnings.filterwarnings("ignore", message=".*smaller than the logging interval.*")
     warnings.filterwarnings("ignore", message=".*exists and is not empty.*")  # output folders are claimed
-
-
-def print_figures(evaluation: "Evaluation", report: Path) -> None:
-    """Print figures with intervals, by hardness, and errors.
-
-    Args:
-        evaluation: What was found.
-        report: The page that says more.
-    """
-    from rich.console import Console
-    from rich.table import Table
-
-    from text2sql_lightning.evaluation.pages import error_text
-    from text2sql_lightning.files.pages import show
-
-    figures = evaluation.figures
-    labels = {measure.figure: measure.label for measure in evaluation.measures}
-    shown = [measure for measure in evaluation.measures if figures[measure.figure] is not None]
-    table = Table(title=f"{evaluation.title}, n = {figures['n']}", title_justify="left")
-    for head in ("", "share", "95 % interval", "n"):
-        table.add_column(head, justify="left" if not head else "right")
-    for measure in shown:
-        interval = show(figures["intervals_95"][measure.figure])
-        table.add_row(measure.label, show(figures[measure.figure]), interval, str(figures["n"]))
-    table.add_section()
-    for name, part in figures["by_hardness"].items():
-        share, interval = show(part[figures["headline"]]), show(part["interval_95"])
-        table.add_row(f"{name}, {labels[figures['headline']].lower()}", share, interval, str(part["n"]))
-    console = Console()
-    console.print(table)
-    errors = ", ".join(f"{error_text(name)} {count}" for name, count in figures["errors"].items())
-    console.print(f"errors: {errors or 'none'}", highlight=False, soft_wrap=True)
-    console.print(f"report: {report}", highlight=False, soft_wrap=True)

@@ -1,4 +1,7 @@
-"""`text2sql estimate`: will a run fit, and how long will it take? Before anything is downloaded."""
+"""Memory on each GPU and time of `text2sql fit` with the same arguments: --config FILE and any flag of fit.
+
+Nothing is loaded; of a base model on the hub only the configuration is fetched.
+"""
 
 import math
 from argparse import ArgumentParser, Namespace
@@ -29,17 +32,10 @@ _COMPLETION: Final = 40
 _LINK: Final = 50e9
 """Bytes per second between machines: one 400 Gbit/s link for each GPU."""
 
-_DESCRIPTION: Final = (
-    "Memory on each GPU and time of `text2sql fit` with the same arguments: --config FILE and any flag of fit. "
-    "Nothing is loaded; of a base model on the hub only the configuration is fetched."
-)
-
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; what it does not know are arguments of `fit`."""
-    options, rest = (
-        Command("text2sql estimate", _DESCRIPTION, _add_flags, lambda _: None).parser().parse_known_args(argv)
-    )
+    options, rest = Command("text2sql estimate", __doc__, _add_flags, lambda _: None).parser().parse_known_args(argv)
     return run_command(lambda: _run(options, rest))
 
 
@@ -155,7 +151,7 @@ def _count(devices: Any) -> int:
 
 
 def report(plan: Plan, gpu: Gpu, mean_tokens: float) -> str:
-    """Say in a page what a run takes."""
+    """Lay out on a page what a run takes."""
     need = footprint(plan.shape, plan.load)
     load = plan.load
     total = plan.shape.linear_weights + plan.shape.other_weights
@@ -186,7 +182,7 @@ def _parts(need: Footprint) -> list[tuple[str, float]]:
 
 
 def fits(need: Footprint, gpu: Gpu) -> bool:
-    """Say whether a run fits: all tensors, 5 % for what lies between them, and 1 GiB for CUDA itself."""
+    """Return whether a run fits: all tensors, 5 % for what lies between them, and 1 GiB for CUDA itself."""
     return need.total * _FRAGMENTS + _RESERVE <= gpu.memory
 
 

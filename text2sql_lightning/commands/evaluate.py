@@ -5,12 +5,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from text2sql_lightning.commands.console import Command, print_figures
+from text2sql_lightning.commands.console import Command
 from text2sql_lightning.commands.generating import add_model_flags, answer, check_source, source_name
-from text2sql_lightning.commands.prediction_files import read_by_id
-from text2sql_lightning.errors import ConfigError, DataError
+from text2sql_lightning.commands.scoring import add_scoring_flags, check_scoring, read_by_id, write_report
+from text2sql_lightning.errors import DataError
 from text2sql_lightning.files.atomic import write_json_lines
-from text2sql_lightning.runs.run_meta import package_versions
 
 if TYPE_CHECKING:
     from text2sql_lightning.data.records import Record
@@ -26,23 +25,20 @@ def _add_flags(parser: ArgumentParser) -> None:
     add("--records", type=Path, required=True, metavar="FILE", help="val.jsonl or test.jsonl of text2sql build")
     add("--predictions", type=Path, metavar="FILE",
         help='predictions.jsonl of text2sql predict or test, or JSON lines {"id": "...", "sql": "..."}')  # fmt: skip
-    add("--max_examples", type=int, metavar="N", help="score a seeded sample with the file's shares of hardness")
-    add("--timeout_s", type=float, default=5.0, help="seconds that a query may take on one database")
-    add("--workers", type=int, default=1, help="processes that execute; the verdicts do not depend on it")
-    add("--out_dir", type=Path, default=Path("reports"), help=f"folder for {STEM}.json, .jsonl, .md, .html, pictures")
-    add("--seed", type=int, default=0, help="decides the databases, the sample and the intervals")
+    add_scoring_flags(parser, STEM)
     add_model_flags(parser)
 
 
 def _run(args: Namespace) -> None:
     check_source(args)
-    if args.workers < 1 or not args.timeout_s > 0:
-        raise ConfigError("--workers must be at least 1 and --timeout_s above 0")
+    check_scoring(args)
     from text2sql_lightning.data.records import read_records
+    from text2sql_lightning.evaluation.internal_report import internal_row
 
     records = read_records(args.records)
     cases, facts = _answered(args, records)
-    _write(args, _evaluate(args, cases, {"records": f"{args.records} ({len(records)})", **facts}))
+    evaluation = _evaluate(args, cases, {"records": f"{args.records} ({len(records)})", **facts})
+    write_report(args, STEM, evaluation, map(internal_row, evaluation.examples))
 
 
 def _answered(args: Namespace, records: "Sequence[Record]") -> "tuple[list[Case], Mapping[str, str]]":
@@ -107,18 +103,6 @@ def _evaluate(args: Namespace, cases: "Sequence[Case]", facts: Mapping[str, str]
         f"{args.records.stem}: {source_name(args)}", lead, scored, figures, INTERNAL_MEASURES, facts, INTERNAL_RULES,
         differences,
     )  # fmt: skip
-
-
-def _write(args: Namespace, evaluation: "Evaluation") -> None:
-    from text2sql_lightning.evaluation.internal_report import internal_row
-    from text2sql_lightning.evaluation.pages import write_evaluation
-
-    summary = {
-        **evaluation.figures, "rules": evaluation.rules, "run": evaluation.facts, "versions": package_versions(),
-    }  # fmt: skip
-    rows = [internal_row(example) for example in evaluation.examples]
-    write_evaluation(args.out_dir, STEM, evaluation, summary, rows)
-    print_figures(evaluation, args.out_dir / f"{STEM}.html")
 
 
 main = Command("text2sql evaluate", __doc__, _add_flags, _run)

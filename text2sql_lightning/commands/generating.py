@@ -35,8 +35,6 @@ def check_source(args: Namespace) -> None:
     Raises:
         ConfigError: There is none, or there are two; or a number is too small.
     """
-    if args.max_examples is not None and args.max_examples < 1:
-        raise ConfigError(f"--max_examples is {args.max_examples}; it must be at least 1, or left out for all")
     from_model = args.base_model is not None or args.adapter_dir is not None
     if from_model and args.predictions is not None:
         raise ConfigError(

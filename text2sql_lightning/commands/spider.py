@@ -9,14 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from text2sql_lightning.benchmarks.spider import Spider, SpiderExample, load_spider
-from text2sql_lightning.commands.console import Command, print_figures
+from text2sql_lightning.commands.console import Command
 from text2sql_lightning.commands.generating import add_model_flags, answer, check_source, source_name
-from text2sql_lightning.commands.prediction_files import read_by_index
+from text2sql_lightning.commands.scoring import add_scoring_flags, check_scoring, read_by_index, write_report
 from text2sql_lightning.errors import ConfigError, DataError
 from text2sql_lightning.evaluation.statistics import stratified_sample
 from text2sql_lightning.files.atomic import write_json_lines
 from text2sql_lightning.inference.baselines import Question
-from text2sql_lightning.runs.run_meta import package_versions
 from text2sql_lightning.sql.sample_values import SampleSettings
 
 if TYPE_CHECKING:
@@ -35,18 +34,15 @@ def _add_flags(parser: ArgumentParser) -> None:
         help='one SQL a line for all of dev, or JSON lines {"index": 0, "sql": "..."}')  # fmt: skip
     add("--test_suite_dir", type=Path, metavar="DIR",
         help="folder of <db>/*.sqlite: a prediction must agree with gold on every file")  # fmt: skip
-    add("--max_examples", type=int, metavar="N", help="score a seeded sample with dev's shares of hardness")
     add("--sample_values", type=int, default=0, metavar="N", help="show N values of each column in the prompt")
-    add("--timeout_s", type=float, default=5.0, help="seconds that a query may take on one database")
-    add("--workers", type=int, default=1, help="processes that execute; the verdicts do not depend on it")
-    add("--out_dir", type=Path, default=Path("reports"), help=f"folder for {STEM}.json, .jsonl, .md, .html, pictures")
-    add("--seed", type=int, default=0, help="decides the sample, the examples shown and the intervals")
+    add_scoring_flags(parser, STEM)
     add_model_flags(parser)
 
 
 def _run(args: Namespace) -> None:
     _check(args)
     from text2sql_lightning.evaluation.spider.score import score_spider
+    from text2sql_lightning.evaluation.spider_report import spider_row
 
     spider = load_spider(args.spider_dir)
     chosen = choose_examples(spider, args.max_examples, seed=args.seed)
@@ -56,15 +52,16 @@ def _run(args: Namespace) -> None:
         timeout_s=args.timeout_s, workers=args.workers, progress=True,
     )  # fmt: skip
     evaluation = _evaluation(args, spider, chosen, predictions, verdicts, facts)
-    _write(args, evaluation)
+    write_report(args, STEM, evaluation, map(spider_row, evaluation.examples))
     if spider.database_dir is None:
         print("There are no databases, so only exact set match is measured; give --spider_dir with database/")
 
 
 def _check(args: Namespace) -> None:
     check_source(args)
-    if args.workers < 1 or not args.timeout_s > 0 or args.sample_values < 0:
-        raise ConfigError("--workers must be at least 1, --timeout_s above 0 and --sample_values at least 0")
+    check_scoring(args)
+    if args.sample_values < 0:
+        raise ConfigError(f"--sample_values is {args.sample_values}; it must be at least 0")
     if args.test_suite_dir is not None and not args.test_suite_dir.is_dir():
         raise DataError(f"--test_suite_dir {args.test_suite_dir}: no such folder; give one of <db>/*.sqlite")
 
@@ -118,17 +115,6 @@ def _evaluation(
         f"Spider dev: {source_name(args)}", lead, scored, figures, SPIDER_MEASURES, facts, rules, differences,
         "DISTINCT is taken out of both before, see the rules." if databases else "",
     )  # fmt: skip
-
-
-def _write(args: Namespace, evaluation: "Evaluation") -> None:
-    from text2sql_lightning.evaluation.pages import write_evaluation
-    from text2sql_lightning.evaluation.spider_report import spider_row
-
-    summary = {
-        **evaluation.figures, "rules": evaluation.rules, "run": evaluation.facts, "versions": package_versions(),
-    }  # fmt: skip
-    write_evaluation(args.out_dir, STEM, evaluation, summary, [spider_row(example) for example in evaluation.examples])
-    print_figures(evaluation, args.out_dir / f"{STEM}.html")
 
 
 def choose_examples(spider: Spider, count: int | None, *, seed: int) -> list[SpiderExample]:

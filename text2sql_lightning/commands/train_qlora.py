@@ -4,7 +4,7 @@ import shlex
 import sys
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from text2sql_lightning.commands.config_checks import has_cuda
 from text2sql_lightning.commands.console import Command
@@ -16,26 +16,31 @@ from text2sql_lightning.runs.output_folder import reserve_folder
 from text2sql_lightning.runs.run_meta import Mode, RunMeta
 from text2sql_lightning.text.prompts import build_prompt
 
-NUM_SAMPLES = 2
+_NUM_SAMPLES: Final = 2
+_FLAGS: Final = (
+    ("train_path", "data.train_path", "data/processed/train.jsonl", "records to train on"),
+    ("val_path", "data.val_path", "data/processed/val.jsonl", "records to validate on"),
+    ("base_model", "model.base_model", DEFAULT_BASE_MODEL, "hub name or folder"),
+    ("output_dir", "output_dir", "outputs/run", "folder of all that the run writes"),
+    ("max_steps", "trainer.max_steps", 500, "optimizer steps"),
+    ("per_device_train_batch_size", "data.batch_size", 1, "records per micro-batch"),
+    ("gradient_accumulation_steps", "trainer.accumulate_grad_batches", 8, "micro-batches per step"),
+    ("learning_rate", "model.learning_rate", 2e-4, "peak learning rate"),
+    ("warmup_steps", "model.warmup_steps", 50, "steps of rising learning rate"),
+    ("weight_decay", "model.weight_decay", 0.0, "decoupled weight decay"),
+    ("max_seq_length", "data.max_seq_length", 2048, "longest record in tokens"),
+    ("lora_r", "model.lora.r", 16, "adapter rank"),
+    ("lora_alpha", "model.lora.alpha", 16, "adapter scale"),
+    ("lora_dropout", "model.lora.dropout", 0.0, "dropout on the adapter's input"),
+    ("seed", "seed_everything", 42, "seed of everything random"),
+)
+"""Flag, option of `text2sql fit`, default and help."""
 
 
 def _add_flags(parser: ArgumentParser) -> None:
     add = parser.add_argument
-    add("--train_path", default="data/processed/train.jsonl", help="records to train on")
-    add("--val_path", default="data/processed/val.jsonl", help="records to validate on")
-    add("--base_model", default=DEFAULT_BASE_MODEL, help="hub name or folder")
-    add("--output_dir", default="outputs/run", help="folder of all that the run writes")
-    add("--max_steps", type=int, default=500, help="optimizer steps")
-    add("--per_device_train_batch_size", type=int, default=1, help="records per micro-batch")
-    add("--gradient_accumulation_steps", type=int, default=8, help="micro-batches per step")
-    add("--learning_rate", type=float, default=2e-4, help="peak learning rate")
-    add("--warmup_steps", type=int, default=50, help="steps of rising learning rate")
-    add("--weight_decay", type=float, default=0.0, help="decoupled weight decay")
-    add("--max_seq_length", type=int, default=2048, help="longest record in tokens")
-    add("--lora_r", type=int, default=16, help="adapter rank")
-    add("--lora_alpha", type=int, default=16, help="adapter scale")
-    add("--lora_dropout", type=float, default=0.0, help="dropout on the adapter's input")
-    add("--seed", type=int, default=42, help="seed of everything random")
+    for name, _, default, text in _FLAGS:
+        add(f"--{name}", type=type(default), default=default, help=text)
     add("--dry_run", action="store_true", help="format a batch, print sample prompts, load no model")
     add("--smoke", action="store_true", help="check data and configuration; load the model only where there is a GPU")
     add("--resume", action="store_true", help="go on from the last checkpoint in --output_dir")
@@ -44,29 +49,8 @@ def _add_flags(parser: ArgumentParser) -> None:
 
 def fit_arguments(options: Namespace) -> list[str]:
     """Translate the flags to the arguments of `text2sql fit`."""
-    settings: dict[str, Any] = {
-        "data.train_path": options.train_path,
-        "data.val_path": options.val_path,
-        "data.batch_size": options.per_device_train_batch_size,
-        "data.max_seq_length": options.max_seq_length,
-        "model.base_model": options.base_model,
-        "model.learning_rate": options.learning_rate,
-        "model.warmup_steps": options.warmup_steps,
-        "model.weight_decay": options.weight_decay,
-        "model.lora.r": options.lora_r,
-        "model.lora.alpha": options.lora_alpha,
-        "model.lora.dropout": options.lora_dropout,
-        "trainer.max_steps": options.max_steps,
-        "trainer.accumulate_grad_batches": options.gradient_accumulation_steps,
-        "seed_everything": options.seed,
-        "output_dir": options.output_dir,
-    }
-    arguments = ["fit", *(f"--{key}={value}" for key, value in settings.items())]
-    if options.resume:
-        arguments.append("--ckpt_path=last")
-    if options.overwrite:
-        arguments.append("--overwrite=true")
-    return arguments
+    arguments = ["fit", *(f"--{option}={getattr(options, name)}" for name, option, *_ in _FLAGS)]
+    return arguments + ["--ckpt_path=last"] * options.resume + ["--overwrite=true"] * options.overwrite
 
 
 def _run(options: Namespace) -> int:
@@ -102,7 +86,7 @@ def _rehearse(options: Namespace, arguments: list[str]) -> int:
 
 
 def _print_samples(batch: list[Record], records: list[Record]) -> None:
-    samples = batch if len(batch) >= NUM_SAMPLES else records[:NUM_SAMPLES]
+    samples = batch if len(batch) >= _NUM_SAMPLES else records[:_NUM_SAMPLES]
     for number, record in enumerate(samples, start=1):
         print(f"--- sample {number} of the first batch, {record.id}: prompt, then | and the completion ---")
         print(f"{build_prompt(record.instruction, record.input)}|{record.output}<EOS>\n")

@@ -1,13 +1,83 @@
-"""Files of predicted SQL: one query a line, or JSON lines; every mistake in them named by file and line."""
+"""What `text2sql evaluate` and `spider` share: flags, files of predicted SQL, the report that is written and shown."""
 
-from collections.abc import Mapping, Sequence
+from argparse import ArgumentParser, Namespace
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from text2sql_lightning.errors import DataError
+from text2sql_lightning.errors import ConfigError, DataError
 from text2sql_lightning.files.jsonl import json_type, read_objects, text_field
+from text2sql_lightning.runs.run_meta import package_versions
+
+if TYPE_CHECKING:
+    from text2sql_lightning.evaluation.pages import Evaluation
 
 _SQL_FIELDS: Final = ("sql", "predicted")
+
+
+def add_scoring_flags(parser: ArgumentParser, stem: str) -> None:
+    """Add the flags of an evaluation that writes `stem.json` and its companions."""
+    add = parser.add_argument
+    add("--max_examples", type=int, metavar="N", help="score a seeded sample with the same shares of hardness")
+    add("--timeout_s", type=float, default=5.0, help="seconds that a query may take on one database")
+    add("--workers", type=int, default=1, help="processes that execute; the verdicts do not depend on it")
+    add("--out_dir", type=Path, default=Path("reports"), help=f"folder for {stem}.json, .jsonl, .md, .html, pictures")
+    add("--seed", type=int, default=0, help="decides the sample, the databases that are made and the intervals")
+
+
+def check_scoring(args: Namespace) -> None:
+    """Refuse numbers that make no sense.
+
+    Raises:
+        ConfigError: Names the flag, its value and what is allowed.
+    """
+    if args.max_examples is not None and args.max_examples < 1:
+        raise ConfigError(f"--max_examples is {args.max_examples}; it must be at least 1, or left out for all")
+    if args.workers < 1 or not args.timeout_s > 0:
+        raise ConfigError("--workers must be at least 1 and --timeout_s above 0")
+
+
+def write_report(args: Namespace, stem: str, evaluation: "Evaluation", rows: Iterable[Mapping[str, Any]]) -> None:
+    """Write an evaluation as JSON, JSON lines and pages, and print its figures.
+
+    Args:
+        args: The flags of `add_scoring_flags`.
+        stem: The name of the files, without suffix.
+        evaluation: What was found.
+        rows: A line for each example.
+    """
+    from text2sql_lightning.evaluation.pages import write_evaluation
+
+    facts = {"rules": evaluation.rules, "run": evaluation.facts, "versions": package_versions()}
+    write_evaluation(args.out_dir, stem, evaluation, {**evaluation.figures, **facts}, [*rows])
+    _print_figures(evaluation, args.out_dir / f"{stem}.html")
+
+
+def _print_figures(evaluation: "Evaluation", report: Path) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    from text2sql_lightning.evaluation.pages import error_text
+    from text2sql_lightning.files.pages import show
+
+    figures = evaluation.figures
+    labels = {measure.figure: measure.label for measure in evaluation.measures}
+    shown = [measure for measure in evaluation.measures if figures[measure.figure] is not None]
+    table = Table(title=f"{evaluation.title}, n = {figures['n']}", title_justify="left")
+    for head in ("", "share", "95 % interval", "n"):
+        table.add_column(head, justify="left" if not head else "right")
+    for measure in shown:
+        interval = show(figures["intervals_95"][measure.figure])
+        table.add_row(measure.label, show(figures[measure.figure]), interval, str(figures["n"]))
+    table.add_section()
+    for name, part in figures["by_hardness"].items():
+        share, interval = show(part[figures["headline"]]), show(part["interval_95"])
+        table.add_row(f"{name}, {labels[figures['headline']].lower()}", share, interval, str(part["n"]))
+    console = Console()
+    console.print(table)
+    errors = ", ".join(f"{error_text(name)} {count}" for name, count in figures["errors"].items())
+    console.print(f"errors: {errors or 'none'}", highlight=False, soft_wrap=True)
+    console.print(f"report: {report}", highlight=False, soft_wrap=True)
 
 
 def read_by_index(path: Path, total: int, wanted: Sequence[int]) -> list[str]:
