@@ -98,7 +98,7 @@ class Spider:
 
         Args:
             db_id: The database.
-            samples: How many values of which columns stand in it; needs the databases.
+            samples: How many values of which columns it shows; needs the databases.
 
         Raises:
             DataError: Sample values are wanted and the database is missing or cannot be read.
@@ -146,7 +146,7 @@ def folder_rows(
         layout: `SPIDER` or `BIRD`.
         allow_dev: Whether the test questions are read as well. They are the test: never train on them and report
             figures on them.
-        samples: How many values of which columns stand in the schemas; needs the databases.
+        samples: How many values of which columns the schemas show; needs the databases.
         source: The rows' source; the folder's name where not given.
 
     Yields:

@@ -1,7 +1,8 @@
 """CREATE TABLE text -> tables. Tolerant: it reads what SQLite, MySQL and PostgreSQL dumps have in common.
 
-A reader of our own and not sqlglot's, because schemas arrive with reserved words as names, with statements
-separated by ` | ` or by nothing, and cut off in the middle; sqlglot gives up on those, and it is 30 times slower.
+Not sqlglot's reader, because schemas arrive with reserved words as names, with statements separated by ` | ` or by
+nothing, and cut off in the middle: sqlglot gives up on those. On what it reads, both find the same tables and columns
+(all 8,998 contexts of real rows), and it is 3.5 times slower.
 """
 
 from collections.abc import Iterator, Sequence
@@ -50,7 +51,7 @@ class Table:
     foreign_keys: tuple[ForeignKey, ...] = ()
 
     def column(self, name: str) -> Column | None:
-        """Return the column of this name, ignoring letter case as SQL does, or None."""
+        """Return the column of this name, case-insensitive as in SQL, or None."""
         folded = name.lower()
         return next((column for column in self.columns if column.name.lower() == folded), None)
 
@@ -124,7 +125,7 @@ def _tables(text: str) -> tuple[Table, ...]:
 
 
 def _body_start(tokens: Sequence[Token], at: int) -> tuple[str, int] | None:
-    """Return the table's name and the position behind its opening bracket, when a CREATE TABLE stands here."""
+    """Return the table's name and the position after its opening bracket, where a CREATE TABLE begins here."""
     if not tokens[at].is_word("CREATE"):
         return None
     rest = [i for i in range(at + 1, min(at + 16, len(tokens))) if tokens[i].kind != "comment"]
@@ -194,7 +195,7 @@ def _read_table(name: str, body: Sequence[Token], text: str) -> Table:
 
 
 def _describe(draft: _Draft, comment: Token, between: str) -> None:
-    """Give the last column the comment that follows it on the same line."""
+    """Set the comment that follows the last column on the same line."""
     last = draft.columns[-1]
     if "\n" not in between and not last.comment:
         words = comment.text.removeprefix("--").removeprefix("/*").removesuffix("*/").strip()
@@ -247,7 +248,7 @@ def _read_constraint(draft: _Draft, item: Sequence[Token]) -> None:
 
 
 def _read_reference(item: Sequence[Token]) -> tuple[str, list[str]]:
-    """Return the table behind REFERENCES and the columns in brackets behind it; an empty name when there is none."""
+    """Return the table and the columns of REFERENCES; an empty name when there is none."""
     for at, token in enumerate(item[:-1]):
         if token.is_word("REFERENCES"):
             has_columns = at + 2 < len(item) and item[at + 2].text == "("

@@ -29,7 +29,7 @@ def parse_sqlite(sql: str) -> exp.Expr | None:
 
 
 def query_problem(sql: str, schema: Schema, dialect: str) -> Problem | None:
-    """Say what is wrong with a query, as far as its text and the schema tell.
+    """Return what is wrong with a query, as far as its text and the schema show.
 
     Args:
         sql: The query.
@@ -38,11 +38,11 @@ def query_problem(sql: str, schema: Schema, dialect: str) -> Problem | None:
 
     Returns:
         `syntax` when it cannot be parsed, `refused` when it is no single query, `unknown_table` when it uses a table
-        that the schema has not, None when nothing was found. Names of columns and types are not checked.
+        that the schema lacks, None when nothing was found. Names of columns and types are not checked.
     """
     parser_log = logging.getLogger("sqlglot")
     level = parser_log.level
-    parser_log.setLevel(logging.CRITICAL)  # it reports what it does not know beside raising errors
+    parser_log.setLevel(logging.CRITICAL)  # it logs what it also raises
     try:
         statements = [tree for tree in sqlglot.parse(sql, read=dialect) if tree is not None]
     except (SqlglotError, RecursionError, ValueError):

@@ -45,7 +45,7 @@ def _rate(clauses: int, nested: int, others: int) -> Hardness:
 
 
 def _first_select(tree: exp.Expr) -> exp.Select | None:
-    """Return the SELECT that stands first: the left end of UNION, INTERSECT and EXCEPT."""
+    """Return the first SELECT: the left end of UNION, INTERSECT and EXCEPT."""
     while not isinstance(tree, exp.Select):
         if not isinstance(tree, exp.SetOperation | exp.Subquery | exp.Paren):
             return None
@@ -68,7 +68,7 @@ def _sources(select: exp.Select) -> list[exp.Expr]:
 
 
 def _condition_roots(select: exp.Select) -> list[exp.Expr]:
-    """Return what stands behind ON, WHERE and HAVING."""
+    """Return the conditions of ON, WHERE and HAVING."""
     joins = [join.args["on"] for join in select.args.get("joins") or [] if join.args.get("on")]
     clauses = [select.args[name].this for name in ("where", "having") if select.args.get(name)]
     return joins + clauses

@@ -11,7 +11,7 @@ from text2sql_lightning.sql.databases.sqlite import restrict_to_definitions
 from text2sql_lightning.sql.ddl import Column, Table, read_tables
 from text2sql_lightning.text.sql_tokens import RESERVED, Token, keywords, quote_name, tokenize
 
-# Reserved words that never stand in a SELECT statement as keywords, so that there they can only be names.
+# Reserved words that are no keyword of a SELECT statement, so that there they can only be names.
 _NEVER_IN_SELECT: Final = keywords(
     """ADD ALTER AUTOINCREMENT CHECK COMMIT CONSTRAINT CREATE DEFAULT DEFERRABLE DELETE DROP FOREIGN INDEX INSERT INTO
     NOTHING PRIMARY RAISE REFERENCES RETURNING TABLE TO TRANSACTION UNIQUE UPDATE"""
@@ -49,7 +49,7 @@ def repair_ddl(text: str) -> DdlRepair:
     """Make CREATE TABLE text run in SQLite where it is certain what was meant.
 
     A table that is created twice is merged into one with all the columns; a column that is declared twice in a table
-    is kept once (names that differ in letter case alone are the same name); reserved words and names that are no
+    is kept once (names are case-insensitive); reserved words and names that are no
     words are quoted; statements separated by ` | ` or by nothing get semicolons. Where that is not enough to make
     the text run, it is left as it is.
     """

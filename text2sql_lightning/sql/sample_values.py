@@ -1,6 +1,6 @@
 """Values of a database's columns as comments in its CREATE TABLE text; off by default, for they are people's data.
 
-What a column holds is a stranger's text. It must not be able to end the comment, to begin a section of the prompt, or
+What a column holds is untrusted text. It must not be able to end the comment, to begin a section of the prompt, or
 to fill the prompt.
 """
 
@@ -26,16 +26,16 @@ _HEADING: Final = re.compile(r"#{3,}")
 _TIMEOUT_S: Final = 10.0
 
 ReadValues = Callable[[Table, Column], Iterable[object]]
-"""Gives values of a column, the first `ROWS_LOOKED_AT` that are not NULL, repeated ones included."""
+"""Returns values of a column, the first `ROWS_LOOKED_AT` that are not NULL, repeated ones included."""
 
 
 @dataclass(frozen=True)
 class SampleSettings:
-    """Which values stand in a schema.
+    """Which values are shown in a schema.
 
     Attributes:
         count: Different values of each column; 0 for none.
-        exclude: Columns whose values never do: `table.column`, or `column` in every table; letter case is ignored.
+        exclude: Columns whose values are never shown: `table.column`, or `column` in every table; case-insensitive.
     """
 
     count: int = 0
@@ -53,7 +53,7 @@ class SampleSettings:
             raise ConfigError("--exclude_columns needs --sample_values N: without it no value is read from any column")
 
     def excludes(self, table: str, column: str) -> bool:
-        """Tell whether a column's values must not be read."""
+        """Whether a column's values must not be read."""
         names = {f"{table}.{column}".lower(), column.lower()}
         return any(name.lower() in names for name in self.exclude)
 
@@ -116,7 +116,7 @@ def schema_text(schema: Schema, settings: SampleSettings) -> str:
 
 
 def commented_ddl(schema: Schema) -> str:
-    """Return `Schema.to_ddl` with each column's comment behind it: `genre TEXT /* e.g. 'Rock', 'Jazz' */`."""
+    """Return `Schema.to_ddl` with each column's comment after it: `genre TEXT /* e.g. 'Rock', 'Jazz' */`."""
     return "; ".join(_commented(table) for table in schema.tables)
 
 

@@ -72,7 +72,7 @@ class Schema:
         return "; ".join(table.to_ddl() for table in self.tables)
 
     def table(self, name: str) -> Table | None:
-        """Return the table of this name, ignoring letter case as SQL does, or None."""
+        """Return the table of this name, case-insensitive as in SQL, or None."""
         folded = name.lower()
         return next((table for table in self.tables if table.name.lower() == folded), None)
 

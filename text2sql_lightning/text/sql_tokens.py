@@ -20,7 +20,7 @@ class Token(NamedTuple):
     Attributes:
         kind: `string` is 'text', `quoted` is "a name or text", `name` is `a name` or [a name], `fence` is three or more
             backticks, as around a model's answer.
-        text: The piece as it stands, quotes included.
+        text: The piece as written, quotes included.
         start: Offset of its first character.
     """
 
@@ -30,7 +30,7 @@ class Token(NamedTuple):
 
     @property
     def end(self) -> int:
-        """Offset behind its last character."""
+        """Offset after its last character."""
         return self.start + len(self.text)
 
     @property
@@ -43,7 +43,7 @@ class Token(NamedTuple):
 
     @property
     def value(self) -> str:
-        """What stands between the quotes, with doubled quotes undone; the text itself where there are none."""
+        """The text between the quotes, with doubled quotes undone; the text itself where there are none."""
         if self.kind not in ("string", "quoted", "name"):
             return self.text
         quote = self.text[0]

@@ -3,7 +3,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from text2sql_lightning.sql.schema import Schema
-from text2sql_lightning.sql.testdb.usage import Condition, Place, Usage, read_usage
+from text2sql_lightning.sql.testdb.usage import Usage, read_usage
+from text2sql_lightning.sql.testdb.values import Condition, Place
 
 pytestmark = pytest.mark.unit
 

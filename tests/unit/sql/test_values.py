@@ -5,8 +5,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from text2sql_lightning.sql.testdb.usage import Condition, Literal, Place
-from text2sql_lightning.sql.testdb.values import Pool, PoolSpec, edges, is_numeric_text, matching, near_misses
+from text2sql_lightning.sql.testdb.values import (
+    Condition,
+    Literal,
+    Place,
+    Pool,
+    PoolSpec,
+    edges,
+    is_numeric_text,
+    matching,
+    near_misses,
+)
 
 pytestmark = pytest.mark.unit
 
@@ -65,10 +74,10 @@ def test_edges_only_just_fulfil_a_comparison(operator: str, values: tuple[Any, .
     assert edges(Condition(Place(0, "t", "a"), operator, values)) == expected
 
 
-def test_beyond_is_outside_all_other_values() -> None:
+def test_an_extreme_is_outside_all_other_values() -> None:
     pool, rng = Pool((3,), (2, 4), (10, 20)), Random(0)
-    assert all(pool.beyond(rng, above=True) > 20 for _ in range(20))  # type: ignore[operator]
-    assert all(pool.beyond(rng, above=False) < 2 for _ in range(20))  # type: ignore[operator]
+    assert all(pool.extreme(rng, above=True) > 20 for _ in range(20))  # type: ignore[operator]
+    assert all(pool.extreme(rng, above=False) < 2 for _ in range(20))  # type: ignore[operator]
     words = Pool(("Rock",), (), ("Amber", "Zephyr"))
-    assert words.beyond(rng, above=True) > "Zephyr"  # type: ignore[operator]
-    assert words.beyond(rng, above=False) < "Amber"  # type: ignore[operator]
+    assert words.extreme(rng, above=True) > "Zephyr"  # type: ignore[operator]
+    assert words.extreme(rng, above=False) < "Amber"  # type: ignore[operator]

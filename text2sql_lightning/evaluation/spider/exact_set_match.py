@@ -119,12 +119,12 @@ def _unit(unit: ValueUnit, unify: Unify) -> ValueUnit:
 
 
 def _conditions(conditions: Conditions, unify: Unify) -> Conditions:
-    """Rebuild what stands in even places, where conditions belong."""
+    """Rebuild the conditions, which are in even places."""
     rebuilt: list[Condition | str] = list(conditions)
     for i in range(0, len(conditions), 2):
         item = conditions[i]
         if isinstance(item, str):
-            raise GrammarError("a connective stands in the place of a condition")
+            raise GrammarError("a connective is in the place of a condition")
         rebuilt[i] = item._replace(left=_unit(item.left, unify), value=_nested(item.value), upper=_nested(item.upper))
     return tuple(rebuilt)
 

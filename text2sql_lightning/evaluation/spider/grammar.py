@@ -29,8 +29,8 @@ _PIECE: Final = re.compile(
     rf'|(?:"[^"]*"|[^\s"`.:,\-{_ALONE}]|\.(?!\.|[{_CLOSING}]*\Z)|-(?!-)|[:,](?=\d))+'
 )
 _SLANG: Final = re.compile(r"\b(?:(can)(not)|(gim|lem)(me)|(gon)(na)|(got)(ta)|(wan)(na)(?=\Z))\b")
-_BEHIND: Final = re.compile(r"(?:\s+|(?=[)}\]*:@({\[!?;][^\s.!?]*(?:\s|[.!?]*\Z)))(?P<following>\S)")
-"""What can stand behind the end of a sentence: space, or punctuation and, up to the next space, no other full stop."""
+_AFTER: Final = re.compile(r"(?:\s+|(?=[)}\]*:@({\[!?;][^\s.!?]*(?:\s|[.!?]*\Z)))(?P<following>\S)")
+"""What can follow the end of a sentence: space, or punctuation and, up to the next space, no other full stop."""
 _NUMBER: Final = re.compile(r"-?[\d.,]*\d")
 
 
@@ -76,17 +76,17 @@ def _token(match: re.Match[str]) -> str:
 
 
 def _ends_sentence(token: str, text: str, end: int) -> bool:
-    """Whether the tokenizer, which looks for sentences first, takes the full stop behind a word for the end of one.
+    """Whether the tokenizer, which looks for sentences first, takes the full stop after a word for the end of one.
 
     NLTK's model knows abbreviations as well; here only single letters and numbers can be followed by one.
     """
     stem = token[:-1]
-    behind = _BEHIND.match(text, end)
-    if not stem or stem.endswith(".") or not behind:
+    after = _AFTER.match(text, end)
+    if not stem or stem.endswith(".") or not after:
         return False
     if len(stem) == 1 and stem.isalpha():
         return False
-    following = behind["following"]
+    following = after["following"]
     return not (_NUMBER.fullmatch(stem) and (following.islower() or following in ";:,.!?"))
 
 
@@ -105,7 +105,7 @@ class SpiderNames:
     keys: Mapping[str, str]
 
     def aliases(self, tokens: Sequence[str]) -> dict[str, str]:
-        """Map every alias of a text, wherever it is given, and every table to what it stands for.
+        """Map every alias of a text, wherever it is given, and every table to the table's name.
 
         Raises:
             GrammarError: When AS ends the text, or an alias has a table's name.
@@ -168,7 +168,7 @@ class ColumnUnit(NamedTuple):
     Attributes:
         aggregate: "max", "min", "count", "sum", "avg"; "none" where there is none.
         column: "table.column" in lower case, or "*".
-        distinct: Whether DISTINCT stands before the column.
+        distinct: Whether DISTINCT precedes the column.
     """
 
     aggregate: str
@@ -209,7 +209,7 @@ class Ordering(NamedTuple):
 
 
 class Query(NamedTuple):
-    """A SELECT, and the query that UNION, INTERSECT or EXCEPT puts behind it.
+    """A SELECT, and the query that UNION, INTERSECT or EXCEPT combines it with.
 
     Attributes:
         distinct: Whether it is a SELECT DISTINCT.
@@ -222,7 +222,7 @@ class Query(NamedTuple):
         order: Its ORDER BY, or None.
         limited: Whether there is a LIMIT; which one is never looked at.
         set_operator: "union", "intersect", "except", or empty.
-        other: The query behind the set operator.
+        other: The query after the set operator.
     """
 
     distinct: bool
@@ -254,5 +254,5 @@ Value: TypeAlias = "Query | ColumnUnit | str | float | None"
 Conditions: TypeAlias = tuple[Condition | str, ...]
 """Conditions and, between them, "and" or "or"; brackets are not kept, as Spider's grammar has none there.
 
-Broken SQL can leave out a connective: then a condition stands in an odd place. The rules go by place.
+Broken SQL can leave out a connective: then a condition is in an odd place. The rules go by place.
 """

@@ -3,7 +3,7 @@
 It is much smaller than SQL: one SELECT with JOIN ... ON, WHERE, GROUP BY, HAVING, ORDER BY and LIMIT, nested queries in
 FROM and on the right of a condition, one set operator. It has no outer join, no list of values, no IS NULL, no EXISTS,
 no CASE, no function but five aggregates, no alias of a column. And it is lenient where SQL is not: it ignores what
-follows a complete query, and what stands behind a column on the right of a condition up to the next AND. Both are kept
+follows a complete query, and what follows a column on the right of a condition up to the next AND. Both are kept
 here, for the verdicts follow from them (method: taoyds/test-suite-sql-eval at e97acc5).
 """
 
@@ -55,7 +55,7 @@ def parse_query(sql: str, names: SpiderNames) -> Query:
 
 
 class _Reader:
-    """Reads tokens from left to right; every method leaves `_at` behind what it read."""
+    """Reads tokens from left to right; every method moves `_at` past what it read."""
 
     def __init__(self, tokens: list[str], names: SpiderNames) -> None:
         self._tokens = tokens
@@ -69,9 +69,9 @@ class _Reader:
         bracket = self._take("(")
         start = self._at
         sources, joins, tables = self._sources()
-        behind, self._at = self._at, start
+        after, self._at = self._at, start
         distinct, select = self._select(tables)
-        self._at = behind
+        self._at = after
         where = self._conditions(tables) if self._take("where") else ()
         group = self._group(tables) if self._take("group") else ()
         having = self._conditions(tables) if self._take("having") else ()
@@ -252,9 +252,9 @@ class _Reader:
         end = self._at
         while end < self._end and self._tokens[end] not in _VALUE_END:
             end += 1
-        behind, self._end, self._at = self._end, end, start
+        whole, self._end, self._at = self._end, end, start
         unit = self._column_unit(tables)
-        self._end, self._at = behind, end
+        self._end, self._at = whole, end
         return unit
 
     def _group(self, tables: Tables) -> tuple[ColumnUnit, ...]:

@@ -2,7 +2,7 @@
 
 They follow the published script (taoyds/test-suite-sql-eval, commit e97acc5, without `--plug_value` and
 `--keep_distinct`): its verdicts are the standard that reports are compared by. The rules are applied to text, before
-anything runs; what is odd about them is said where it stands.
+anything runs; what is odd about them is commented there.
 """
 
 import re
@@ -29,7 +29,7 @@ _PIECE: Final = re.compile(
     r"|(?P<end>;)",
     re.DOTALL,
 )
-_BEHIND_THE_END: Final = re.compile(r"(?:[^\S\r\n]|(?:--|\# )[^\r\n]*[\r\n]{0,2})*")
+_AFTER_THE_END: Final = re.compile(r"(?:[^\S\r\n]|(?:--|\# )[^\r\n]*[\r\n]{0,2})*")
 
 
 def official_gold(sql: str) -> str:
@@ -60,7 +60,7 @@ def same_official_rows(gold: Sequence[Row], predicted: Sequence[Row], *, ordered
     """Compare two results as the official evaluator does.
 
     It compares rows by value (1 equals 1.0), but only after a first look for which it sorts each row by the text of its
-    values, where 1 and 1.0 may come to stand in different places: (1, 10) becomes (1, 10) or (10, 1). So results that
+    values, where 1 and 1.0 may end up in different places: (1, 10) becomes (1, 10) or (10, 1). So results that
     are equal but for such a pair are not the same to it.
     """
     if not same_rows(gold, predicted, ordered=ordered):
@@ -79,8 +79,8 @@ def _first_statement_without_distinct(sql: str) -> str:
             kept.append(sql[at : piece.start()])
             at = piece.end()
         elif piece.lastgroup == "end":
-            behind = _BEHIND_THE_END.match(sql, piece.end())
-            return "".join(kept) + sql[at : behind.end() if behind else piece.end()]
+            after = _AFTER_THE_END.match(sql, piece.end())
+            return "".join(kept) + sql[at : after.end() if after else piece.end()]
     return "".join(kept) + sql[at:]
 
 
@@ -214,7 +214,7 @@ class _Results:
 
 
 def _same_meaning(sql: str) -> _Key:
-    """Return the same for texts that SQLite reads alike: but for letter case outside quotes, spaces and comments."""
+    """Return the same for texts that SQLite reads alike: but for case outside quotes, spaces and comments."""
     return tuple(
         token.text if token.kind in ("string", "quoted", "name") else token.text.lower() for token in tokenize(sql)
     )

@@ -71,7 +71,7 @@ def score_spider(
 ) -> list[SpiderVerdict]:
     """Judge a prediction for each example by the official rules (`spider_rules`); the order of examples is free.
 
-    The queries run in processes of their own, so that whatever one of them does costs its own verdict alone.
+    The queries run in a crash-isolated worker pool: if one of them takes its worker down, only its verdict is lost.
 
     Args:
         examples: The questions and gold queries.
@@ -80,7 +80,7 @@ def score_spider(
         database_dir: Folder of `<db_id>/*.sqlite`: the verdict `exec`.
         test_suite_dir: The same with several files a database: the verdict `exec_suite`.
         timeout_s: Seconds that a prediction may take on one file.
-        workers: Processes to work in, beside this one.
+        workers: Worker processes.
         progress: Show a progress bar.
 
     Returns:
@@ -139,7 +139,7 @@ def _verdict(item: _Item, database: Agreement | None, suite: Agreement | None) -
 
 
 def _without_execution(item: _Item, lost: Lost, judge: "partial[list[SpiderVerdict]]") -> SpiderVerdict:
-    """Judge a prediction that took its process down by its text alone, again in a process of its own."""
+    """Judge a prediction that took its worker down by its text alone, again in a worker."""
     by_text = partial(judge, database_dir=None, test_suite_dir=None)
     (found,) = next(map_chunks(by_text, [[item]]))
     return SpiderVerdict(

@@ -95,7 +95,7 @@ class DatabaseUrl:
         return schema
 
     def _hide(self, message: str) -> str:
-        """Give the first line of a driver's message without anything that the URL keeps secret."""
+        """Return the start of a driver's message without anything that the URL keeps secret."""
         password = str(self._url.password or "")
         values = [str(value) for value in self._url.query.values()]
         for secret in filter(None, (password, quote(password, safe=""), quote_plus(password), *values)):

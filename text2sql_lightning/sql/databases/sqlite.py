@@ -45,7 +45,7 @@ _DQS_DML: Final = 1013  # SQLITE_DBCONFIG_DQS_DML
 def connect(database: Path | bytes) -> Iterator[sqlite3.Connection]:
     """Open a database for reading only and close it afterwards.
 
-    A file is opened read-only and immutable, so that not even a journal appears beside it; only where another
+    A file is opened read-only and immutable, so that not even a journal appears next to it; only where another
     program has left unwritten changes in a `-wal` file is it opened read-only alone, or those would be missed.
 
     Args:
@@ -126,7 +126,7 @@ def _authorize_compiling(action: int, first: str | None, second: str | None, *_:
 
 
 def restrict_to_definitions(connection: sqlite3.Connection) -> None:
-    """Let a connection create tables and indexes, nothing else: the CREATE TABLE text of a data set is a stranger's."""
+    """Let a connection create tables and indexes, nothing else: the CREATE TABLE text of a dataset is untrusted."""
     for limit, value in _LIMITS.items():
         connection.setlimit(limit, value)
     connection.set_authorizer(_authorize_definition)

@@ -131,7 +131,7 @@ def _best_filling(plan: FillingPlan, rng: Random, gold: str, mutants: Sequence[s
         trial = _try(Filling(plan.declarations, rows), gold, mutants, ordered=ordered)
         if best is None or trial.score > best.score:
             best = trial
-        # Half of what is left is plenty: the fillings after this one hunt the rest.
+        # Half of what is left is enough: later fillings are made for the rest.
         if best.quality == _GOOD and len(best.killed) * 2 >= len(mutants):
             break
     assert best is not None

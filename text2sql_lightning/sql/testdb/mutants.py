@@ -132,7 +132,7 @@ def _count_edits(tokens: Sequence[Token], at: int) -> Iterator[_Edit]:
 
 
 def _order_edits(tokens: Sequence[Token], at: int) -> Iterator[_Edit]:
-    """Turn round an order that is not said to be DESC: put DESC behind the last word of its first part."""
+    """Reverse an order that is not DESC: append DESC to its first term."""
     depth = 0
     for index in range(at + 1, len(tokens) + 1):
         token = tokens[index] if index < len(tokens) else None

@@ -6,9 +6,8 @@ from typing import Final
 
 from text2sql_lightning.sql.ddl import Table
 from text2sql_lightning.sql.execution import Row, Value
-from text2sql_lightning.sql.testdb.plan import FillingPlan, Spot, choose_keys
-from text2sql_lightning.sql.testdb.usage import Condition, Literal, Place
-from text2sql_lightning.sql.testdb.values import Pool, edges, near_misses
+from text2sql_lightning.sql.testdb.plan import FillingPlan, TableColumn, choose_keys
+from text2sql_lightning.sql.testdb.values import Condition, Literal, Place, Pool, edges, near_misses
 
 _NULL_SHARE: Final = 0.04
 _COUNTED_NULL_SHARE: Final = 0.25
@@ -26,7 +25,7 @@ def make_rows(plan: FillingPlan, rng: Random, *, unique_keys: bool) -> tuple[tup
     Args:
         plan: What the rows have to contain.
         rng: Where chance comes from.
-        unique_keys: Whether likely keys stand in one row of their table only; declared ones always do.
+        unique_keys: Whether likely keys are unique; declared ones always are.
     """
     return _Filler(plan, rng).fill(unique_keys=unique_keys)
 
@@ -40,7 +39,7 @@ class _Filler:
         self._tables = {table.name.lower(): table for table in plan.schema.tables}
         self._rows: dict[str, list[Row]] = {name: [] for name in self._tables}
         self._good: dict[Place, list[Literal]] = {}
-        self._parts: dict[Spot, Pool] = {}
+        self._parts: dict[TableColumn, Pool] = {}
         self._keys = choose_keys(plan.keys, rng)
         declared = {table.name.lower() for table in plan.schema.tables if any(c.primary_key for c in table.columns)}
         self._keyed = declared | set(self._keys)
@@ -110,7 +109,7 @@ class _Filler:
             for place in sorted(places):
                 if plan.link_of(place) not in plan.settled:
                     pool = self._pool(usage.instances[place[:2]], place.column)
-                    values[plan.link_of(place)] = pool.beyond(self._rng, above=above)
+                    values[plan.link_of(place)] = pool.extreme(self._rng, above=above)
         return values
 
     def _chosen(self, scope: int, alias: str, table: str, values: dict[object, Value]) -> dict[str, Value]:
@@ -157,7 +156,7 @@ class _Filler:
                 continue
             value = rng.choice(missing)
             extremes = self._extremes() if rng.random() < _EXTREME_SHARE else {}
-            if table in self._keyed or rng.random() < 0.5:  # its key is taken: a miss needs partners of its own
+            if table in self._keyed or rng.random() < 0.5:  # its key is taken: a miss needs its own partners
                 self._add_rows({**extremes, **grouped}, {condition.place: value})
                 continue
             # Only what is joined or compared stays: a new MAX must be able to come from the row that should not count.
@@ -214,7 +213,7 @@ def _distinct(rows: Iterable[Row], key: Sequence[int]) -> list[Row]:
 
 
 def _sharpest(condition: Condition) -> list[Literal]:
-    """Return the value that comes closest: the bound itself for < and >, the same text in other letter case for =."""
+    """Return the value that comes closest: the bound itself for < and >, the same text in another case for =."""
     literal = condition.values[0] if condition.values else None
     if literal is not None and condition.operator in ("<", ">"):
         return [literal]

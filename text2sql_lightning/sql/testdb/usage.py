@@ -1,17 +1,14 @@
 """How a query uses its tables: which columns it compares with what, joins, groups, sums and sorts."""
 
-import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import cache
-from typing import Final, NamedTuple, TypeAlias
+from typing import Final
 
 import sqlglot
 from sqlglot import exp
 
 from text2sql_lightning.sql.schema import Schema
-
-Literal: TypeAlias = int | float | str
+from text2sql_lightning.sql.testdb.values import LARGEST, Condition, Literal, Place, clamp
 
 _COMPARISONS: Final[dict[type[exp.Expr], str]] = {
     exp.EQ: "=", exp.NEQ: "<>", exp.GT: ">", exp.GTE: ">=", exp.LT: "<", exp.LTE: "<=",
@@ -20,43 +17,8 @@ _COMPARISONS: Final[dict[type[exp.Expr], str]] = {
 _ARITHMETIC: Final[tuple[type[exp.Expr], ...]] = (
     exp.Sum, exp.Avg, exp.Add, exp.Sub, exp.Mul, exp.Div, exp.Mod, exp.BitwiseAnd, exp.BitwiseOr,
 )  # fmt: skip
-_LARGEST: Final = 2**53
-"""Of numbers that rows are made around: up to here SQLite's two kinds of numbers are the same."""
 _MIRRORED: Final = {">": "<", ">=": "<=", "<": ">", "<=": ">="}
 _NEGATED: Final = {"=": "<>", "<>": "=", ">": "<=", ">=": "<", "<": ">=", "<=": ">"}
-
-
-class Place(NamedTuple):
-    """A column of a table as it appears in one SELECT: the SELECT's number, the table's alias, the column."""
-
-    scope: int
-    alias: str
-    column: str
-
-
-@dataclass(frozen=True)
-class Condition:
-    """A column compared with literals: by =, <>, <, <=, >, >=, like, glob, between, in, or `is` for IS NULL."""
-
-    place: Place
-    operator: str
-    values: tuple[Literal, ...]
-    negated: bool = False
-
-    def holds(self, value: Literal | None) -> bool:
-        """Whether a value fulfils the condition (NULL fulfils none but IS NULL)."""
-        if self.operator == "is":
-            return (value is None) != self.negated
-        return value is not None and self._holds(value) != self.negated
-
-    def _holds(self, value: Literal) -> bool:
-        if self.operator in ("like", "glob"):
-            return _is_like(str(value), str(self.values[0]))
-        if self.operator == "between":
-            return _compare(value, ">=", self.values[0]) and _compare(value, "<=", self.values[-1])
-        if self.operator == "in":
-            return any(_compare(value, "=", literal) for literal in self.values)
-        return _compare(value, self.operator, self.values[0])
 
 
 @dataclass
@@ -64,10 +26,10 @@ class Usage:
     """What a query says about its columns.
 
     Attributes:
-        instances: The table (lower case) behind each (scope, alias).
+        instances: The table (lower case) of each (scope, alias).
         conditions: Comparisons with literals.
         links: Pairs of places that must hold the same value for a row to come out.
-        kin: Pairs of places that are compared, or stand in the same column of a result.
+        compared: Other pairs of places that are compared, or are in the same column of a result.
         shown: Places in the result outside aggregates.
         groups: Places in GROUP BY.
         sorted: Places in ORDER BY.
@@ -82,7 +44,7 @@ class Usage:
     instances: dict[tuple[int, str], str] = field(default_factory=dict)
     conditions: list[Condition] = field(default_factory=list)
     links: list[tuple[Place, Place]] = field(default_factory=list)
-    kin: list[tuple[Place, Place]] = field(default_factory=list)
+    compared: list[tuple[Place, Place]] = field(default_factory=list)
     shown: set[Place] = field(default_factory=set)
     groups: set[Place] = field(default_factory=set)
     sorted: set[Place] = field(default_factory=set)
@@ -92,6 +54,10 @@ class Usage:
     lowest: set[Place] = field(default_factory=set)
     counts: list[int] = field(default_factory=list)
     limit: int = 0
+
+    def column_of(self, place: Place) -> tuple[str, str]:
+        """Return the table and the column of a place, in lower case."""
+        return self.instances[place[:2]], place.column
 
 
 def read_usage(sql: str, schema: Schema) -> Usage:
@@ -105,27 +71,6 @@ def read_usage(sql: str, schema: Schema) -> Usage:
     return reader.usage
 
 
-@cache
-def _sqlite() -> sqlite3.Connection:
-    return sqlite3.connect(":memory:", check_same_thread=False)
-
-
-def _is_like(text: str, pattern: str) -> bool:
-    try:
-        return bool(_sqlite().execute("SELECT ? LIKE ?", (text, pattern)).fetchone()[0])
-    except (sqlite3.Error, UnicodeError):  # a pattern that is too long: the query will fail on any row
-        return False
-
-
-def _compare(value: Literal, operator: str, literal: Literal) -> bool:
-    if isinstance(value, str) != isinstance(literal, str):
-        value, literal = str(value), str(literal)
-    less, equal = value < literal, value == literal  # type: ignore[operator]
-    return {
-        "=": equal, "<>": not equal, "<": less, "<=": less or equal, ">": not less and not equal, ">=": not less,
-    }[operator]  # fmt: skip
-
-
 def _own(expression: exp.Expr) -> Iterator[exp.Expr]:
     """Yield an expression's parts without those of the queries inside it; such a query itself is yielded."""
     stack = [expression]
@@ -137,6 +82,8 @@ def _own(expression: exp.Expr) -> Iterator[exp.Expr]:
 
 
 class _Reader:
+    """Collects the usage of a query's columns, SELECT by SELECT."""
+
     def __init__(self, tree: exp.Expr, schema: Schema) -> None:
         self.usage = Usage()
         self._tree = tree
@@ -159,7 +106,7 @@ class _Reader:
         for operation in self._tree.find_all(exp.SetOperation):
             left, right = self._projections(operation.this), self._projections(operation.expression)
             pairs = [(a, b) for a, b in zip(left, right, strict=False) if a and b]
-            (self.usage.links if isinstance(operation, exp.Intersect) else self.usage.kin).extend(pairs)
+            (self.usage.links if isinstance(operation, exp.Intersect) else self.usage.compared).extend(pairs)
 
     def _read_sources(self, number: int, select: exp.Select) -> None:
         joins = [join.this for join in select.args.get("joins") or []]
@@ -187,7 +134,7 @@ class _Reader:
         if order:
             self.usage.sorted.update(self._places(number, order))
         if limit and isinstance(limit.expression, exp.Literal) and limit.expression.is_int:
-            self.usage.limit = max(self.usage.limit, whole(_number(limit.expression.this)))
+            self.usage.limit = max(self.usage.limit, clamp(_number(limit.expression.this)))
 
     def _read_calculation(self, number: int, part: exp.Expr) -> None:
         for kinds, places in self._calculations:
@@ -206,7 +153,7 @@ class _Reader:
             kind = _MIRRORED.get(kind, kind)
         negated = self._is_negated(part)
         if isinstance(left, exp.Count) or (isinstance(left, exp.Paren) and isinstance(left.this, exp.Count)):
-            self.usage.counts += [whole(x) for x in literals if isinstance(x, int | float)]
+            self.usage.counts += [clamp(x) for x in literals if isinstance(x, int | float)]
             return
         place = next(iter(self._places(number, left)), None)
         if place is None:
@@ -218,7 +165,7 @@ class _Reader:
         if inner is not None:
             for other in self._projections(inner)[:1]:
                 if other:
-                    (self.usage.links if kind == "in" and not negated else self.usage.kin).append((place, other))
+                    (self.usage.links if kind == "in" and not negated else self.usage.compared).append((place, other))
         elif not found:
             self._relate(number, place, others, equal=kind == "=" and not negated)
 
@@ -235,7 +182,7 @@ class _Reader:
         for other in others:
             for partner in self._places(number, other):
                 plain = isinstance(other.unnest(), exp.Column)
-                (self.usage.links if equal and plain else self.usage.kin).append((place, partner))
+                (self.usage.links if equal and plain else self.usage.compared).append((place, partner))
 
     def _is_negated(self, part: exp.Expr) -> bool:
         negated, parent = bool(part.args.get("negate")), part.parent  # NOT LIKE is a field, other NOTs are nodes
@@ -295,9 +242,4 @@ def _number(text: str) -> int | float:
         value = float(text) if not text.lower().startswith("0x") else float(int(text, 16))
     except OverflowError:  # a hexadecimal number of 1,024 bits and more
         value = float("inf")
-    return int(value) if value.is_integer() and abs(value) < _LARGEST else value
-
-
-def whole(value: float) -> int:
-    """Give a number without what follows its point, and no larger than SQLite stores and Python draws from."""
-    return int(min(max(value, -_LARGEST), _LARGEST))
+    return int(value) if value.is_integer() and abs(value) < LARGEST else value

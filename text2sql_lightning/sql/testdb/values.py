@@ -1,14 +1,19 @@
-"""Values for a filling: a query's literals, values that nearly are them, and others of their kind."""
+"""A query's comparisons with literals, and values for a filling: ones that fulfil them, ones that just miss, others."""
 
 import re
+import sqlite3
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from random import Random
-from typing import Final
+from typing import Final, NamedTuple, TypeAlias
 
-from text2sql_lightning.sql.testdb.usage import Condition, Literal, whole
 from text2sql_lightning.text.sql_tokens import keywords
 
+Literal: TypeAlias = int | float | str
+
+LARGEST: Final = 2**53
+"""Of numbers that rows are made around: up to here SQLite's two kinds of numbers are the same."""
 _WORDS: Final = sorted(
     keywords(
         """Amber Birch Cedar Delta Ember Fjord Grove Harbor Iris Juniper Kestrel Lagoon Maple Nectar Onyx Prairie Quartz
@@ -17,6 +22,60 @@ _WORDS: Final = sorted(
 )
 _NUMBER: Final = re.compile(r"-?(?:0|[1-9]\d{0,14})(?:\.\d+)?")
 _DIGITS: Final = re.compile(r"\d+")
+
+
+class Place(NamedTuple):
+    """A column of a table as it appears in one SELECT: the SELECT's number, the table's alias, the column."""
+
+    scope: int
+    alias: str
+    column: str
+
+
+@dataclass(frozen=True)
+class Condition:
+    """A column compared with literals: by =, <>, <, <=, >, >=, like, glob, between, in, or `is` for IS NULL."""
+
+    place: Place
+    operator: str
+    values: tuple[Literal, ...]
+    negated: bool = False
+
+    def holds(self, value: Literal | None) -> bool:
+        """Whether a value fulfils the condition (NULL fulfils none but IS NULL)."""
+        if self.operator == "is":
+            return (value is None) != self.negated
+        return value is not None and self._holds(value) != self.negated
+
+    def _holds(self, value: Literal) -> bool:
+        if self.operator in ("like", "glob"):
+            return _is_like(str(value), str(self.values[0]))
+        if self.operator == "between":
+            return _compare(value, ">=", self.values[0]) and _compare(value, "<=", self.values[-1])
+        if self.operator == "in":
+            return any(_compare(value, "=", literal) for literal in self.values)
+        return _compare(value, self.operator, self.values[0])
+
+
+@cache
+def _sqlite() -> sqlite3.Connection:
+    return sqlite3.connect(":memory:", check_same_thread=False)
+
+
+def _is_like(text: str, pattern: str) -> bool:
+    try:
+        return bool(_sqlite().execute("SELECT ? LIKE ?", (text, pattern)).fetchone()[0])
+    except (sqlite3.Error, UnicodeError):  # a pattern that is too long: the query will fail on any row
+        return False
+
+
+def _compare(value: Literal, operator: str, literal: Literal) -> bool:
+    if isinstance(value, str) != isinstance(literal, str):
+        value, literal = str(value), str(literal)
+    less, equal = value < literal, value == literal  # type: ignore[operator]
+    return {
+        "=": equal, "<>": not equal, "<": less, "<=": less or equal, ">": not less and not equal, ">=": not less,
+    }[operator]  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -45,7 +104,7 @@ class PoolSpec:
                     wanted.append(literal)
             near += near_misses(condition, rng)
         others = self._others([*wanted, *near], rng)
-        return Pool(_once(wanted), _once(near), _once(others))
+        return Pool(_unique(wanted), _unique(near), _unique(others))
 
     def _others(self, known: Sequence[Literal], rng: Random) -> list[Literal]:
         if not self.numeric:
@@ -54,7 +113,7 @@ class PoolSpec:
         numbers = [value for value in known if not isinstance(value, str)]
         if not numbers:
             return list(rng.sample(range(1, 12 if self.narrow else 200), size))
-        low, high = whole(min(numbers)), whole(max(numbers))
+        low, high = clamp(min(numbers)), clamp(max(numbers))
         spread = max(20, (high - low) // 2)
         return list(rng.sample(range(low - spread if low < 0 else max(0, low - spread), high + spread + 5), size))
 
@@ -72,17 +131,17 @@ class Pool:
         kinds = [kind for kind in (self.wanted, self.near, self.others) if kind]
         return rng.choice(rng.choice(kinds))
 
-    def beyond(self, rng: Random, *, above: bool) -> Literal:
-        """Return a value larger, or smaller, than all others, and hardly ever the same one twice."""
+    def extreme(self, rng: Random, *, above: bool) -> Literal:
+        """Return a value larger, or smaller, than all others, rarely the same one twice."""
         values = [*self.wanted, *self.near, *self.others]
         numbers = [value for value in values if not isinstance(value, str)]
         if not numbers:
             return f"{'Zz' if above else 'Aa'} {rng.choice(_WORDS)} {rng.randint(1, 99)}"
-        return whole(max(numbers)) + rng.randint(2, 40) if above else whole(min(numbers)) - rng.randint(1, 40)
+        return clamp(max(numbers)) + rng.randint(2, 40) if above else clamp(min(numbers)) - rng.randint(1, 40)
 
     def fulfilling(self, conditions: Sequence[Condition]) -> list[Literal]:
         """Return the values that fulfil the most of the conditions."""
-        values = _once([*self.wanted, *self.near, *self.others])
+        values = _unique([*self.wanted, *self.near, *self.others])
         if not conditions:
             return list(self.others)
         fulfilled = [sum(condition.holds(value) for condition in conditions) for value in values]
@@ -131,7 +190,7 @@ def _moved(literal: Literal, by: int) -> Literal:
 
 
 def near_text(text: str, rng: Random) -> list[Literal]:
-    """Return texts that are nearly this one: other letter case, another number in it, one word more."""
+    """Return texts that are nearly this one: another case, another number in it, one word more."""
     if _NUMBER.fullmatch(text):
         value = float(text)
         number = int(value) if value.is_integer() and "." not in text else value
@@ -169,5 +228,10 @@ def _between(low: Literal, high: Literal) -> list[Literal]:
     return [low + (high - low) // 2, low + (high - low) // 3]
 
 
-def _once(values: Iterable[Literal]) -> tuple[Literal, ...]:
+def _unique(values: Iterable[Literal]) -> tuple[Literal, ...]:
     return tuple(dict.fromkeys(values))
+
+
+def clamp(value: float) -> int:
+    """Return a number without its fraction, and no larger than SQLite stores and Python draws from."""
+    return int(min(max(value, -LARGEST), LARGEST))
