@@ -3,7 +3,7 @@
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 import torch.distributed
 from lightning.pytorch import Callback, LightningModule, Trainer
@@ -12,6 +12,7 @@ from text2sql_lightning.callbacks.run_files import data_of
 from text2sql_lightning.constants import PREDICTIONS_FILE, SAMPLES_FILE
 from text2sql_lightning.errors import ConfigError
 from text2sql_lightning.files.atomic import append_text, write_json_lines
+from text2sql_lightning.files.jsonl import JsonObject
 from text2sql_lightning.text.prompts import build_prompt, split_input
 
 if TYPE_CHECKING:
@@ -62,13 +63,13 @@ class PredictionWriter(Callback):
 
     def __init__(self, folder: str) -> None:
         self.path = Path(folder) / PREDICTIONS_FILE
-        self._rows: list[dict[str, Any]] = []
+        self._rows: list[JsonObject] = []
 
     def on_predict_batch_end(
         self,
         trainer: Trainer,
         pl_module: LightningModule,
-        outputs: Sequence[dict[str, Any]],
+        outputs: Sequence[JsonObject],
         batch: object,
         batch_idx: int,
         dataloader_idx: int = 0,

@@ -1,4 +1,4 @@
-"""SIGTERM and SIGUSR1, kept until an optimizer step is complete: how clusters end a job, or take its machine away."""
+"""How runs end early: signals wait for the end of an optimizer step; a lost process ends all others of its run."""
 
 import os
 import signal
@@ -30,8 +30,7 @@ class StopRequest:
 
     def __init__(self) -> None:
         self.received = False
-        self.may_stop_at_once = False
-        """Whether nothing would be lost: the last step is saved, and no other process waits."""
+        self.may_stop_at_once = False  # nothing would be lost: the last step is saved, and no other process waits
         self._before: dict[int, Any] = {}
 
     def listen(self) -> None:
@@ -40,7 +39,7 @@ class StopRequest:
             self._before = {number: signal.signal(number, self._note) for number in SIGNALS}
 
     def release(self) -> None:
-        """Give the signals back to whom they were."""
+        """Restore the handlers of before."""
         for number, handler in self._before.items():
             signal.signal(number, handler)
         self._before = {}
@@ -58,8 +57,7 @@ class StopRequest:
 
 
 _EVERY_S: Final = 1.0
-_GRACE_S: Final = 3.0
-"""For the first process to find out by itself."""
+_GRACE_S: Final = 3.0  # for the first process to find out by itself
 
 
 class ProcessWatch(Callback):
@@ -74,8 +72,7 @@ class ProcessWatch(Callback):
 
     def __init__(self, run: RunMeta) -> None:
         self.run = run
-        self.cause: str | None = None
-        """Which process was lost; set once it is known."""
+        self.cause: str | None = None  # which process was lost, once it is known
         self._children: Sequence[Popen[bytes]] = []
         self._parent = 0
         self._ended = Event()

@@ -210,7 +210,7 @@ class AtomicCheckpointIO(TorchCheckpointIO):
 
 
 def _keep_earlier_state(folder: Path, step: int, count: int) -> None:
-    """Give the file behind `last.ckpt`, of optimizer step `step`, a second name; `count` such files stay."""
+    """Link the file behind `last.ckpt`, of optimizer step `step`, under a second name; `count` such files stay."""
     last, name = folder / "last.ckpt", folder / f"step-{step:08d}.ckpt"
     if not last.exists():
         return

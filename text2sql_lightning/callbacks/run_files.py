@@ -3,12 +3,13 @@
 import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Protocol, cast
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 
 from text2sql_lightning.constants import ADAPTERS_DIR, METRICS_FILE, PROMPT_FILE
 from text2sql_lightning.files.atomic import replaced_folder, write_json
+from text2sql_lightning.files.jsonl import JsonObject
 from text2sql_lightning.runs.run_meta import RunMeta
 from text2sql_lightning.text.prompts import INSTRUCTION, PROMPT_FORMAT_VERSION, PROMPT_TEMPLATE, prompt_sha256
 
@@ -24,7 +25,7 @@ class RunRecord(Protocol):
     input: str
     output: str | None
     source: str
-    meta: dict[str, Any]
+    meta: JsonObject
 
 
 class RunData(Protocol):
@@ -68,7 +69,7 @@ class RunMetadata(Callback):
         )
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Record what `auto` became, and give the loggers the hyperparameters."""
+        """Record what `auto` became, and log the hyperparameters."""
         self.on_validation_start(trainer, pl_module)
         for logger in trainer.loggers:
             logger.log_hyperparams(flatten(self.run.meta["config"]))

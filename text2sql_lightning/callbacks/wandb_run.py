@@ -5,10 +5,10 @@ import os
 import re
 import shlex
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.loggers import Logger, WandbLogger
@@ -94,7 +94,7 @@ def _log_dataset(run: "Run", data: RunData) -> None:
 
 
 def log_artifact(
-    run: "Run", name: str, kind: str, path: Path, metadata: dict[str, Any], is_input: bool = False
+    run: "Run", name: str, kind: str, path: Path, metadata: Mapping[str, object], is_input: bool = False
 ) -> None:
     """Log a file or a folder as an artifact. A run does not end where that fails: there is a warning.
 
@@ -110,7 +110,7 @@ def log_artifact(
 
     try:
         with _staged_in_run_folder(run):
-            artifact = wandb.Artifact(name, kind, metadata=metadata)
+            artifact = wandb.Artifact(name, kind, metadata=dict(metadata))
             add = artifact.add_dir if path.is_dir() else artifact.add_file
             add(str(path))
             if not is_input:
@@ -137,7 +137,7 @@ def _staged_in_run_folder(run: "Run") -> Iterator[None]:
         del os.environ["WANDB_DATA_DIR"]
 
 
-def sample_rows(path: Path) -> list[list[Any]]:
+def sample_rows(path: Path) -> list[list[object]]:
     """Read the newest rows of `samples.jsonl`, without the line that a killed run has left half written."""
     rows = []
     for line in path.read_text(encoding="utf-8", errors="replace").splitlines()[-MOST_SAMPLES:]:
@@ -153,10 +153,6 @@ def finish_wandb(loggers: Sequence[Logger], *, failed: bool) -> None:
     """End the W&B run of a command, and print how to upload it where it was kept offline.
 
     Lightning leaves it open, so that the next command of the same process would go on with it.
-
-    Args:
-        loggers: The trainer's loggers.
-        failed: Whether the command did not come to its end.
     """
     for logger in loggers:
         run = logger._experiment if isinstance(logger, WandbLogger) else None
@@ -178,11 +174,9 @@ def wandb_problem(error: BaseException) -> RunError | None:
 
 
 def sync_command(folder: Path, run_id: str) -> str:
-    """Return the command that uploads an offline run.
+    """Return the command that uploads an offline run, from its folder `.../wandb/offline-run-TIME-ID` and its id.
 
-    Args:
-        folder: The run's own folder, `.../wandb/offline-run-TIME-ID`.
-        run_id: Its id; a fit that was resumed has a folder for each of its parts.
+    A fit that was resumed has a folder for each of its parts.
     """
     return shlex.join(["wandb", "sync", *(str(part) for part in _parts(folder, run_id))])
 

@@ -39,7 +39,7 @@ from text2sql_lightning.constants import (
 )
 from text2sql_lightning.data.datamodule import Text2SQLDataModule
 from text2sql_lightning.errors import ConfigError, RunError, Text2SQLError
-from text2sql_lightning.files.atomic import disk_full, tidy, write_text
+from text2sql_lightning.files.atomic import disk_full, remove_leftovers, write_text
 from text2sql_lightning.inference.artifacts import agree_with_adapter, agree_with_checkpoint
 from text2sql_lightning.modeling.support import (
     Hardware,
@@ -157,7 +157,7 @@ class Text2SQLCLI(LightningCLI):
             self._goes_on = resume
             output_folder.reserve_folder(self.outputs, resume=resume, overwrite=config.overwrite)
             for folder in (self.outputs, checkpoints):
-                tidy(folder)
+                remove_leftovers(folder)
         else:
             output_folder.make_writable(self.outputs)
 

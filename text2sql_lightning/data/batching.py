@@ -42,9 +42,9 @@ def plan_batches(
 
     With `shuffle`, examples are permuted, sorted within windows of 50 steps, and the steps permuted. Every example
     occurs once in an epoch over all ranks; only where the last step has fewer examples than ranks, up to
-    `world_size - 1` examples are repeated. Without `shuffle` (evaluation) the plan is the same in every epoch and no
-    example is ever repeated; a batch may then hold one example more than `batch_size` so that all ranks make equally
-    many steps, and with fewer examples than ranks some ranks have none.
+    `world_size - 1` are repeated. Without `shuffle` (evaluation) every epoch has the same plan and nothing is repeated;
+    a batch may then hold one example more than `batch_size` so that all ranks make equally many steps, and with fewer
+    examples than ranks some ranks have none.
 
     Example: lengths ``[9, 2, 8, 1]``, batch size 2, no shuffling: ``[[3, 1], [2, 0]]`` or ``[[2, 0], [3, 1]]``.
 
@@ -146,17 +146,9 @@ def _evaluation_steps(
 
 @dataclass(eq=False)
 class LengthBucketBatchSampler(Sampler[list[int]]):
-    """Yields the batches of `plan_batches` for a rank, from the batch number `start` on.
+    """Yields the batches of `plan_batches`, whose arguments it has, for a rank, from the batch number `start` on.
 
-    Attributes:
-        lengths: Tokens of each example.
-        batch_size: Examples per batch and rank.
-        seed: Decides the order, together with the epoch.
-        shuffle: Training (True) or evaluation (False).
-        world_size: Number of processes.
-        rank: This process, from 0.
-        groups: As in `plan_batches`.
-        most_tokens: Fill packs of so many tokens (`plan_packs`) instead of batches of `batch_size`.
+    With `most_tokens` it fills packs of so many tokens (`plan_packs`) instead of batches of `batch_size`.
     """
 
     lengths: Sequence[int]
@@ -201,18 +193,13 @@ class LengthBucketBatchSampler(Sampler[list[int]]):
         return iter(self.plan()[self.start :])
 
 
-class ResumableLoader(DataLoader[Any]):
+class ResumableLoader(DataLoader[T]):
     """A DataLoader that knows how many batches it has handed out: Lightning stores that in checkpoints by itself.
 
     The count is of batches that arrived, not of those that workers have prepared in advance.
-
-    Args:
-        dataset: Examples, by index.
-        batch_sampler: Decides which of them form a batch.
-        kwargs: Passed on to `torch.utils.data.DataLoader`.
     """
 
-    def __init__(self, dataset: Sequence[Any], batch_sampler: LengthBucketBatchSampler, **kwargs: Any) -> None:
+    def __init__(self, dataset: Sequence[T], batch_sampler: LengthBucketBatchSampler, **kwargs: Any) -> None:
         # Its own generator: starting an iteration must not draw from the global one, or a resumed run would see other
         # dropout masks than the uninterrupted one.
         kwargs.setdefault("generator", torch.Generator().manual_seed(batch_sampler.seed))

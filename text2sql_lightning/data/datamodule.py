@@ -16,7 +16,7 @@ from torch.utils.data import DataLoader
 
 from text2sql_lightning.constants import DEFAULT_BASE_MODEL
 from text2sql_lightning.data.batching import LengthBucketBatchSampler, ResumableLoader, share_of
-from text2sql_lightning.data.encoding import EncodedSplit, Encoding, in_memory
+from text2sql_lightning.data.encoding import EncodedExample, EncodedSplit, Encoding, in_memory
 from text2sql_lightning.data.packing import collate, collate_sequences, collate_shared_prefixes
 from text2sql_lightning.data.records import LARGE, Record, RecordFile, open_records, read_records
 from text2sql_lightning.data.token_cache import cache_key, encode_once, lengths, schema_keys
@@ -65,7 +65,7 @@ class Text2SQLDataModule(LightningDataModule):
         max_train_examples: Train on a random sample of this many records; all of them where not given.
         max_val_examples: Validate on a random sample of this many records; all of them where not given.
         max_test_examples: Test on a random sample of this many records; all of them where not given.
-        packing: How the examples of a batch stand together; the loss is the same. `none` pads them, `sequence` puts
+        packing: How the examples of a batch are laid out; the loss is the same. `none` pads them, `sequence` puts
             them into one row without padding, `shared_prefix` also computes what they begin with, instruction and
             often schema, once.
         pack_tokens: Most tokens of a training pack, which then holds as many examples as fit instead of batch_size; for
@@ -137,23 +137,23 @@ class Text2SQLDataModule(LightningDataModule):
                 loaded.encoded = self._encode(split, loaded)
             self._splits[split] = loaded
 
-    def train_dataloader(self) -> "DataLoader[Any]":
+    def train_dataloader(self) -> "DataLoader[EncodedExample]":
         """Shuffled batches of similar length; resumes where a checkpoint was written."""
         return self._make_dataloader("train")
 
-    def val_dataloader(self) -> "DataLoader[Any]":
+    def val_dataloader(self) -> "DataLoader[EncodedExample]":
         """Batches of similar length, each example once over all processes."""
         return self._make_dataloader("val")
 
-    def test_dataloader(self) -> "DataLoader[Any]":
+    def test_dataloader(self) -> "DataLoader[EncodedExample]":
         """Batches of similar length, each example once over all processes."""
         return self._make_dataloader("test")
 
-    def predict_dataloader(self) -> "DataLoader[Any]":
+    def predict_dataloader(self) -> "DataLoader[Record]":
         """Lists of records in the order of the file; each process has its own stretch of them."""
         return self._make_dataloader("predict")
 
-    def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
+    def transfer_batch_to_device(self, batch: object, device: torch.device, dataloader_idx: int) -> object:
         """Move tensors; lists of records have none (and frozen dataclasses are refused by Lightning's own mover)."""
         if isinstance(batch, list):
             return batch

@@ -71,15 +71,7 @@ class EncodedSplit:
 def encode_example(
     tokenizer: "PreTrainedTokenizerBase", record: "Record", max_seq_length: int
 ) -> EncodedExample | None:
-    """Encode one record.
-
-    Args:
-        tokenizer: A tokenizer from `load_tokenizer`.
-        record: A record with an output.
-        max_seq_length: The most tokens that prompt, completion and EOS may have together.
-
-    Returns:
-        The example, or None where the record is left out: it is never cut.
+    """Encode one record; None where it has more than `max_seq_length` tokens, EOS included: it is never cut.
 
     Raises:
         DataError: The record has no output.

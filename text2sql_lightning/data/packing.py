@@ -113,11 +113,7 @@ def collate_sequences(examples: Sequence[EncodedExample]) -> Batch:
 
 
 def collate_pack(examples: Sequence[EncodedExample], pack: Pack) -> Batch:
-    """Make tensors of a pack.
-
-    Args:
-        examples: At least one.
-        pack: The same examples, packed.
+    """Make tensors of the pack of some examples.
 
     Returns:
         `input_ids` and `position_ids`, int64 of shape (1, tokens); `segments`, length and ancestors of each, which say

@@ -7,10 +7,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from dataclasses import fields as dataclass_fields
 from pathlib import Path
-from typing import Any, Final, overload
+from typing import Final, overload
 
 from text2sql_lightning.errors import DataError
 from text2sql_lightning.files.jsonl import (
+    JsonObject,
     excerpt,
     json_type,
     parse_line,
@@ -34,7 +35,7 @@ class Record:
         instruction: The constant first part of the prompt.
         input: Schema and question, as `text.prompts.format_input` joins them.
         output: The SQL, or None where it is to be predicted.
-        source: The data set or file that the record comes from.
+        source: The dataset or file that the record comes from.
         meta: Where exactly it comes from and what was done to it; docs/dataset.md lists the keys.
     """
 
@@ -43,7 +44,7 @@ class Record:
     input: str
     output: str | None = None
     source: str = ""
-    meta: dict[str, Any] = field(default_factory=dict)
+    meta: JsonObject = field(default_factory=dict)
 
     @property
     def context(self) -> str:
@@ -59,24 +60,21 @@ class Record:
         """Write the record as one line of JSON, without the newline; no `output` key where there is none."""
         return json.dumps(self._fields(), ensure_ascii=False, allow_nan=False)
 
-    def _fields(self) -> dict[str, Any]:
+    def _fields(self) -> JsonObject:
         fields = {field.name: getattr(self, field.name) for field in dataclass_fields(self)}
         if self.output is None:
             del fields["output"]
         return fields
 
 
-def parse_record(obj: Mapping[str, Any], file: str | Path, line: int, *, require_output: bool = True) -> Record:
+def parse_record(obj: Mapping[str, object], file: str | Path, line: int, *, require_output: bool = True) -> Record:
     """Check an object and make a record of it.
 
     Args:
         obj: A JSON object. `source` and `meta` may be missing; other keys are ignored.
-        file: Where it comes from, for messages.
-        line: Its line, from 1, for messages.
+        file: Where it comes from, for messages, and its line from 1.
+        line: Likewise.
         require_output: Whether an object without SQL is an error.
-
-    Returns:
-        The record.
 
     Raises:
         DataError: A field is missing, of another type, empty or malformed; names file, line and field.
@@ -104,14 +102,7 @@ def parse_record(obj: Mapping[str, Any], file: str | Path, line: int, *, require
 
 
 def read_records(path: str | Path, require_output: bool = True) -> list[Record]:
-    """Read a file of records.
-
-    Args:
-        path: A .jsonl or .jsonl.gz file.
-        require_output: Whether a record without SQL is an error.
-
-    Returns:
-        The records in the order of the file, at least one.
+    """Read a file of records (.jsonl, .jsonl.gz), at least one.
 
     Raises:
         DataError: The file or one of its lines is not as it should be, an id occurs twice, or there is no record.
@@ -121,11 +112,8 @@ def read_records(path: str | Path, require_output: bool = True) -> list[Record]:
     records = []
     for line, obj in read_objects(path):
         record = parse_record(obj, path, line, require_output=require_output)
-        if record.id in lines:
-            raise DataError(
-                f"{path}, line {line}, field id: {excerpt(record.id)} is also the id of line {lines[record.id]}"
-            )
-        lines[record.id] = line
+        if (first := lines.setdefault(record.id, line)) != line:
+            raise DataError(f"{path}, line {line}, field id: {excerpt(record.id)} is also the id of line {first}")
         records.append(record)
     if not records:
         raise DataError(f"{path} holds no records; build it with `text2sql build`")
@@ -133,16 +121,11 @@ def read_records(path: str | Path, require_output: bool = True) -> list[Record]:
 
 
 def write_records(path: str | Path, records: Iterable[Record]) -> None:
-    """Write a file of records in one step: a reader sees the old file or the whole new one.
-
-    Args:
-        path: The .jsonl or .jsonl.gz file.
-        records: What to write, in this order.
-    """
+    """Write a file of records (.jsonl, .jsonl.gz) in one step: a reader sees the old file or the whole new one."""
     write_objects(Path(path), (record._fields() for record in records))
 
 
-def open_records(path: str | Path, look: Callable[[Record], Any]) -> Sequence[Record]:
+def open_records(path: str | Path, look: Callable[[Record], None]) -> Sequence[Record]:
     """Check a file of records with an output, and return them.
 
     Args:
@@ -185,7 +168,7 @@ class RecordFile(Sequence[Record]):
         DataError: The file or one of its lines is not as it should be; later: the file is another one than it was.
     """
 
-    def __init__(self, path: Path, look: Callable[[Record], Any]) -> None:
+    def __init__(self, path: Path, look: Callable[[Record], None]) -> None:
         import numpy as np
 
         self.path = path

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from importlib.resources import as_file, files
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from text2sql_lightning.errors import DataError
 from text2sql_lightning.files.hub import load_hub_dataset
@@ -132,23 +132,23 @@ def embedded_rows() -> list[RawRow]:
 
 
 def hub_rows(name: str = HUB_NAME) -> Iterator[RawRow]:
-    """Load the training split of a data set from the Hugging Face Hub, or from its cache on this machine.
+    """Load the training split of a dataset from the Hugging Face Hub, or from its cache on this machine.
 
     Args:
-        name: The data set, `owner/name`.
+        name: The dataset, `owner/name`.
 
     Returns:
-        The rows in the order of the data set, read one by one.
+        The rows in the order of the dataset, read one by one.
 
     Raises:
-        DataError: The hub cannot be reached, knows no such data set, or wants a licence accepted; or the data set
+        DataError: The hub cannot be reached, knows no such dataset, or wants a licence accepted; or the dataset
             has other columns than question, context and answer.
     """
     loaded = load_hub_dataset(name, "train", "give local rows with --input_jsonl FILE")
     return _to_rows(((f"{name}, row {index}", obj) for index, obj in enumerate(loaded)), name, name)
 
 
-def _to_rows(objects: Iterable[tuple[str, Mapping[str, Any]]], source: str, origin: str) -> Iterator[RawRow]:
+def _to_rows(objects: Iterable[tuple[str, Mapping[str, object]]], source: str, origin: str) -> Iterator[RawRow]:
     index = -1
     for index, (place, obj) in enumerate(objects):
         question, context, answer = (text_field(obj, name, place) for name in COLUMNS)

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, overload
 
 from text2sql_lightning.data.encoding import EncodedExample, EncodedSplit, Encoding, in_memory
-from text2sql_lightning.files.atomic import replaced_folder, tidy, write_json
+from text2sql_lightning.files.atomic import remove_leftovers, replaced_folder, write_json
 from text2sql_lightning.files.jsonl import read_json
 from text2sql_lightning.text.prompts import prompt_sha256
 
@@ -33,7 +33,7 @@ _EXAMPLES: Final = "examples.arrow"
 _LOCK: Final = ".lock"
 
 
-def cache_key(tokenizer: "PreTrainedTokenizerBase", **facts: Any) -> str:
+def cache_key(tokenizer: "PreTrainedTokenizerBase", **facts: object) -> str:
     """Return 32 hex digits that identify a tokenizer, the prompt, and what else the ids depend on."""
     backend: Any = getattr(tokenizer, "backend_tokenizer", None)
     described = {
@@ -49,14 +49,12 @@ def cache_key(tokenizer: "PreTrainedTokenizerBase", **facts: Any) -> str:
 def encode_once(folder: Path, key: str, encoding: Encoding) -> EncodedSplit:
     """Return the examples of a cache; without one encode, and write it on the way, so that memory holds a part only.
 
+    Where nothing can be written, or `pyarrow` is not installed, there is no cache, and they are in memory.
+
     Args:
         folder: Where caches are, each in a folder named after its key.
         key: From `cache_key`.
         encoding: What encodes the records.
-
-    Returns:
-        The examples, read from the cache. Where nothing can be written, or `pyarrow` is not installed, there is none,
-        and they are in memory.
     """
     if find_spec("pyarrow") is None:
         return in_memory(encoding)
@@ -69,11 +67,11 @@ def encode_once(folder: Path, key: str, encoding: Encoding) -> EncodedSplit:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with FileLock(folder / _LOCK):
-            tidy(folder)
+            remove_leftovers(folder)
             found = _find(path)  # another process may have been at it
             if found is None:
-                with replaced_folder(path) as beside:
-                    _write(beside, encoding)
+                with replaced_folder(path) as temporary:
+                    _write(temporary, encoding)
                 found = _read(path)
             return found
     except (OSError, NotImplementedError) as error:  # a read-only folder, no space, a file system without locks
@@ -82,11 +80,7 @@ def encode_once(folder: Path, key: str, encoding: Encoding) -> EncodedSplit:
 
 
 class CachedExamples(Sequence[EncodedExample]):
-    """The examples of a cache, each read when it is asked for.
-
-    Args:
-        path: The Arrow file, with the columns id, input_ids, prompt_length and schema_key.
-    """
+    """The examples of a cache, an Arrow file with the fields of `EncodedExample`, each read when it is asked for."""
 
     def __init__(self, path: Path) -> None:
         import pyarrow as pa

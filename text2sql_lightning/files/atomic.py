@@ -1,4 +1,4 @@
-"""Files and folders that appear whole or not at all: written beside their place, then moved there.
+"""Files and folders that appear whole or not at all: written under another name, then moved to their place.
 
 What the system refuses, a full disk above all, is an OSError that names the file or folder.
 """
@@ -8,10 +8,10 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from text2sql_lightning.errors import Text2SQLError
 
@@ -22,7 +22,7 @@ _ERROR_NUMBER: Final = re.compile(r"os error (\d+)|Os \{ code: (\d+)|\[Errno (\d
 
 
 def system_error(error: BaseException, path: Path) -> OSError | None:
-    """Give what the system refused as an OSError that has a path; None where the error is of another kind.
+    """Return what the system refused as an OSError that has a path; None where the error is of another kind.
 
     Args:
         error: What was raised; some libraries say that the disk is full in a text only.
@@ -38,7 +38,7 @@ def system_error(error: BaseException, path: Path) -> OSError | None:
 
 
 def disk_full(error: BaseException, folder: Path) -> OSError | None:
-    """Give the error of a full disk that came first, with a path; None where an error is of another kind.
+    """Return the error of a full disk that came first, with a path; None where an error is of another kind.
 
     Args:
         error: What ended a run. It may come from a logger that Lightning has ended after the first such error, or from
@@ -73,21 +73,21 @@ def errors_naming(path: Path, temporary: Path | None = None) -> Iterator[None]:
 
 @contextmanager
 def replaced_file(path: Path) -> Iterator[Path]:
-    """Give a file beside `path` to write; it takes the place of `path` when the block ends without an error."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    with errors_naming(path, beside):
+    """Yield a file to write, next to `path`; it takes the place of `path` when the block ends without an error."""
+    fresh = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    with errors_naming(path, fresh):
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            yield beside
-            beside.replace(path)
+            yield fresh
+            fresh.replace(path)
         finally:
             with suppress(OSError):
-                beside.unlink(missing_ok=True)
+                fresh.unlink(missing_ok=True)
 
 
 def write_bytes(path: Path, content: bytes | memoryview) -> None:
     """Write a file; a reader sees the old content or the new, never a part."""
-    with replaced_file(path) as beside, beside.open("wb") as file:
+    with replaced_file(path) as fresh, fresh.open("wb") as file:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
@@ -110,37 +110,37 @@ def append_text(path: Path, text: str) -> None:
             raise
 
 
-def write_json(path: Path, content: Any) -> None:
+def write_json(path: Path, content: object) -> None:
     """Write indented JSON atomically."""
     write_text(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
 
 
-def write_json_lines(path: Path, rows: list[dict[str, Any]]) -> None:
+def write_json_lines(path: Path, rows: Sequence[Mapping[str, object]]) -> None:
     """Write one JSON object a line, atomically."""
     write_text(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
 
 
 @contextmanager
 def replaced_folder(path: Path) -> Iterator[Path]:
-    """Give an empty folder beside `path` to fill; it takes the place of `path` when the block ends without an error."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    """Yield an empty folder, next to `path`; it takes the place of `path` when the block ends without an error."""
+    fresh = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     old = path.with_name(f".{path.name}.{os.getpid()}.old")
-    shutil.rmtree(beside, ignore_errors=True)
-    with errors_naming(path, beside):
-        beside.mkdir(parents=True)
+    shutil.rmtree(fresh, ignore_errors=True)
+    with errors_naming(path, fresh):
+        fresh.mkdir(parents=True)
         try:
-            yield beside
+            yield fresh
             if path.exists():
                 path.rename(old)
-            beside.rename(path)
+            fresh.rename(path)
         finally:
             if old.exists() and not path.exists():
                 old.rename(path)
-            shutil.rmtree(beside, ignore_errors=True)
+            shutil.rmtree(fresh, ignore_errors=True)
             shutil.rmtree(old, ignore_errors=True)
 
 
-def tidy(folder: Path) -> None:
+def remove_leftovers(folder: Path) -> None:
     """Remove what a killed process has left unfinished in a folder; a folder that it had moved away comes back."""
     for path in folder.glob(".*"):
         left = re.fullmatch(r"\.(.+)\.\d+\.(tmp|old)", path.name)

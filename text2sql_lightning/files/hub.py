@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 from text2sql_lightning.errors import DataError, ModelError, Text2SQLError
 
@@ -41,7 +41,7 @@ def readable_hub_errors(name: str, setting: str) -> Iterator[None]:
         raise ModelError(explain(name, setting, error)) from error
 
 
-def load_hub_dataset(name: str, split: str, instead: str) -> Iterable[Mapping[str, Any]]:
+def load_hub_dataset(name: str, split: str, instead: str) -> Iterable[Mapping[str, object]]:
     """Load a split of a dataset from the hub, or from its cache on this machine.
 
     Args:
@@ -56,7 +56,7 @@ def load_hub_dataset(name: str, split: str, instead: str) -> Iterable[Mapping[st
 
     use_cache_if_hub_is_unreachable()
     try:
-        loaded: Iterable[Mapping[str, Any]] = datasets.load_dataset(name, split=split)
+        loaded: Iterable[Mapping[str, object]] = datasets.load_dataset(name, split=split)
     except Exception as error:  # datasets raises a dozen kinds, its own and those of the transport
         reason = explain(name, "the dataset", error, kind="dataset", instead=instead)
         raise DataError(reason if instead in reason else f"{reason}, or {instead}") from error

@@ -5,13 +5,15 @@ import json
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from text2sql_lightning.errors import DataError
 from text2sql_lightning.files.atomic import write_bytes
 
+JsonObject: TypeAlias = dict[str, Any]
 
-def read_objects(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+
+def read_objects(path: Path) -> Iterator[tuple[int, JsonObject]]:
     """Read the JSON objects of a file, one a line; empty lines are skipped.
 
     Args:
@@ -28,7 +30,7 @@ def read_objects(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
             yield number, parse_line(line, path, number)
 
 
-def write_objects(path: Path, objects: Iterable[Mapping[str, Any]]) -> None:
+def write_objects(path: Path, objects: Iterable[Mapping[str, object]]) -> None:
     """Write one JSON object a line; a reader sees the old file or the whole new one, never a part.
 
     Equal objects give equal bytes, compressed (name ends in .gz) or not.
@@ -81,7 +83,7 @@ def decode_line(line: bytes, path: Path, number: int) -> str:
         raise DataError(f"{path}, line {number} is not UTF-8 (byte {error.start}): save the file as UTF-8") from error
 
 
-def parse_line(line: bytes, path: Path, number: int) -> dict[str, Any]:
+def parse_line(line: bytes, path: Path, number: int) -> JsonObject:
     """Parse the JSON object of a line of `read_lines`.
 
     Raises:
@@ -103,7 +105,7 @@ def _refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is no JSON number")
 
 
-def read_json(path: Path) -> dict[str, Any]:
+def read_json(path: Path) -> JsonObject:
     """Read a file that is one JSON object.
 
     Raises:
@@ -115,7 +117,7 @@ def read_json(path: Path) -> dict[str, Any]:
     return content
 
 
-def read_json_list(path: Path) -> list[dict[str, Any]]:
+def read_json_list(path: Path) -> list[JsonObject]:
     """Read a file that is one list of JSON objects.
 
     Raises:
@@ -151,7 +153,7 @@ def json_type(value: object) -> str:
     return names.get(type(value), "number")
 
 
-def text_field(entry: Mapping[str, Any], field: str, place: str) -> str:
+def text_field(entry: Mapping[str, object], field: str, place: str) -> str:
     """Return the text of a field; `place`, file and line, is for the message.
 
     Raises:
@@ -176,6 +178,6 @@ def excerpt(text: str, length: int = 60) -> str:
     return repr(text if len(text) <= length else text[: length - 3] + "...")
 
 
-def _names(entry: Mapping[str, Any], most: int = 12) -> str:
+def _names(entry: Mapping[str, object], most: int = 12) -> str:
     names = [name if name.isprintable() and len(name) <= 60 else excerpt(name) for name in entry]
     return ", ".join(names[:most] + ["..."] * (len(names) > most)) or "no fields"

@@ -3,14 +3,15 @@
 import csv
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from text2sql_lightning.errors import DataError
-from text2sql_lightning.files.jsonl import decode_line, read_lines
+from text2sql_lightning.files.jsonl import JsonObject, decode_line, read_lines
 
 if TYPE_CHECKING:
     from _csv import Reader
 
+    from pyarrow import NativeFile
     from pyarrow.parquet import ParquetFile
 
 
@@ -65,7 +66,7 @@ def _rows(reader: "Reader", path: Path) -> Iterator[tuple[int, list[str]]]:
 _BATCH: Final = 1024
 
 
-def read_parquet(path: Path, columns: Sequence[str]) -> Iterator[tuple[int, dict[str, Any]]]:
+def read_parquet(path: Path, columns: Sequence[str]) -> Iterator[tuple[int, JsonObject]]:
     """Read text columns of a file; the others are not even decompressed.
 
     Args:
@@ -97,7 +98,7 @@ def read_parquet(path: Path, columns: Sequence[str]) -> Iterator[tuple[int, dict
         raise DataError(f"{path}, row {index} or one of the {_BATCH} after it, is not UTF-8") from error
 
 
-def _open(handle: Any, path: Path, columns: Sequence[str]) -> "ParquetFile":
+def _open(handle: "NativeFile", path: Path, columns: Sequence[str]) -> "ParquetFile":
     from pyarrow import parquet, types
 
     file = parquet.ParquetFile(handle)

@@ -11,16 +11,16 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from threading import Event, Lock, Thread
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 from text2sql_lightning.constants import RUN_META_FILE
 from text2sql_lightning.files.atomic import write_json
+from text2sql_lightning.files.jsonl import JsonObject
 from text2sql_lightning.text.prompts import prompt_sha256
 
 Status = Literal["running", "completed", "failed", "interrupted"]
@@ -52,13 +52,13 @@ class RunMeta:
         meta: Its content. What is changed here is written with the next update.
     """
 
-    def __init__(self, folder: Path, mode: Mode, config: dict[str, Any], command: list[str]) -> None:
+    def __init__(self, folder: Path, mode: Mode, config: JsonObject, command: list[str]) -> None:
         self.path = folder / RUN_META_FILE
         self._start = time.monotonic()
         self._lock = Lock()
         self._ended = Event()
         model, data = config.get("model", {}), config.get("data", {})
-        self.meta: dict[str, Any] = {
+        self.meta: JsonObject = {
             "format_version": FORMAT_VERSION,
             "mode": mode,
             "status": "running",
@@ -97,7 +97,7 @@ class RunMeta:
         self._write()
         Thread(target=self._beat, daemon=True, name="heartbeat").start()
 
-    def update(self, **values: Any) -> None:
+    def update(self, **values: object) -> None:
         """Change values and write the file, while the run goes on."""
         if self.meta["status"] == "running":
             self._write(**values)
@@ -119,7 +119,7 @@ class RunMeta:
             lines = str(exception).strip().splitlines() or [""]
             self.finish("failed", f"{type(exception).__name__}: {lines[0]}")
 
-    def _write(self, **values: Any) -> None:
+    def _write(self, **values: object) -> None:
         with self._lock:
             self.meta.update(values)
             write_json(self.path, self.meta)
@@ -130,7 +130,7 @@ class RunMeta:
                 self._write(heartbeat_at=now())
 
 
-def is_alive(meta: Mapping[str, Any]) -> bool:
+def is_alive(meta: JsonObject) -> bool:
     """Return whether the process of a run is still there.
 
     On this machine its process is looked for, and has to have started before the run did; a run of this very process is
@@ -159,7 +159,7 @@ def _runs_since(pid: int, started: float) -> bool:
         return True
 
 
-def this_process() -> dict[str, Any]:
+def this_process() -> JsonObject:
     """Return what `is_alive` looks for later: `pid`, `host`, `heartbeat_at`."""
     return {"pid": os.getpid(), "host": socket.gethostname(), "heartbeat_at": now()}
 
@@ -180,16 +180,16 @@ def package_versions() -> dict[str, str | None]:
     return versions
 
 
-def hardware() -> dict[str, Any]:
+def hardware() -> JsonObject:
     """Describe the machine; torch's part only where torch is imported anyway."""
-    found: dict[str, Any] = {"platform": platform.platform(), "cpus": os.cpu_count()}
+    found: JsonObject = {"platform": platform.platform(), "cpus": os.cpu_count()}
     if (torch := sys.modules.get("torch")) is not None:
         found["threads"] = torch.get_num_threads()
         found["gpus"] = [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
     return found
 
 
-def git_state() -> dict[str, Any]:
+def git_state() -> JsonObject:
     """Return the commit of the checkout that the package runs from, and whether it has changes; None outside of one."""
     commit = _git("rev-parse", "HEAD")
     return {"git_commit": commit or None, "git_dirty": bool(_git("status", "--porcelain")) if commit else None}

@@ -43,7 +43,7 @@ def split_input(text: str) -> tuple[str, str]:
     if header or not heading:
         raise DataError(
             f"input {excerpt(text)} is not '### Schema:', a schema, an empty line, '### Question:', a question, "
-            "each heading on a line of its own; build records with `text2sql build` or format_input"
+            "each heading on its own line; build records with `text2sql build` or format_input"
         )
     return context, question
 

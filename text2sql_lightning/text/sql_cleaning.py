@@ -48,7 +48,7 @@ def ensure_sql_only(text: str) -> str:
     """Reduce a model's answer to one SQL statement.
 
     Code fences, prose before and after, a following `###` section and everything after the first top-level `;` go.
-    What stands inside quotes is never altered. Applying it twice changes nothing, and it never raises.
+    Text in quotes is never altered. Applying it twice changes nothing, and it never raises.
 
     Args:
         text: What a model wrote, or a query of a dataset.

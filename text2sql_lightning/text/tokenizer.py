@@ -113,7 +113,7 @@ def adds_bos(tokenizer: "PreTrainedTokenizerBase") -> bool:
 
 
 def encode_prompt(tokenizer: "PreTrainedTokenizerBase", prompt: str) -> list[int]:
-    """Encode a prompt for generation: exactly the ids that stand before the completion in training.
+    """Encode a prompt for generation: exactly the ids before the completion in training.
 
     Args:
         tokenizer: A tokenizer from `load_tokenizer`.

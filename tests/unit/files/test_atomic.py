@@ -11,10 +11,10 @@ from text2sql_lightning.errors import DataError
 from text2sql_lightning.files.atomic import (
     append_text,
     disk_full,
+    remove_leftovers,
     replaced_file,
     replaced_folder,
     system_error,
-    tidy,
     write_bytes,
     write_json,
     write_json_lines,
@@ -185,7 +185,7 @@ def test_what_a_killed_process_left_is_tidied_up(tmp_path: Path) -> None:
     for name in (".adapters.123.tmp", ".adapters.123.old", ".other.9.old", "other"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "file").write_text(name)
-    tidy(tmp_path)
+    remove_leftovers(tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == [".hidden", "adapters", "kept.123.tmp", "other"]
     assert (tmp_path / "adapters" / "file").read_text() == ".adapters.123.old"
     assert (tmp_path / "other" / "file").read_text() == "other"
