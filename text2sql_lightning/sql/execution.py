@@ -1,10 +1,10 @@
 """A query against a database, read-only and with a deadline: rows, or the class of its error.
 
-A query here was written by a model and is treated as hostile. Covered, and each tested: writes, PRAGMA, ATTACH,
-extensions and several statements are refused; no file appears or changes; a query that takes too long is interrupted;
-results, values, statements, patterns and what SQLite keeps in memory have a largest size; text that is not UTF-8, NUL
-characters and deep nesting do no harm. Not covered in this process: a single step of a
-query that takes for ever (`instr` on texts of megabytes), and faults of SQLite itself; `sql.workers` covers both.
+A query was written by a model and is treated as hostile. Covered, and each tested: writes, PRAGMA, ATTACH, extensions
+and several statements are refused; no file appears or changes; a query that takes too long is interrupted; results,
+values, statements, patterns and SQLite's memory are bounded; text that is not UTF-8, NUL characters and deep nesting
+do no harm. Not covered in this process: a single endless step of a query (`instr` on texts of megabytes), and faults of
+SQLite itself; the workers of `sql.workers` cover both.
 """
 
 import re
@@ -17,10 +17,10 @@ from pathlib import Path
 from typing import Final, Literal, TypeAlias
 
 from text2sql_lightning.errors import DataError
-from text2sql_lightning.sql import watchdog
 from text2sql_lightning.sql.databases.sqlite import connect, restrict_to_compiling
 from text2sql_lightning.sql.repair import repair_ddl
 from text2sql_lightning.sql.schema import Schema
+from text2sql_lightning.sql.worker_process import keep_alive
 from text2sql_lightning.text.sql_tokens import iter_tokens, keywords, quote_name
 
 Value: TypeAlias = int | float | str | bytes | None
@@ -55,7 +55,7 @@ _NO_NAME_ERRORS: Final = frozenset({"ambiguous_column", "unknown_function", "oth
 
 @dataclass(frozen=True)
 class Execution:
-    """What came of a query.
+    """The outcome of a query.
 
     Attributes:
         rows: The rows; empty after an error.
@@ -88,7 +88,7 @@ def execute(
         max_bytes: More bytes of values than this, 8 for a number, are the error `too_large`.
 
     Raises:
-        DataError: When the database is missing or is none; nothing that stands in `sql` raises.
+        DataError: When the database is missing or is none; nothing in `sql` raises.
     """
     with connect(database) as connection:
         return run_query(connection, sql, timeout_s=timeout_s, max_rows=max_rows, max_bytes=max_bytes)
@@ -119,14 +119,14 @@ def run_query(
         return Execution((), (), refusal, 0.0)
     deadline = _Deadline(timeout_s)
     connection.set_progress_handler(deadline.is_over, _STEPS_BETWEEN_LOOKS)
-    watchdog.keep_alive(_PATIENCE * timeout_s + _SLACK_S)
+    keep_alive(_PATIENCE * timeout_s + _SLACK_S)
     error: ErrorClass | None
     try:
         cursor = connection.execute(sql)
         rows, error = _fetch(cursor, deadline, max_rows, max_bytes, enough_rows)
     except (sqlite3.Error, ValueError, OverflowError, MemoryError) as failure:
         error = _classify(failure)
-    watchdog.keep_alive()
+    keep_alive()
     seconds = time.perf_counter() - start
     if error is not None:
         return Execution((), (), error, seconds)
@@ -175,9 +175,9 @@ def _refusal(sql: str) -> ErrorClass | None:
 
 
 class _Deadline:
-    """Seconds that this thread may compute; other programs on the machine cost a query no verdict.
+    """Seconds that this thread may compute: other programs on a busy machine do not time a query out.
 
-    Waiting (for a slow disk) is no computing: it has a limit of its own, some times as long.
+    Waiting (for a slow disk) is not computing: its limit is longer.
     """
 
     def __init__(self, timeout_s: float) -> None:

@@ -1,6 +1,8 @@
-"""What runs in a process of `sql.workers`: jobs come in through a pipe, results go out, limits hold meanwhile.
+"""A worker of `sql.workers`: jobs come in through a pipe, results go out; limits on memory, files and time hold.
 
-python -m text2sql_lightning.sql.worker_process FILE_DESCRIPTOR MEMORY_BYTES STALL_SECONDS
+The hard timeout is for a worker stuck inside one SQLite step, `instr` on two texts of megabytes for example, where no
+progress handler is called and no Python signal handler runs: SIGALRM ends the process. Everywhere else `keep_alive`
+does nothing.
 """
 
 import contextlib
@@ -13,8 +15,6 @@ from collections.abc import Callable
 from multiprocessing.connection import Connection
 from typing import Any, Final, TypeAlias
 
-from text2sql_lightning.sql import watchdog
-
 READY: Final = "ready"
 OUT_OF_MEMORY: Final = 86
 """Exit status of a process that ran out of memory or of stack."""
@@ -22,21 +22,39 @@ OUT_OF_MEMORY: Final = 86
 Answer: TypeAlias = tuple[list[Any] | None, BaseException | None]
 """Results, or what the function raised."""
 
+_stall_s = 0.0
+
 
 def main() -> None:
-    """Work until the other end of the pipe is closed."""
+    """Work until the other end of the pipe is closed.
+
+    Arguments of the command line: a file descriptor, the memory in bytes, and the seconds of `keep_alive`.
+    """
     descriptor, memory_bytes, stall_s = int(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3])
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends its processes itself
     limit(memory_bytes)
-    watchdog.turn_on(stall_s)
+    _turn_on_timeout(stall_s)
     with Connection(descriptor) as connection, contextlib.suppress(EOFError, ConnectionError):
         connection.send(READY)
         while True:
             job = connection.recv_bytes()
-            watchdog.keep_alive()
+            keep_alive()
             answer = _work(job)
-            watchdog.keep_alive(0)
+            keep_alive(0)
             connection.send(answer)
+
+
+def keep_alive(seconds: float | None = None) -> None:
+    """Restart the hard timeout of a worker: so many seconds from now, or its default; 0 turns it off."""
+    if _stall_s:
+        signal.setitimer(signal.ITIMER_REAL, _stall_s if seconds is None else seconds)
+
+
+def _turn_on_timeout(stall_s: float) -> None:
+    global _stall_s
+    if hasattr(signal, "setitimer"):
+        _stall_s = stall_s
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)  # a handler of Python's would wait for SQLite to return
 
 
 def limit(memory_bytes: int) -> None:
@@ -72,7 +90,3 @@ def _work(job: bytes) -> Answer:
     except Exception as error:
         error.add_note(f"in a worker process:\n{traceback.format_exc()}")
         return None, error
-
-
-if __name__ == "__main__":
-    main()

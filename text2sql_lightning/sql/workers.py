@@ -1,9 +1,9 @@
-"""Processes of their own for work that may take its process down: a lost process costs one verdict, never the run.
+"""Crash-isolated worker pool: if a worker dies or times out, only its item is lost.
 
-`map_chunks` is what a pool's `map` is, but for what happens when a process dies, hangs or outgrows its memory: the
-chunk that it had is tried again item by item, each in turn, and only an item that takes its process down when it is
-alone is given up, as `Lost`. Processes are started from nothing (no fork, no import of the caller's `__main__`), so
-neither threads, nor a CUDA context, nor a script without `if __name__ == "__main__":` is in the way.
+`map_chunks` is a pool's `map`, except for what happens when a worker dies, hangs or outgrows its memory: its chunk is
+tried again item by item, and an item that takes down a worker alone becomes `Lost`. Workers are started from nothing
+(no fork, no import of the caller's `__main__`), so neither threads, nor a CUDA context, nor a script without
+`if __name__ == "__main__":` is in the way.
 """
 
 import contextlib
@@ -24,11 +24,13 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 _PENDING: Final = object()
+# Started with -c and not with -m: that would make a second module of worker_process, with a timeout of its own.
+_START: Final = "from text2sql_lightning.sql.worker_process import main; main()"
 
 
 @dataclass(frozen=True)
 class Lost:
-    """What stands for the result of an item that took its process down.
+    """The result of an item that took its worker down.
 
     Attributes:
         reason: `timeout` when it hung, `too_large` when it outgrew the memory, `crashed` for anything else.
@@ -39,11 +41,11 @@ class Lost:
 
 @dataclass(frozen=True)
 class WorkerLimits:
-    """What one process may use.
+    """What one worker may use.
 
     Attributes:
         memory_bytes: Address space; half of it may be SQLite's.
-        stall_s: Seconds from one sign of life to the next: the start of a chunk, and of each query.
+        stall_s: Seconds without a sign of life, which the start of a chunk and of each query is.
     """
 
     memory_bytes: int = 512 * 2**20
@@ -57,31 +59,30 @@ def map_chunks(
     workers: int = 1,
     limits: WorkerLimits | None = None,
 ) -> Iterator[list[Result | Lost]]:
-    """Apply a function to chunks of items in processes of their own.
+    """Apply a function to chunks of items in worker processes.
 
     Args:
-        function: Returns one result an item, in their order. It is pickled, so it stands at the top of a module
-            (`functools.partial` of one is fine), and not in `__main__`.
+        function: Returns one result an item, in their order. It is pickled, so it is a function at the top of a module
+            other than `__main__`, or a `functools.partial` of one.
         chunks: What one call gets; small enough that trying one again costs little.
         workers: Processes; at least one, which is not this one.
-        limits: What each process may use.
+        limits: What each worker may use.
 
     Yields:
         The results of each chunk, in the order of `chunks`.
 
     Raises:
-        Exception: What `function` raised: it is a bug, for which no verdict stands in. MemoryError and
-            RecursionError are no such bugs but `too_large`.
+        Exception: What `function` raised, which is a bug and never a result. MemoryError and RecursionError are
+            `too_large` instead.
     """
-    schedule = _Schedule[Item, Result](chunks)
-    crew = _Crew[Item, Result](function, schedule, max(1, min(workers, len(chunks))), limits or WorkerLimits())
+    pool = _Pool[Item, Result](function, chunks, max(1, min(workers, len(chunks))), limits or WorkerLimits())
     try:
         for at in range(len(chunks)):
-            while not schedule.is_done(at):
-                crew.step()
-            yield schedule.take(at)
+            while _PENDING in pool.results[at]:
+                pool.step()
+            yield pool.results.pop(at)
     finally:
-        crew.close()
+        pool.close()
 
 
 @dataclass(frozen=True)
@@ -93,75 +94,63 @@ class _Task(Generic[Item]):
     items: Sequence[Item]
 
 
-class _Schedule(Generic[Item, Result]):
-    """What is still to be done, and what came of the rest."""
-
-    def __init__(self, chunks: Sequence[Sequence[Item]]) -> None:
-        self.tasks = deque(_Task(at, 0, chunk) for at, chunk in enumerate(chunks) if len(chunk))
-        self._results: dict[int, list[Any]] = {at: [_PENDING] * len(chunk) for at, chunk in enumerate(chunks)}
-
-    def is_done(self, chunk: int) -> bool:
-        return _PENDING not in self._results[chunk]
-
-    def take(self, chunk: int) -> list[Result | Lost]:
-        return self._results.pop(chunk)
-
-    def settle(self, task: _Task[Item], results: Sequence[Result | Lost]) -> None:
-        if len(results) != len(task.items):
-            raise ValueError(f"{len(task.items)} items gave {len(results)} results; a function returns one for each")
-        self._results[task.chunk][task.offset : task.offset + len(results)] = results
-
-    def give_up(self, task: _Task[Item], lost: Lost) -> None:
-        """Settle a task that took its process down: alone it is lost, several items are tried one by one."""
-        if len(task.items) == 1:
-            self.settle(task, [lost])
-            return
-        singles = [_Task(task.chunk, task.offset + i, [item]) for i, item in enumerate(task.items)]
-        self.tasks.extendleft(reversed(singles))
-
-
-class _Crew(Generic[Item, Result]):
-    """The processes, each with at most one task."""
+class _Pool(Generic[Item, Result]):
+    """The workers, each with at most one task; what is still to be done, and the results so far."""
 
     def __init__(
         self,
         function: Callable[[Sequence[Item]], list[Result]],
-        schedule: _Schedule[Item, Result],
+        chunks: Sequence[Sequence[Item]],
         size: int,
         limits: WorkerLimits,
     ) -> None:
-        self._function, self._schedule, self._size, self._limits = function, schedule, size, limits
+        self._function, self._size, self._limits = function, size, limits
+        self._waiting = deque(_Task(at, 0, chunk) for at, chunk in enumerate(chunks) if len(chunk))
+        self._running: dict[_Worker, _Task[Item]] = {}
         self._workers: list[_Worker] = []
-        self._tasks: dict[_Worker, _Task[Item]] = {}
+        self.results: dict[int, list[Any]] = {at: [_PENDING] * len(chunk) for at, chunk in enumerate(chunks)}
 
     def step(self) -> None:
-        """Give every idle process a task, then wait until one of them has an answer or is gone."""
-        while len(self._workers) < min(self._size, len(self._tasks) + len(self._schedule.tasks)):
+        """Assign tasks to idle workers, then wait until a worker has an answer or is gone."""
+        while len(self._workers) < min(self._size, len(self._running) + len(self._waiting)):
             self._workers.append(_Worker(self._limits))
         for worker in self._workers:
-            if worker not in self._tasks and self._schedule.tasks:
-                self._tasks[worker] = self._schedule.tasks.popleft()
-                worker.send(self._function, self._tasks[worker].items)
-        by_connection = {worker.connection: worker for worker in self._tasks}
+            if worker not in self._running and self._waiting:
+                self._running[worker] = self._waiting.popleft()
+                worker.send(self._function, self._running[worker].items)
+        by_connection = {worker.connection: worker for worker in self._running}
         for connection in wait(list(by_connection)):
             self._receive(by_connection[cast("Connection", connection)])
-
-    def _receive(self, worker: "_Worker") -> None:
-        task = self._tasks.pop(worker)
-        try:
-            results, error = worker.receive()
-        except (EOFError, ConnectionError):
-            self._workers.remove(worker)
-            self._schedule.give_up(task, Lost(worker.reason_of_death()))
-            return
-        if error is not None:
-            raise error
-        self._schedule.settle(task, results or [])
 
     def close(self) -> None:
         for worker in self._workers:
             worker.kill()
         self._workers.clear()
+
+    def _receive(self, worker: "_Worker") -> None:
+        task = self._running.pop(worker)
+        try:
+            results, error = worker.receive()
+        except (EOFError, ConnectionError):
+            self._workers.remove(worker)
+            self._retry(task, Lost(worker.reason_of_death()))
+            return
+        if error is not None:
+            raise error
+        self._store(task, results or [])
+
+    def _retry(self, task: _Task[Item], lost: Lost) -> None:
+        """Try the items of a task that took its worker down one by one; a single one is lost."""
+        if len(task.items) == 1:
+            self._store(task, [lost])
+            return
+        singles = [_Task(task.chunk, task.offset + i, [item]) for i, item in enumerate(task.items)]
+        self._waiting.extendleft(reversed(singles))
+
+    def _store(self, task: _Task[Item], results: Sequence[Result | Lost]) -> None:
+        if len(results) != len(task.items):
+            raise ValueError(f"{len(task.items)} items gave {len(results)} results; a function returns one for each")
+        self.results[task.chunk][task.offset : task.offset + len(results)] = results
 
 
 class _Worker:
@@ -169,11 +158,10 @@ class _Worker:
 
     def __init__(self, limits: WorkerLimits) -> None:
         self.connection, other_end = Pipe()
-        module = "text2sql_lightning.sql.worker_process"
         arguments = [str(other_end.fileno()), str(limits.memory_bytes), str(limits.stall_s)]
         self._process = subprocess.Popen(
             # -P: what lies in the working directory is not imported in place of what this process has
-            [sys.executable, "-P", "-m", module, *arguments],
+            [sys.executable, "-P", "-c", _START, *arguments],
             pass_fds=[other_end.fileno()],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,  # it may be a file, and a worker writes to none
@@ -187,22 +175,16 @@ class _Worker:
             self.connection.send((function, items))
 
     def receive(self) -> Answer:
-        """Return what came of the last task.
-
-        Raises:
-            EOFError: When the process is gone.
-        """
+        """Return the answer to the last task; EOFError or ConnectionError when the process is gone."""
         if not self._is_ready:
-            self._await_start()
+            try:
+                self._is_ready = self.connection.recv() == READY
+            except (EOFError, ConnectionError) as error:
+                raise RuntimeError(
+                    f"a worker process ended with status {self._process.wait()} before it began"
+                ) from error
         answer: Answer = self.connection.recv()
         return answer
-
-    def _await_start(self) -> None:
-        try:
-            self._is_ready = self.connection.recv() == READY
-        except (EOFError, ConnectionError) as error:
-            status = self._process.wait()
-            raise RuntimeError(f"a worker process ended with status {status} before it began") from error
 
     def reason_of_death(self) -> Literal["crashed", "timeout", "too_large"]:
         status = self._process.wait()
