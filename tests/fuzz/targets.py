@@ -11,7 +11,8 @@ from typing import Final, TypeVar
 from text2sql_lightning.data.records import parse_record, read_records
 from text2sql_lightning.data.sources import embedded_rows, iter_rows
 from text2sql_lightning.errors import Text2SQLError
-from text2sql_lightning.sql.schema import Schema, ddl_error, repair_ddl, repair_query, schema_id
+from text2sql_lightning.sql.repair import ddl_error, repair_ddl, repair_query
+from text2sql_lightning.sql.schema import Schema, schema_id
 from text2sql_lightning.text.prompts import INSTRUCTION, format_input
 from text2sql_lightning.text.sql_cleaning import ensure_sql_only, is_complete
 from text2sql_lightning.text.sql_tokens import is_top_level_ordered, iter_tokens

@@ -16,7 +16,8 @@ from text2sql_lightning.errors import DataError
 from text2sql_lightning.evaluation.result_match import same_rows
 from text2sql_lightning.modeling.settings import Choice
 from text2sql_lightning.sql.execution import Execution, execute
-from text2sql_lightning.sql.schema import Schema, repair_ddl
+from text2sql_lightning.sql.repair import repair_ddl
+from text2sql_lightning.sql.schema import Schema
 from text2sql_lightning.sql.testdb.filling import make_databases
 from text2sql_lightning.text.prompts import schema_in_prompt
 from text2sql_lightning.text.sql_tokens import is_top_level_ordered

@@ -19,7 +19,8 @@ from text2sql_lightning.sql.databases.sqlite import restrict
 from text2sql_lightning.sql.dialects import query_problem
 from text2sql_lightning.sql.execution import execute, run_query
 from text2sql_lightning.sql.hardness import hardness
-from text2sql_lightning.sql.schema import Schema, ddl_error, repair_ddl, schema_id
+from text2sql_lightning.sql.repair import ddl_error, repair_ddl
+from text2sql_lightning.sql.schema import Schema, schema_id
 from text2sql_lightning.text.prompts import format_input, split_input
 from text2sql_lightning.text.sql_cleaning import ensure_sql_only
 from text2sql_lightning.text.sql_tokens import tokenize

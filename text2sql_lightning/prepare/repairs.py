@@ -9,7 +9,7 @@ from collections.abc import Collection, Sequence
 from itertools import pairwise
 from typing import Final
 
-from text2sql_lightning.sql.schema import repair_query
+from text2sql_lightning.sql.repair import repair_query
 from text2sql_lightning.text.sql_tokens import Token, keywords, tokenize
 
 CONSTRUCTS: Final = (

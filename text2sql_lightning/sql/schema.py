@@ -1,4 +1,4 @@
-"""The parts of a schema: columns, foreign keys, tables."""
+"""A schema: read from CREATE TABLE text, a SQLite file or Spider's tables.json; written as text."""
 
 import hashlib
 from collections.abc import Iterable, Mapping
@@ -9,11 +9,7 @@ from typing import Any
 from text2sql_lightning.errors import DataError
 from text2sql_lightning.sql.databases.sqlite import connect
 from text2sql_lightning.sql.ddl import Column, ForeignKey, Table, read_tables
-from text2sql_lightning.sql.repair import DdlRepair, ddl_error, merge_tables, repair_ddl, repair_query
-
-__all__ = [
-    "Column", "DdlRepair", "ForeignKey", "Schema", "Table", "ddl_error", "repair_ddl", "repair_query", "schema_id",
-]  # fmt: skip
+from text2sql_lightning.sql.repair import merge_tables
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 from text2sql_lightning.errors import ConfigError
+from text2sql_lightning.sql.repair import ddl_error
 from text2sql_lightning.sql.sample_values import SampleSettings, sample_comment, schema_text, sqlite_schema
-from text2sql_lightning.sql.schema import Schema, ddl_error
+from text2sql_lightning.sql.schema import Schema
 from text2sql_lightning.text.prompts import format_input, split_input
 
 pytestmark = pytest.mark.unit
