@@ -20,7 +20,7 @@ from text2sql_lightning.errors import DataError
 from text2sql_lightning.sql.databases.sqlite import connect, restrict_to_compiling
 from text2sql_lightning.sql.repair import repair_ddl
 from text2sql_lightning.sql.schema import Schema
-from text2sql_lightning.sql.worker_process import keep_alive
+from text2sql_lightning.sql.workers import keep_alive
 from text2sql_lightning.text.sql_tokens import iter_tokens, keywords, quote_name
 
 Value: TypeAlias = int | float | str | bytes | None

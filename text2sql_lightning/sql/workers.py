@@ -3,29 +3,38 @@
 `map_chunks` is a pool's `map`, except for what happens when a worker dies, hangs or outgrows its memory: its chunk is
 tried again item by item, and an item that takes down a worker alone becomes `Lost`. Workers are started from nothing
 (no fork, no import of the caller's `__main__`), so neither threads, nor a CUDA context, nor a script without
-`if __name__ == "__main__":` is in the way.
+`if __name__ == "__main__":` is in the way. A worker's memory, files and time are limited.
 """
 
 import contextlib
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
+import traceback
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection, wait
-from typing import Any, Final, Generic, Literal, TypeVar, cast
-
-from text2sql_lightning.sql.worker_process import OUT_OF_MEMORY, READY, Answer
+from typing import Any, Final, Generic, Literal, TypeAlias, TypeVar, cast
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 _PENDING: Final = object()
-# Started with -c and not with -m: that would make a second module of worker_process, with a timeout of its own.
-_START: Final = "from text2sql_lightning.sql.worker_process import main; main()"
+_READY: Final = "ready"
+_OUT_OF_MEMORY: Final = 86
+"""Exit status of a worker that ran out of memory or of stack."""
+
+# Started with -c and not with -m: that would make a second module of this file, with a hard timeout of its own.
+_START: Final = "from text2sql_lightning.sql.workers import work; work()"
+
+_Answer: TypeAlias = tuple[list[Any] | None, BaseException | None]
+"""Results, or what the function raised."""
+
+_stall_s = 0.0
 
 
 @dataclass(frozen=True)
@@ -174,22 +183,22 @@ class _Worker:
         with contextlib.suppress(ConnectionError):  # it is dead, which `receive` will find
             self.connection.send((function, items))
 
-    def receive(self) -> Answer:
+    def receive(self) -> _Answer:
         """Return the answer to the last task; EOFError or ConnectionError when the process is gone."""
         if not self._is_ready:
             try:
-                self._is_ready = self.connection.recv() == READY
+                self._is_ready = self.connection.recv() == _READY
             except (EOFError, ConnectionError) as error:
                 raise RuntimeError(
                     f"a worker process ended with status {self._process.wait()} before it began"
                 ) from error
-        answer: Answer = self.connection.recv()
+        answer: _Answer = self.connection.recv()
         return answer
 
     def reason_of_death(self) -> Literal["crashed", "timeout", "too_large"]:
         status = self._process.wait()
         self.connection.close()
-        if status == OUT_OF_MEMORY:
+        if status == _OUT_OF_MEMORY:
             return "too_large"
         return "timeout" if status == -getattr(signal, "SIGALRM", 0) else "crashed"
 
@@ -197,3 +206,74 @@ class _Worker:
         self.connection.close()
         self._process.kill()
         self._process.wait()
+
+
+def work() -> None:
+    """Run a worker until the other end of its pipe is closed.
+
+    Arguments of its command line: the pipe's file descriptor, the memory in bytes, the seconds of `keep_alive`.
+    """
+    descriptor, memory_bytes, stall_s = int(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3])
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends its processes itself
+    _limit(memory_bytes)
+    _turn_on_timeout(stall_s)
+    with Connection(descriptor) as connection, contextlib.suppress(EOFError, ConnectionError):
+        connection.send(_READY)
+        while True:
+            job = connection.recv_bytes()
+            keep_alive()
+            answer = _run(job)
+            keep_alive(0)
+            connection.send(answer)
+
+
+def keep_alive(seconds: float | None = None) -> None:
+    """Restart the hard timeout of a worker: so many seconds from now, or its default; 0 turns it off.
+
+    It is for a worker stuck inside one SQLite step, such as `instr` on texts of megabytes, where no progress handler
+    is called and no Python signal handler runs: SIGALRM ends the process. Outside a worker this does nothing.
+    """
+    if _stall_s:
+        signal.setitimer(signal.ITIMER_REAL, _stall_s if seconds is None else seconds)
+
+
+def _turn_on_timeout(stall_s: float) -> None:
+    global _stall_s
+    if hasattr(signal, "setitimer"):
+        _stall_s = stall_s
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)  # a handler of Python's would wait for SQLite to return
+
+
+def _limit(memory_bytes: int) -> None:
+    """Bound the memory of this process, and let it write no file at all, temporary ones and core dumps included."""
+    sys.dont_write_bytecode = True
+    with contextlib.closing(sqlite3.connect(":memory:")) as connection:
+        connection.execute(f"PRAGMA hard_heap_limit = {memory_bytes // 2}")
+    try:
+        import resource
+    except ImportError:  # Windows: only SQLite's own limit holds
+        return
+    for kind, value in (
+        (resource.RLIMIT_AS, memory_bytes),
+        (resource.RLIMIT_DATA, memory_bytes),
+        (resource.RLIMIT_FSIZE, 0),
+        (resource.RLIMIT_CORE, 0),
+    ):
+        hard = resource.getrlimit(kind)[1]
+        value = value if hard == resource.RLIM_INFINITY else min(value, hard)
+        with contextlib.suppress(ValueError, OSError):  # macOS refuses some of them
+            resource.setrlimit(kind, (value, value))
+
+
+def _run(job: bytes) -> _Answer:
+    try:
+        import pickle
+
+        function: Callable[[Any], list[Any]]
+        function, items = pickle.loads(job)
+        return function(items), None
+    except (MemoryError, RecursionError):
+        os._exit(_OUT_OF_MEMORY)  # the heap may be in pieces: the next job gets a fresh process
+    except Exception as error:
+        error.add_note(f"in a worker process:\n{traceback.format_exc()}")
+        return None, error
