@@ -12,8 +12,9 @@ from torchmetrics import MeanMetric
 
 from text2sql_lightning.constants import DEFAULT_BASE_MODEL
 from text2sql_lightning.errors import ModelError, RunError
-from text2sql_lightning.inference.generation import Generation, generate_sql
-from text2sql_lightning.modeling.backends import LoadRequest, get_backend
+from text2sql_lightning.inference.generation import Generation
+from text2sql_lightning.inference.generator import BuiltinEngine, Generator
+from text2sql_lightning.modeling.backends import LoadRequest
 from text2sql_lightning.modeling.cpu.layers import target_states
 from text2sql_lightning.modeling.decoder import base_of, decoder_of
 from text2sql_lightning.modeling.loss import CompletionLoss, head_loss, select_targets
@@ -30,11 +31,9 @@ from text2sql_lightning.modeling.settings import (
     check_lora,
     check_numbers,
 )
-from text2sql_lightning.modeling.sharding import ShardedBackend, ShardedBaseStrategy
-from text2sql_lightning.modeling.support import Hardware, check_support, choose_backend
+from text2sql_lightning.modeling.sharding import ShardedBaseStrategy
 from text2sql_lightning.modeling.throughput import model_flops_utilization
 from text2sql_lightning.text.prompts import build_prompt, prompt_sha256, split_input
-from text2sql_lightning.text.tokenizer import load_tokenizer
 
 LOSS_UNIT: Final = 64.0
 """A micro-batch hands the sum of its token losses divided by this constant to `backward`: near 1, so that float16
@@ -119,33 +118,31 @@ class Text2SQLModule(LightningModule):
         """Load the tokenizer and the model on this rank's device. Called again, it does nothing."""
         if self.model is not None:
             return
-        hardware = Hardware.here()
-        name = choose_backend(self.backend, hardware)
-        check_support(name, self.quantization, self.lora, hardware)
         sharded = self._trainer is not None and isinstance(self.trainer.strategy, ShardedBaseStrategy)
-        self._backend = ShardedBackend(get_backend(name)) if sharded else get_backend(name)
-        self.backend_name = name
-        self.tokenizer = load_tokenizer(self.base_model)
         fitting = self._trainer is None or self.trainer.state.fn == "fit"
-        self.model = self._backend.load(
-            LoadRequest(
-                base_model=self.base_model,
-                quantization=self.quantization,
-                lora=self.lora,
-                adapter_path=Path(self.adapter_path) if self.adapter_path else None,
-                trainable=fitting,
-                compute_dtype=self._compute_dtype(),
-                device=self.trainer.strategy.root_device if self._trainer else self.device,
-                gradient_checkpointing=self.gradient_checkpointing and fitting,
-                max_seq_length=self.max_seq_length,
-                seed=self.seed,
-                packing=self.packing,
-            )
+        request = LoadRequest(
+            base_model=self.base_model,
+            quantization=self.quantization,
+            compute_dtype=self._compute_dtype(),
+            device=self.trainer.strategy.root_device if self._trainer else self.device,
+            lora=self.lora,
+            adapter_path=Path(self.adapter_path) if self.adapter_path else None,
+            trainable=fitting,
+            gradient_checkpointing=self.gradient_checkpointing and fitting,
+            max_seq_length=self.max_seq_length,
+            seed=self.seed,
+            packing=self.packing,
         )
+        engine = BuiltinEngine.load(request, self.backend, sharded=sharded, setting="model.base_model")
+        self.model, self.tokenizer = engine.model, engine.tokenizer
+        self._backend, self.backend_name = engine.backend, engine.backend_name
+        self._generator = Generator(engine, self.generation)
         if fitting:
             self._backend.for_training(self.model)
             trained = sum(parameter.numel() for parameter in self.parameters() if parameter.requires_grad)
-            rank_zero_info(f"{name} backend, {self.quantization}: training {trained / 1e6:.1f} M adapter weights")
+            rank_zero_info(
+                f"{self.backend_name} backend, {self.quantization}: training {trained / 1e6:.1f} M adapter weights"
+            )
 
     def _compute_dtype(self) -> torch.dtype:
         precision = str(self.trainer.precision) if self._trainer else "32-true"
@@ -279,9 +276,8 @@ class Text2SQLModule(LightningModule):
         ]
 
     def generate(self, prompts: list[str], progress: bool = False) -> list[Generation]:
-        """Answer prompts with SQL, greedily."""
-        self._backend.for_inference(self.model)
-        return generate_sql(self.model, self.tokenizer, prompts, self.generation, progress)
+        """Answer prompts with SQL, as `model.generation` says."""
+        return self._generator.generate(prompts, progress=progress)
 
     def _trained_weights(self) -> list[Tensor]:
         return [parameter for parameter in self.parameters() if parameter.requires_grad]

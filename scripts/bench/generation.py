@@ -129,23 +129,19 @@ def answer_ours(job: dict[str, Any]) -> dict[str, Any]:
     """Answer as `text2sql predict` does."""
     import torch
 
-    from text2sql_lightning.inference.generation import generate_sql
-    from text2sql_lightning.modeling.backends import LoadRequest, get_backend
+    from text2sql_lightning.inference.generator import BuiltinEngine, Generator
+    from text2sql_lightning.modeling.backends import LoadRequest
     from text2sql_lightning.modeling.settings import GenerationSettings
-    from text2sql_lightning.text.tokenizer import load_tokenizer
 
     prompts = _prompts(job)
-    backend = get_backend("transformers")
-    model = backend.load(LoadRequest(
-        base_model=job["model"], quantization=job["quantization"], lora=None, trainable=False,
-        adapter_path=Path(job["adapter"]), compute_dtype=torch.float32,
-        device=torch.device("cpu"), gradient_checkpointing=False, max_seq_length=2048, seed=0,
-    ))  # fmt: skip
-    backend.for_inference(model)
-    tokenizer = load_tokenizer(job["model"])
+    request = LoadRequest(
+        base_model=job["model"], quantization=job["quantization"], adapter_path=Path(job["adapter"]),
+        compute_dtype=torch.float32, device=torch.device("cpu"),
+    )  # fmt: skip
+    generator = Generator(BuiltinEngine.load(request, "transformers"))
     settings = GenerationSettings(max_new_tokens=job["max_new_tokens"], batch_size=job["size"])
     started = time.perf_counter()
-    answers = generate_sql(model, tokenizer, prompts, settings)
+    answers = generator.generate(prompts, settings)
     return {
         "seconds": time.perf_counter() - started, "peak_mib": peak_memory_bytes() / 2**20,
         "answers": [[answer.token_ids, answer.sql] for answer in answers],

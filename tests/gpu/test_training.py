@@ -71,7 +71,7 @@ def test_losses_on_gpu_and_cpu_agree(fit: Any, tiny_llama_dir: Path) -> None:
 def test_greedy_answers_on_gpu_and_cpu_are_equal(tiny_llama_dir: Path) -> None:
     from transformers import AutoModelForCausalLM
 
-    from text2sql_lightning.inference.generation import generate_sql
+    from text2sql_lightning.inference.generation import generate_samples
     from text2sql_lightning.modeling.settings import GenerationSettings
     from text2sql_lightning.text.tokenizer import load_tokenizer
 
@@ -81,7 +81,7 @@ def test_greedy_answers_on_gpu_and_cpu_are_equal(tiny_llama_dir: Path) -> None:
     for device in ("cpu", "cuda"):
         model = AutoModelForCausalLM.from_pretrained(tiny_llama_dir, dtype=torch.float32).to(device).eval()
         settings = GenerationSettings(max_new_tokens=16, batch_size=3)
-        answers.append([answer.raw for answer in generate_sql(model, tokenizer, prompts, settings)])
+        answers.append([answer.raw for (answer,) in generate_samples(model, tokenizer, prompts, settings)])
     assert answers[0] == answers[1]
 
 

@@ -110,3 +110,28 @@ def test_answers_of_a_model(records: Path, tiny_llama_dir: Path, tmp_path: Path,
     assert facts["prompt"].startswith("chat (template SHA-256 ")
     error = command(main, *flags, "--few_shot", 1, "--train_file", records).error
     assert "is the evaluated file; give the train split" in error
+
+
+def test_every_command_answers_the_same(
+    tiny: Any, tmp_path: Path, command: Any, text2sql: Any, read_lines: Any
+) -> None:
+    """`predict` and `test` in both precisions, and `evaluate`, which takes the one of the machine."""
+    assert text2sql("fit", *tiny.flags(tmp_path), "--model.learning_rate", 0.002).code == 0
+    adapter = tmp_path / "adapters"
+    limit = ["--model.generation.max_new_tokens", 16, "--model.adapter_path", adapter, "--data.batch_size", 8]
+    answers = {}
+    for precision in ("32-true", "bf16-mixed"):
+        flags = [*tiny.flags(tmp_path), *limit, "--data.predict_path", tiny.test, "--trainer.precision", precision]
+        for name in ("predict", "test"):
+            done = text2sql(name, *flags)
+            assert done.code == 0, done.err[-2000:]
+            rows = read_lines(tmp_path / name / "predictions.jsonl")
+            answers[name, precision] = [(row["id"], row["predicted"], row["raw"], row["num_tokens"]) for row in rows]
+        assert answers["predict", precision] == answers["test", precision]
+    flags = ["--records", tiny.test, "--adapter_dir", adapter, "--quantization", "none", "--max_new_tokens", 16]
+    done = command(main, *flags, "--backend", "transformers", "--out_dir", tmp_path / "out")
+    assert done.code == 0, done.err
+    rows = read_lines(tmp_path / "out" / "predictions_internal.jsonl")
+    found = [(row["id"], row["predicted"], row["raw"], row["num_tokens"]) for row in rows]
+    assert found == answers["predict", "32-true"]
+    assert len({raw for _, _, raw, _ in found}) > 1

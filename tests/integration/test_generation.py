@@ -7,13 +7,19 @@ from typing import Any
 import pytest
 import torch
 
-from text2sql_lightning.inference import generation, prefix_cache, voting
-from text2sql_lightning.inference.generation import generate_samples, generate_sql
+from text2sql_lightning.inference import generation, generator, prefix_cache
+from text2sql_lightning.inference.generation import Generation, generate_samples
+from text2sql_lightning.inference.generator import BuiltinEngine, Generator
 from text2sql_lightning.modeling.cpu import attention
 from text2sql_lightning.modeling.settings import GenerationSettings
 from text2sql_lightning.text.tokenizer import encode_prompt, load_tokenizer
 
 pytestmark = pytest.mark.integration
+
+
+def generate_sql(model: Any, tokenizer: Any, prompts: list[str], settings: GenerationSettings) -> list[Generation]:
+    return Generator(BuiltinEngine(model, tokenizer)).generate(prompts, settings)
+
 
 PROMPTS = ["SELECT", "How many singers are older than thirty years?\n" * 3, "Which city? ", "a", "### Response:\n"]
 
@@ -172,13 +178,8 @@ def test_rows_that_leave_take_nothing_from_others(
         seen.append(len(kept.counts))
         return kept
 
-    def append(_: Any, row: Any, token: int) -> bool:
-        row.new_ids.append(token)
-        row.finished = len(row.new_ids) >= limits[row.index]
-        return bool(row.finished)
-
     monkeypatch.setattr(attention.SharedPrefixes, "select", select)
-    monkeypatch.setattr(generation, "_append", append)
+    monkeypatch.setattr(generation._TokenLoop, "_ends", lambda _, row: len(row.new_ids) >= limits[row.index])
     answers = generate_sql(model, tokenizer, ASKED, GenerationSettings(max_new_tokens=12, batch_size=64))
     expected = [reference(model, tokenizer, prompt, limit) for prompt, limit in zip(ASKED, limits, strict=True)]
     assert [answer.raw for answer in answers] == expected
@@ -272,7 +273,7 @@ def test_the_most_likely_beam_that_runs(
 ) -> None:
     settings = GenerationSettings(max_new_tokens=8, num_beams=3, choice="first_executable")
     (beams, *_) = generate_samples(model, tokenizer, PROMPTS[:1], settings)
-    monkeypatch.setattr(voting, "choose_for_prompt", lambda prompt, answers, choice: len(answers) - 1)
+    monkeypatch.setattr(generator, "choose", lambda answers, databases, choice, timeout_s: len(answers) - 1)
     assert generate_sql(model, tokenizer, PROMPTS[:1], settings) == beams[-1:]
 
 

@@ -27,7 +27,7 @@ import torch
 from importlib import import_module
 from types import MethodType
 from transformers import AutoModelForCausalLM
-from text2sql_lightning.inference.generation import generate_sql
+from text2sql_lightning.inference.generation import generate_samples
 from text2sql_lightning.modeling.settings import GenerationSettings
 from text2sql_lightning.text.tokenizer import load_tokenizer
 
@@ -36,7 +36,7 @@ prompts = ["SELECT", "How many singers are there?\\n" * 3, "How many singers are
 
 def answers(model, base):
     settings = GenerationSettings(max_new_tokens=12, batch_size=3)
-    return [answer.raw for answer in generate_sql(model, load_tokenizer(base), prompts, settings)]
+    return [answer.raw for (answer,) in generate_samples(model, load_tokenizer(base), prompts, settings)]
 
 def load(base):
     return AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32, attn_implementation="sdpa").eval()

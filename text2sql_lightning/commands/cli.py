@@ -40,7 +40,7 @@ from text2sql_lightning.constants import (
 from text2sql_lightning.data.datamodule import Text2SQLDataModule
 from text2sql_lightning.errors import ConfigError, RunError, Text2SQLError
 from text2sql_lightning.files.atomic import disk_full, remove_leftovers, write_text
-from text2sql_lightning.inference.artifacts import agree_with_adapter, agree_with_checkpoint
+from text2sql_lightning.inference.artifacts import merge_adapter_settings, merge_checkpoint_settings
 from text2sql_lightning.modeling.support import (
     Hardware,
     check_sharding,
@@ -96,9 +96,9 @@ class Text2SQLCLI(LightningCLI):
         folder = Path(config.output_dir)
         if config.ckpt_path:
             config.ckpt_path = output_folder.resolve_checkpoint(config.ckpt_path, folder / CHECKPOINTS_DIR)
-            agree_with_checkpoint(config.model, given, Path(config.ckpt_path), goes_on=subcommand == "fit")
+            merge_checkpoint_settings(config.model, given, Path(config.ckpt_path), resuming=subcommand == "fit")
         elif config.model.adapter_path:
-            agree_with_adapter(config.model, given, Path(config.model.adapter_path))
+            merge_adapter_settings(config.model, given, Path(config.model.adapter_path))
         elif subcommand != "fit" and "lora" not in given:
             config.model.lora = None  # nothing trained was named: the bare base model is scored
         config.data.tokenizer = config.model.base_model  # the link was made before the checkpoint was read

@@ -1,20 +1,25 @@
 """What the evaluation commands share where a model answers: its flags, and the answers."""
 
 import os
-from argparse import Namespace, _ActionsContainer
+from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from text2sql_lightning.commands.config_checks import wants_unsloth
 from text2sql_lightning.errors import ConfigError, DataError
 
+if TYPE_CHECKING:
+    from text2sql_lightning.inference.baselines import Question, Shot
+    from text2sql_lightning.inference.generation import Generation
+    from text2sql_lightning.inference.generator import Engine
+    from text2sql_lightning.modeling.settings import GenerationSettings
 
-def add_model_flags(parser: Any) -> None:
+
+def add_model_flags(parser: ArgumentParser) -> None:
     """Add the flags that say which model answers, and how it is asked."""
-    group: _ActionsContainer = parser.add_argument_group("answers from a model, instead of --predictions")
-    add = group.add_argument
+    add = parser.add_argument_group("answers from a model, instead of --predictions").add_argument
     add("--base_model", metavar="DIR|NAME", help="the base model")
     add("--adapter_dir", type=Path, metavar="DIR", help="adapters/ of a run, on top of its base model")
     add("--backend", choices=("auto", "unsloth", "transformers"), default="auto", help="how the model is loaded")
@@ -56,29 +61,38 @@ def source_name(args: Namespace) -> str:
     return f"{args.adapter_dir or args.base_model} ({kind})"
 
 
-def answer(args: Namespace, questions: Sequence[Any]) -> tuple[list[Any], dict[str, str]]:
+def answer(args: Namespace, questions: "Sequence[Question]") -> "tuple[list[Generation], dict[str, str]]":
     """Load the model and answer questions, as `text2sql predict` does.
 
     Args:
         args: The flags of `add_model_flags`, and `seed`.
-        questions: `inference.baselines.Question`s.
+        questions: What is asked.
 
     Returns:
-        One `Generation` a question, and what is to be recorded of how they came about.
+        One answer a question, and what is to be recorded of how they came about.
     """
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     if args.engine == "builtin" and wants_unsloth(["--model.backend", args.backend]):
         from text2sql_lightning.modeling.backends.unsloth import import_unsloth
 
         import_unsloth()
+    from text2sql_lightning.commands.console import quiet_libraries
+    from text2sql_lightning.inference.baselines import ask_with
+    from text2sql_lightning.inference.generator import Generator
+    from text2sql_lightning.modeling.settings import GenerationSettings
+
+    quiet_libraries()
     shots = read_shots(args, questions)
-    settings = model_settings(args)
-    generate = _generate if args.engine == "builtin" else _generate_with_vllm
-    answers, template = generate(settings, args, questions, shots)
+    model = model_settings(args)
+    engine = _load(args, model)
+    engine.tokenizer, prompts, template = ask_with(args.prompt, engine.tokenizer, questions, shots)
+    settings = GenerationSettings(max_new_tokens=args.max_new_tokens, batch_size=args.batch_size, seed=args.seed)
+    _check_lengths(engine, prompts, settings)
+    answers = Generator(engine, settings).generate(prompts, progress=True)
     facts = {
-        "base_model": str(settings["base_model"]),
+        "base_model": str(model["base_model"]),
         "adapter": str(args.adapter_dir) if args.adapter_dir else "none",
-        "quantization": str(settings["quantization"]),
+        "quantization": str(model["quantization"]),
         "prompt": args.prompt + (f" (template SHA-256 {template[:16]})" if template else ""),
         "few_shot": f"{len(shots)} examples of {args.train_file}, seed {args.seed}" if shots else "0",
         "generation": f"{args.engine}, greedy, at most {args.max_new_tokens} tokens, cut and cleaned to one statement",
@@ -87,24 +101,24 @@ def answer(args: Namespace, questions: Sequence[Any]) -> tuple[list[Any], dict[s
 
 
 def model_settings(args: Namespace) -> dict[str, Any]:
-    """Give the settings of the model, held against the adapter's own.
+    """Return the settings of the model, merged with those of the adapter.
 
     Raises:
         ConfigError: A flag disagrees with the adapter; names both values.
     """
     from text2sql_lightning.constants import DEFAULT_BASE_MODEL
-    from text2sql_lightning.inference.artifacts import agree_with_adapter
+    from text2sql_lightning.inference.artifacts import merge_adapter_settings
     from text2sql_lightning.modeling.settings import LoraSettings
 
     given = {"base_model": args.base_model} if args.base_model else {}
     settings: dict[str, Any] = {"base_model": DEFAULT_BASE_MODEL, "quantization": args.quantization, **given}
     if args.adapter_dir is not None:
         settings["lora"] = asdict(LoraSettings())
-        agree_with_adapter(settings, given, args.adapter_dir)
+        merge_adapter_settings(settings, given, args.adapter_dir)
     return settings
 
 
-def read_shots(args: Namespace, questions: Sequence[Any]) -> list[Any]:
+def read_shots(args: Namespace, questions: "Sequence[Question]") -> "list[Shot]":
     """Draw the examples that are shown before each question.
 
     Raises:
@@ -125,89 +139,26 @@ def read_shots(args: Namespace, questions: Sequence[Any]) -> list[Any]:
     return choose_shots(candidates, args.few_shot, avoid=questions, seed=args.seed)
 
 
-def _generate(
-    settings: dict[str, Any], args: Namespace, questions: Sequence[Any], shots: Sequence[Any]
-) -> tuple[list[Any], str]:
-    from lightning.pytorch import Trainer
+def _load(args: Namespace, model: dict[str, Any]) -> "Engine":
+    from text2sql_lightning.inference.generator import BuiltinEngine, standalone_request
+    from text2sql_lightning.inference.vllm import VllmEngine
+    from text2sql_lightning.modeling.settings import LoraSettings
 
-    from text2sql_lightning.commands.console import quiet_libraries
-    from text2sql_lightning.modeling.settings import GenerationSettings, LoraSettings
-    from text2sql_lightning.modeling.support import Hardware, choose_precision
-    from text2sql_lightning.module import Text2SQLModule
-
-    class Answering(Text2SQLModule):
-        """The module, asked with any kind of prompt."""
-
-        template = ""
-        answers: list[Any]  # Trainer would copy what predict_step returns, and cannot copy frozen dataclasses
-
-        def predict_step(self, batch: list[int], batch_idx: int) -> Any:
-            asked = [questions[at] for at in batch]
-            self.tokenizer, prompts, self.template = _prompts(self.tokenizer, args.prompt, asked, shots)
-            _check_lengths(self, prompts, args.max_new_tokens)
-            self.answers = self.generate(prompts, progress=True)
-            return len(self.answers)
-
-    quiet_libraries()
-    lora = settings.pop("lora", None)
-    module = Answering(
-        **settings,
-        adapter_path=str(args.adapter_dir) if args.adapter_dir else None,
-        backend=args.backend,
-        lora=LoraSettings(**lora) if lora else None,
-        generation=GenerationSettings(max_new_tokens=args.max_new_tokens, batch_size=args.batch_size),
-        seed=args.seed,
-    )
-    quiet: dict[str, Any] = dict.fromkeys(
-        ("logger", "enable_checkpointing", "enable_model_summary", "enable_progress_bar"), False
-    )
-    trainer = Trainer(accelerator="auto", devices=1, precision=choose_precision(Hardware.here()), **quiet)
-    trainer.predict(module, dataloaders=_one_batch(len(questions)), return_predictions=False)
-    return module.answers, module.template
+    name, quantization = str(model["base_model"]), model["quantization"]
+    if args.engine == "vllm":
+        return VllmEngine.load(name, args.adapter_dir, quantization)
+    lora = LoraSettings(**model["lora"]) if "lora" in model else None
+    request = standalone_request(name, args.adapter_dir, quantization=quantization, lora=lora)
+    return BuiltinEngine.load(request, args.backend)
 
 
-def _generate_with_vllm(
-    settings: dict[str, Any], args: Namespace, questions: Sequence[Any], shots: Sequence[Any]
-) -> tuple[list[Any], str]:
-    from text2sql_lightning.inference.vllm_engine import check_vllm, generate_with_vllm
-    from text2sql_lightning.modeling.settings import GenerationSettings
-    from text2sql_lightning.modeling.support import Hardware
-    from text2sql_lightning.text.tokenizer import load_tokenizer
-
-    check_vllm(Hardware.here(), settings["quantization"])
-    tokenizer, prompts, template = _prompts(load_tokenizer(settings["base_model"]), args.prompt, questions, shots)
-    answers = generate_with_vllm(
-        tokenizer, prompts, GenerationSettings(max_new_tokens=args.max_new_tokens, seed=args.seed),
-        base_model=str(settings["base_model"]), adapter_dir=args.adapter_dir, quantization=settings["quantization"],
-    )  # fmt: skip
-    return answers, template
-
-
-def _prompts(tokenizer: Any, kind: str, questions: Sequence[Any], shots: Sequence[Any]) -> tuple[Any, list[str], str]:
-    """Give the tokenizer that reads the prompts, the prompts, and the hash of the chat template where one is used."""
-    from text2sql_lightning.inference.baselines import ChatTokenizer, chat_prompt, project_prompt, template_sha256
-
-    if kind == "project":
-        return tokenizer, [project_prompt(question, shots) for question in questions], ""
-    prompts = [chat_prompt(tokenizer, question, shots) for question in questions]
-    return ChatTokenizer(tokenizer), prompts, template_sha256(tokenizer)
-
-
-def _one_batch(count: int) -> Any:
-    from torch.utils.data import DataLoader
-
-    numbers: Any = range(count)
-    return DataLoader(numbers, batch_size=count, collate_fn=list)
-
-
-def _check_lengths(module: Any, prompts: Sequence[str], max_new_tokens: int) -> None:
+def _check_lengths(engine: "Engine", prompts: Sequence[str], settings: "GenerationSettings") -> None:
     """Refuse prompts for which the model has no positions: what it writes then is noise, not an answer."""
     from text2sql_lightning.text.tokenizer import encode_texts
 
-    limit = getattr(module.model.config, "max_position_embeddings", None)
-    longest = max(len(ids) for ids in encode_texts(module.tokenizer, prompts))
-    if limit is not None and longest + max_new_tokens > limit:
+    longest, limit = max(len(ids) for ids in encode_texts(engine.tokenizer, prompts)), engine.max_positions
+    if limit is not None and longest + settings.max_new_tokens > limit:
         raise DataError(
-            f"the longest prompt has {longest} tokens, {max_new_tokens} may follow (--max_new_tokens), and the model "
-            f"reads {limit}: use fewer --few_shot examples or no --sample_values, or another model"
+            f"the longest prompt has {longest} tokens, {settings.max_new_tokens} may follow (--max_new_tokens), and "
+            f"the model reads {limit}: use fewer --few_shot examples or no --sample_values, or another model"
         )

@@ -1,12 +1,14 @@
-"""What a checkpoint or an adapter folder says about itself, held against the settings of a command."""
+"""Settings that a checkpoint or an adapter folder records, merged with those of a command."""
 
 import json
+from collections.abc import Mapping, MutableMapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast, get_args
 
-from text2sql_lightning.constants import PROMPT_FILE
+from text2sql_lightning.constants import PROMPT_FILE, RUN_META_FILE
 from text2sql_lightning.errors import ConfigError, ModelError
+from text2sql_lightning.modeling.settings import Quantization
 from text2sql_lightning.text.prompts import PROMPT_FORMAT_VERSION, prompt_sha256
 
 _LORA_KEYS: Final = {
@@ -17,20 +19,20 @@ _LORA_KEYS: Final = {
     "use_dora": "use_dora",
     "target_modules": "target_modules",
 }
-
-
 _BASE_KEYS: Final = ("base_model", "quantization")
 _OPTIMIZER_KEYS: Final = ("learning_rate", "weight_decay", "optimizer")
 
 
-def agree_with_checkpoint(model: Any, given: dict[str, Any], path: Path, *, goes_on: bool = False) -> None:
+def merge_checkpoint_settings(
+    model: MutableMapping[str, Any], given: Mapping[str, Any], path: Path, *, resuming: bool = False
+) -> None:
     """Take what was not given from a checkpoint, and refuse what was given and disagrees.
 
     Args:
         model: The model settings of the command; changed in place.
         given: The model settings that the user wrote.
         path: The `.ckpt` file.
-        goes_on: Whether training goes on from it; the optimizer's settings are then the checkpoint's as well.
+        resuming: Whether training goes on from it; the optimizer's settings are then the checkpoint's as well.
 
     Raises:
         ModelError: The file is no checkpoint of this project, or of another prompt.
@@ -43,31 +45,42 @@ def agree_with_checkpoint(model: Any, given: dict[str, Any], path: Path, *, goes
     except Exception as error:  # a damaged file raises almost anything
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise ModelError(
-            f"--ckpt_path {path} is damaged or no checkpoint of text2sql_lightning ({reason}){_others(path)}"
+            f"--ckpt_path {path} is damaged or no checkpoint of text2sql_lightning ({reason}){_offer_other(path)}"
         ) from error
     _check_prompt(saved["prompt_sha256"], path)
-    _agree(model, given, saved, path, _BASE_KEYS + (_OPTIMIZER_KEYS if goes_on else ()))
+    _merge(model, given, saved, path, _BASE_KEYS + (_OPTIMIZER_KEYS if resuming else ()))
 
 
-def _others(path: Path) -> str:
-    """Offer the newest other checkpoint of the folder."""
+def _offer_other(path: Path) -> str:
     others = [other for other in path.parent.glob("*.ckpt") if other.name != path.name]
     newest = max(others, key=lambda other: other.stat().st_mtime_ns, default=None)
     return f"; the one before it: --ckpt_path {newest}" if newest else ""
 
 
-def agree_with_adapter(model: Any, given: dict[str, Any], folder: Path, setting: str = "model.adapter_path") -> None:
+def merge_adapter_settings(model: MutableMapping[str, Any], given: Mapping[str, Any], folder: Path) -> None:
     """Take what was not given from an adapter folder, and refuse what was given and disagrees.
 
     Args:
         model: The model settings of the command; changed in place.
         given: The model settings that the user wrote.
         folder: The adapter folder.
-        setting: What the user named the folder by; for messages.
 
     Raises:
         ModelError: The folder is no adapter folder, or of another prompt.
         ConfigError: A given setting disagrees; names both values.
+    """
+    _merge(model, given, adapter_settings(folder), folder, _BASE_KEYS)
+
+
+def adapter_settings(folder: Path, setting: str = "model.adapter_path") -> dict[str, Any]:
+    """Read the base model and the LoRA settings of an adapter folder.
+
+    Args:
+        folder: The adapter folder.
+        setting: What the user named the folder by; for messages.
+
+    Raises:
+        ModelError: The folder is no adapter folder, or of another prompt.
     """
     config = read_json(folder / "adapter_config.json", setting)
     if not isinstance(config.get("base_model_name_or_path"), str) or not config.get("target_modules"):
@@ -75,10 +88,6 @@ def agree_with_adapter(model: Any, given: dict[str, Any], folder: Path, setting:
             f"{setting}: {folder / 'adapter_config.json'} does not name base_model_name_or_path and "
             "target_modules; give the folder adapters/ of a run"
         )
-    lora = {own: config[theirs] for theirs, own in _LORA_KEYS.items() if config.get(theirs) is not None}
-    if not isinstance(lora.get("target_modules"), str):
-        lora["target_modules"] = sorted(lora["target_modules"])
-    saved = {"base_model": config["base_model_name_or_path"], "lora": lora}
     if (folder / PROMPT_FILE).exists():
         prompt = read_json(folder / PROMPT_FILE, setting)
         if prompt.get("format_version") != PROMPT_FORMAT_VERSION:
@@ -87,7 +96,18 @@ def agree_with_adapter(model: Any, given: dict[str, Any], folder: Path, setting:
                 f"{PROMPT_FORMAT_VERSION}: use the version of text2sql_lightning that wrote it"
             )
         _check_prompt(str(prompt.get("sha256")), folder)
-    _agree(model, given, saved, folder, _BASE_KEYS)
+    lora = {own: config[theirs] for theirs, own in _LORA_KEYS.items() if config.get(theirs) is not None}
+    if not isinstance(lora["target_modules"], str):
+        lora["target_modules"] = sorted(lora["target_modules"])
+    return {"base_model": config["base_model_name_or_path"], "lora": lora}
+
+
+def quantization_of_run(adapter_dir: Path) -> Quantization:
+    """Return how the run of an adapter folder kept the base weights; nf4 where that is not known."""
+    known = None
+    with suppress(ModelError):
+        known = read_json(adapter_dir.resolve().parent / RUN_META_FILE, "").get("quantization")
+    return cast(Quantization, known) if known in get_args(Quantization) else "nf4"
 
 
 def read_json(path: Path, setting: str) -> dict[str, Any]:
@@ -117,22 +137,25 @@ def _check_prompt(saved: str, path: Path) -> None:
         )
 
 
-def _agree(model: Any, given: dict[str, Any], saved: dict[str, Any], path: Path, keys: tuple[str, ...]) -> None:
+def _merge(
+    model: MutableMapping[str, Any], given: Mapping[str, Any], saved: Mapping[str, Any], path: Path,
+    keys: tuple[str, ...],
+) -> None:  # fmt: skip
     for key in keys:
-        if key in saved:
-            if key in given and not _same(str(given[key]), str(saved[key])):
+        if key in saved and key in given:
+            if not _same(str(given[key]), str(saved[key])):
                 raise ConfigError(
                     f"model.{key} {given[key]} disagrees with {saved[key]} of {path}: leave it out, or name it"
                 )
-            if key not in given:
-                model[key] = saved[key]
+        elif key in saved:
+            model[key] = saved[key]
     if saved.get("lora") is None:
         return
     if model["lora"] is None:
         raise ConfigError(f"model.lora null disagrees with the adapter of {path}: leave model.lora out")
     given_lora = given["lora"] if isinstance(given.get("lora"), dict) else {}
     for key, value in saved["lora"].items():
-        if key in given_lora and _plain(given_lora[key]) != _plain(value):
+        if key in given_lora and _sorted(given_lora[key]) != _sorted(value):
             raise ConfigError(f"model.lora.{key} {given_lora[key]} disagrees with {value} of {path}: leave it out")
         model["lora"][key] = value
 
@@ -146,5 +169,5 @@ def _same(given: str, saved: str) -> bool:
     return all(path.exists() for path in paths) and paths[0].resolve() == paths[1].resolve()
 
 
-def _plain(value: Any) -> Any:
+def _sorted(value: object) -> object:
     return sorted(value) if isinstance(value, (list, tuple, set)) else value

@@ -1,23 +1,15 @@
 """A question in words -> SQL, with a trained adapter and a database or a schema."""
 
-import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, cast, get_args
 
-from text2sql_lightning.constants import RUN_META_FILE
 from text2sql_lightning.errors import ConfigError, DataError
-from text2sql_lightning.inference.artifacts import agree_with_adapter
-from text2sql_lightning.inference.generation import generate_samples
-from text2sql_lightning.inference.voting import Database, choose, databases_to_choose, runs
-from text2sql_lightning.modeling.backends import LoadRequest, get_backend
-from text2sql_lightning.modeling.settings import GenerationSettings, Quantization, check_generation
-from text2sql_lightning.modeling.support import Hardware, check_support, choose_precision
+from text2sql_lightning.inference.generator import Generator
+from text2sql_lightning.inference.voting import Database, databases_for_prompt
+from text2sql_lightning.modeling.settings import Choice, GenerationSettings, Quantization
 from text2sql_lightning.sql.schema import Schema
 from text2sql_lightning.text.prompts import INSTRUCTION, build_prompt, format_input
-from text2sql_lightning.text.tokenizer import load_tokenizer
-
-_MAX_SEQ_LENGTH: Final = 2048
 
 
 @dataclass(frozen=True)
@@ -46,16 +38,11 @@ class Asker:
         print(asker.ask("How many singers are there?", "concerts.sqlite"))
 
     Args:
-        model: A causal language model in inference mode, with or without adapters.
-        tokenizer: Its tokenizer.
-        generation: How SQL is generated.
+        generator: A loaded model.
     """
 
-    def __init__(self, model: Any, tokenizer: Any, generation: GenerationSettings | None = None) -> None:
-        self.model = model
-        self.tokenizer = tokenizer
-        self.generation = generation or GenerationSettings()
-        check_generation(self.generation, "generation.")
+    def __init__(self, generator: Generator) -> None:
+        self.generator = generator
 
     @classmethod
     def from_adapter(
@@ -66,30 +53,10 @@ class Asker:
         quantization: Quantization | None = None,
         generation: GenerationSettings | None = None,
     ) -> "Asker":
-        """Load a trained adapter on its base model, on the GPU where there is one.
-
-        Args:
-            adapter_dir: The folder `adapters/` of a run.
-            base_model: Name or folder of the base model, where it is not the one that the adapter names.
-            quantization: How the base weights are kept; None for what the run had, nf4 where that is not known.
-            generation: How SQL is generated.
-
-        Raises:
-            ModelError: The folder is no adapter folder, or its base model cannot be had.
-            ConfigError: A setting makes no sense, or a package for it is missing.
-        """
-        folder = Path(adapter_dir)
-        adapter: dict[str, Any] = {"lora": {}}
-        agree_with_adapter(adapter, {}, folder, "adapter_dir")
-        name = base_model or adapter["base_model"]
-        kept = quantization or _quantization_of_run(folder)
-        hardware = Hardware.here()
-        check_support("transformers", kept, None, hardware)
-        tokenizer = load_tokenizer(name, setting="base_model")
-        backend = get_backend("transformers")
-        model = backend.load(_request(name, kept, folder, hardware))
-        backend.for_inference(model)
-        return cls(model, tokenizer, generation)
+        """Load a trained adapter on its base model; arguments and errors are those of `Generator.from_adapter`."""
+        return cls(
+            Generator.from_adapter(adapter_dir, base_model=base_model, quantization=quantization, settings=generation)
+        )
 
     def ask(self, question: str, schema: Schema | str | Path) -> str:
         """Write the SQL that answers a question; empty where the model writes none.
@@ -117,19 +84,13 @@ class Asker:
         if not question.strip():
             raise ConfigError("the question is empty: ask something, in words and in quotes")
         tables, database = read_schema(schema)
-        context = tables.to_ddl()
-        prompt = build_prompt(INSTRUCTION, format_input(context, question.strip()))
-        (samples,) = generate_samples(self.model, self.tokenizer, [prompt], self.generation)
-        choice = self.generation.choice
-        written = [sample.sql for sample in samples]
-        databases: list[Database] = [database] if database else [*databases_to_choose(context, written, choice)]
-        if self.generation.retries and samples[0].sql and not runs(samples[0].sql, databases, timeout_s):
-            samples += generate_samples(self.model, self.tokenizer, [prompt], self.generation.of_retries())[0]
-            choice = "first_executable"
-        queries = [sample.sql for sample in samples]
-        chosen = choose(queries, databases, choice, timeout_s=timeout_s)
-        best = samples[chosen]
-        return Answer(best.sql, best.raw, best.finished, tuple(queries))
+
+        def databases(prompt: str, answers: Sequence[str], choice: Choice) -> Sequence[Database]:
+            return [database] if database else databases_for_prompt(prompt, answers, choice)
+
+        prompt = build_prompt(INSTRUCTION, format_input(tables.to_ddl(), question.strip()))
+        ((best, answers),) = self.generator.answer([prompt], databases=databases, timeout_s=timeout_s)
+        return Answer(best.sql, best.raw, best.finished, tuple(answer.sql for answer in answers))
 
 
 def read_schema(source: Schema | str | Path) -> tuple[Schema, Path | None]:
@@ -157,30 +118,3 @@ def read_schema(source: Schema | str | Path) -> tuple[Schema, Path | None]:
         return Schema.from_ddl(text), None
     except DataError as error:
         raise DataError(f"{path}: {error}") from error
-
-
-def _quantization_of_run(folder: Path) -> Quantization:
-    try:
-        meta = json.loads((folder.resolve().parent / RUN_META_FILE).read_text(encoding="utf-8"))
-        known = meta.get("quantization")
-    except (OSError, ValueError, AttributeError):
-        known = None
-    return cast(Quantization, known) if known in get_args(Quantization) else "nf4"
-
-
-def _request(base_model: str, quantization: Quantization, folder: Path, hardware: Hardware) -> LoadRequest:
-    import torch
-
-    precisions = {"bf16-mixed": torch.bfloat16, "16-mixed": torch.float16, "32-true": torch.float32}
-    return LoadRequest(
-        base_model=base_model,
-        quantization=quantization,
-        lora=None,
-        adapter_path=folder,
-        trainable=False,
-        compute_dtype=precisions[choose_precision(hardware)],
-        device=torch.device("cuda", 0) if hardware.cuda_capability else torch.device("cpu"),
-        gradient_checkpointing=False,
-        max_seq_length=_MAX_SEQ_LENGTH,
-        seed=0,
-    )

@@ -8,13 +8,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from random import Random
-from typing import Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal, cast
 
 from text2sql_lightning.errors import ConfigError, DataError, ModelError
 from text2sql_lightning.text.prompts import INSTRUCTION, build_prompt, format_input
 
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
 PromptStyle = Literal["project", "chat"]
-PROMPT_STYLES: Final = ("project", "chat")
 
 _ANSWER_ONLY: Final = "Answer with the SQL query alone, for SQLite, without an explanation."
 _PROBE: Final = "SELECT 1 FROM probe_of_the_end"
@@ -82,7 +84,7 @@ def chat_messages(question: Question, shots: Sequence[Shot] = ()) -> list[dict[s
     return [*messages, _message("user", _chat_text(question))]
 
 
-def chat_prompt(tokenizer: Any, question: Question, shots: Sequence[Shot] = ()) -> str:
+def chat_prompt(tokenizer: "PreTrainedTokenizerBase", question: Question, shots: Sequence[Shot] = ()) -> str:
     """Render a conversation with the model's own template, up to where its answer begins.
 
     Raises:
@@ -91,9 +93,25 @@ def chat_prompt(tokenizer: Any, question: Question, shots: Sequence[Shot] = ()) 
     return _render(tokenizer, chat_messages(question, shots), add_generation_prompt=True)
 
 
-def template_sha256(tokenizer: Any) -> str:
-    """Fingerprint the model's chat template."""
-    return sha256(str(tokenizer.chat_template).encode()).hexdigest()
+def ask_with(
+    style: PromptStyle,
+    tokenizer: "PreTrainedTokenizerBase",
+    questions: Sequence[Question],
+    shots: Sequence[Shot] = (),
+) -> "tuple[PreTrainedTokenizerBase, list[str], str]":
+    """Write the prompts of questions.
+
+    Returns:
+        The tokenizer that reads the prompts, the prompts, and the SHA-256 of the chat template where one is used.
+
+    Raises:
+        ModelError: The tokenizer has no chat template, or one that does not take the conversation.
+    """
+    if style == "project":
+        return tokenizer, [project_prompt(question, shots) for question in questions], ""
+    prompts = [chat_prompt(tokenizer, question, shots) for question in questions]
+    template = sha256(str(tokenizer.chat_template).encode()).hexdigest()
+    return cast("PreTrainedTokenizerBase", ChatTokenizer(tokenizer)), prompts, template
 
 
 class ChatTokenizer:
@@ -108,7 +126,7 @@ class ChatTokenizer:
         ModelError: It has none.
     """
 
-    def __init__(self, tokenizer: Any) -> None:
+    def __init__(self, tokenizer: "PreTrainedTokenizerBase") -> None:
         self._tokenizer = tokenizer
         self.eos_token_id = _end_of_turn(tokenizer)
 
@@ -121,7 +139,7 @@ class ChatTokenizer:
         return self._tokenizer(texts, **settings)
 
 
-def _end_of_turn(tokenizer: Any) -> int:
+def _end_of_turn(tokenizer: "PreTrainedTokenizerBase") -> int:
     """Find the special token behind an answer: some models have another one than EOS (Phi, Gemma)."""
     rendered = _render(tokenizer, [_message("user", "?"), _message("assistant", _PROBE)], add_generation_prompt=False)
     rest = rendered.partition(_PROBE)[2]
@@ -130,7 +148,9 @@ def _end_of_turn(tokenizer: Any) -> int:
     return next((int(token) for token in ids if token in special), int(tokenizer.eos_token_id))
 
 
-def _render(tokenizer: Any, messages: list[dict[str, str]], *, add_generation_prompt: bool) -> str:
+def _render(
+    tokenizer: "PreTrainedTokenizerBase", messages: list[dict[str, str]], *, add_generation_prompt: bool
+) -> str:
     if not getattr(tokenizer, "chat_template", None):
         raise ModelError(
             f"--prompt chat: the tokenizer of {tokenizer.name_or_path} has no chat template; use --prompt project, or "

@@ -1,21 +1,22 @@
-"""Generation of SQL in batches: shared prefixes are read once, a row leaves when its statement is complete."""
+"""The built-in loop over tokens: shared prefixes are read once, a row leaves when its statement is complete."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from itertools import chain, islice
+from hashlib import sha256
+from itertools import islice
 from random import Random
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from text2sql_lightning.inference.beams import draw, row_random, search
 from text2sql_lightning.inference.prefix_cache import (
     Batch,
     Prefilled,
     gather,
+    padded,
     read_padded,
     read_prompts,
     shares_prefixes,
@@ -23,10 +24,13 @@ from text2sql_lightning.inference.prefix_cache import (
 from text2sql_lightning.modeling.cpu.attention import grouped_attention
 from text2sql_lightning.modeling.cpu.generation_layers import merged_adapters, onednn_layers, stock_layers
 from text2sql_lightning.modeling.cpu.products import dequantized
-from text2sql_lightning.modeling.decoder import decoder_of, project
-from text2sql_lightning.modeling.settings import Choice, GenerationSettings
+from text2sql_lightning.modeling.decoder import base_of, decoder_of, device_of, project
+from text2sql_lightning.modeling.settings import GenerationSettings
 from text2sql_lightning.text.sql_cleaning import ensure_sql_only, is_complete
 from text2sql_lightning.text.tokenizer import encode_texts
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 _KEEP_SHARE: Final = 0.75
 """A batch is compacted when fewer than this share of its rows is still being answered: compaction copies the cache."""
@@ -48,10 +52,21 @@ class Generation:
     token_ids: tuple[int, ...]
     finished: bool
 
+    @classmethod
+    def from_tokens(cls, tokenizer: "PreTrainedTokenizerBase", ids: Sequence[int], finished: bool) -> "Generation":
+        """Decode an answer."""
+        raw = decode(tokenizer, ids)
+        return cls(raw, ensure_sql_only(raw), tuple(ids), finished)
+
     @property
     def num_tokens(self) -> int:
         """Generated tokens, the EOS included."""
         return len(self.token_ids)
+
+
+def decode(tokenizer: "PreTrainedTokenizerBase", ids: Sequence[int]) -> str:
+    """Return the text of generated tokens, special tokens left out."""
+    return str(tokenizer.decode(list(ids), skip_special_tokens=True))
 
 
 @dataclass
@@ -59,65 +74,32 @@ class _Row:
     index: int
     sample: int
     prompt_ids: tuple[int, ...]
-    chance: Random
+    random: Random
     new_ids: list[int] = field(default_factory=list)
     finished: bool = False
 
 
-def generate_sql(
-    model: Any, tokenizer: Any, prompts: Sequence[str], settings: GenerationSettings, progress: bool = False
-) -> list[Generation]:
-    """Answer each prompt once.
+def generate_samples(
+    model: "PreTrainedModel",
+    tokenizer: "PreTrainedTokenizerBase",
+    prompts: Sequence[str],
+    settings: GenerationSettings,
+    progress: bool = False,
+) -> list[list[Generation]]:
+    """Answer each prompt `settings.num_answers` times.
 
     Args:
         model: The causal language model, with or without adapters, in inference mode.
         tokenizer: Its tokenizer.
         prompts: Built by `build_prompt`.
-        settings: Limits, sampling, and how one of several samples is chosen.
+        settings: Limits, sampling and beams.
         progress: Show a progress bar.
 
     Returns:
-        One answer for each prompt, in their order. In float32 the answers do not depend on what else is asked nor on
-        the batch size, except where the two most likely tokens are closer than rounding.
+        The answers to each prompt, in the order of the prompts; beams from the most likely one on. In float32 they do
+        not depend on what else is asked nor on the batch size, except where the two most likely tokens are closer than
+        rounding.
     """
-    samples = generate_samples(model, tokenizer, prompts, settings, progress)
-    if settings.retries:
-        first = [answers[0] for answers in samples]
-        return _retry_failing(model, tokenizer, prompts, first, settings, progress)
-    if settings.choice == "first":
-        return [answers[0] for answers in samples]
-    return [_best(prompt, answers, settings.choice) for prompt, answers in zip(prompts, samples, strict=True)]
-
-
-def _best(prompt: str, answers: Sequence[Generation], choice: Choice) -> Generation:
-    from text2sql_lightning.inference.voting import choose_for_prompt
-
-    return answers[choose_for_prompt(prompt, [answer.sql for answer in answers], choice)]
-
-
-def _retry_failing(
-    model: Any, tokenizer: Any, prompts: Sequence[str], answers: list[Generation], settings: GenerationSettings,
-    progress: bool,
-) -> list[Generation]:  # fmt: skip
-    from text2sql_lightning.inference.voting import runs_on_schema
-
-    failing = [
-        number
-        for number, (prompt, answer) in enumerate(zip(prompts, answers, strict=True))
-        if answer.sql and not runs_on_schema(answer.sql, prompt)
-    ]
-    if not failing:
-        return answers
-    again = generate_samples(model, tokenizer, [prompts[number] for number in failing], settings.of_retries(), progress)
-    for number, samples in zip(failing, again, strict=True):
-        answers[number] = _best(prompts[number], [answers[number], *samples], "first_executable")
-    return answers
-
-
-def generate_samples(
-    model: Any, tokenizer: Any, prompts: Sequence[str], settings: GenerationSettings, progress: bool = False
-) -> list[list[Generation]]:
-    """Answer each prompt `settings.num_answers` times; arguments as for `generate_sql`."""
     encoded = encode_texts(tokenizer, prompts)
     rows = [
         _Row(index, sample, tuple(ids), row_random(ids, sample, settings.seed))
@@ -127,45 +109,125 @@ def generate_samples(
     in_order = sorted(rows, key=lambda row: (row.prompt_ids, row.index, row.sample))
     with ExitStack() as stack:
         stack.enter_context(torch.inference_mode())
-        stack.enter_context(stock_layers(model))
-        stack.enter_context(dequantized(model))
-        stack.enter_context(merged_adapters(model))
-        stack.enter_context(onednn_layers(model))
+        for faster in (stock_layers, dequantized, merged_adapters, onednn_layers):
+            stack.enter_context(faster(model))
         bar = stack.enter_context(tqdm(total=len(rows), desc="Generating SQL", disable=not progress))
-        if settings.num_beams > 1:
-            _search_beams(model, tokenizer, in_order, settings, bar)
-        else:
-            _answer_all(model, tokenizer, in_order, settings, bar)
-    answers = [_finish(tokenizer, row) for row in rows]
+        loop = _TokenLoop(model, tokenizer, settings, bar)
+        (loop.search_beams if settings.num_beams > 1 else loop.answer_all)(in_order)
+    answers = [Generation.from_tokens(tokenizer, row.new_ids, row.finished) for row in rows]
     return [answers[at : at + settings.num_answers] for at in range(0, len(answers), settings.num_answers)]
 
 
-def _finish(tokenizer: Any, row: _Row) -> Generation:
-    raw = tokenizer.decode(row.new_ids, skip_special_tokens=True)
-    return Generation(raw, ensure_sql_only(raw), tuple(row.new_ids), row.finished)
+class _TokenLoop:
+    """Writes the answers of rows into them."""
 
+    def __init__(
+        self,
+        model: "PreTrainedModel",
+        tokenizer: "PreTrainedTokenizerBase",
+        settings: GenerationSettings,
+        bar: "tqdm[Any]",
+    ) -> None:
+        self._model, self._tokenizer, self._settings, self._bar = model, tokenizer, settings, bar
+        self._eos, self._pad = tokenizer.eos_token_id, tokenizer.pad_token_id
 
-def _answer_all(model: Any, tokenizer: Any, rows: list[_Row], settings: GenerationSettings, bar: Any) -> None:
-    longest = max((len(row.prompt_ids) for row in rows), default=0) + settings.max_new_tokens
-    shared = bool(rows) and shares_prefixes(model, longest)
-    with grouped_attention(model) as grouped:
-        for batch, members in _batches(model, tokenizer, rows, settings, shared=shared, grouped=grouped):
-            _answer(model, tokenizer, batch, members, settings, bar)
+    def answer_all(self, rows: list[_Row]) -> None:
+        """Answer rows that are sorted by their prompts."""
+        longest = max((len(row.prompt_ids) for row in rows), default=0) + self._settings.max_new_tokens
+        shared = bool(rows) and shares_prefixes(self._model, longest)
+        with grouped_attention(self._model) as grouped:
+            for batch, members in self._batches(rows, shared, grouped):
+                self._answer(batch, members)
 
+    def _batches(self, rows: list[_Row], shared: bool, grouped: bool) -> Iterator[tuple[Batch, list[_Row]]]:
+        """Read the prompts, batch by batch, just before they are answered."""
+        size = self._settings.batch_size
+        if not shared:
+            for start in range(0, len(rows), size):
+                part = rows[start : start + size]
+                yield read_padded(self._model, [row.prompt_ids for row in part], self._pad), part
+            return
+        once = list(dict.fromkeys(row.prompt_ids for row in rows))
+        pending = _with_rows(read_prompts(self._model, once), rows)
+        while members := list(islice(pending, size)):
+            yield gather([prompt for prompt, _ in members], grouped), [row for _, row in members]
 
-def _batches(
-    model: Any, tokenizer: Any, rows: list[_Row], settings: GenerationSettings, *, shared: bool, grouped: bool
-) -> Iterator[tuple[Batch, list[_Row]]]:
-    """Read the prompts, batch by batch, just before they are answered."""
-    if not shared:
-        for start in range(0, len(rows), settings.batch_size):
-            part = rows[start : start + settings.batch_size]
-            yield read_padded(model, [row.prompt_ids for row in part], tokenizer.pad_token_id), part
-        return
-    once = list(dict.fromkeys(row.prompt_ids for row in rows))
-    pending = _with_rows(read_prompts(model, once), rows)
-    while members := list(islice(pending, settings.batch_size)):
-        yield gather([prompt for prompt, _ in members], grouped), [row for _, row in members]
+    def _answer(self, batch: Batch, alive: list[_Row]) -> None:
+        while True:
+            tokens = self._choose_tokens(project(self._model, batch.hidden).float(), alive)
+            going_on = [line for line, token in enumerate(tokens.tolist()) if self._goes_on(alive[line], token)]
+            if not going_on:
+                return
+            if len(going_on) < _KEEP_SHARE * len(alive):
+                batch.select(going_on)
+                tokens = tokens[torch.tensor(going_on, device=tokens.device)]
+                alive = [alive[line] for line in going_on]
+            batch.mask = torch.cat([batch.mask, batch.mask.new_ones(len(alive), 1)], dim=1)
+            batch.positions = batch.positions + 1
+            batch.hidden = decoder_of(self._model)(
+                input_ids=tokens[:, None],
+                attention_mask=batch.mask,
+                position_ids=batch.positions,
+                past_key_values=batch.cache,
+                use_cache=True,
+                **({} if batch.prefixes is None else {"prefixes": batch.prefixes}),
+            ).last_hidden_state[:, -1]
+
+    def _choose_tokens(self, logits: Tensor, rows: list[_Row]) -> Tensor:
+        if self._settings.temperature == 0:
+            return logits.argmax(-1)
+        return draw(logits, [row.random.random() for row in rows], self._settings.temperature, self._settings.top_p)
+
+    def _goes_on(self, row: _Row, token: int) -> bool:
+        """Add a token to an answer that is not finished; return whether more are to come."""
+        limit = self._settings.max_new_tokens
+        if row.finished or len(row.new_ids) >= limit:
+            return False
+        row.new_ids.append(token)
+        row.finished = self._ends(row)
+        if not row.finished and len(row.new_ids) < limit:
+            return True
+        self._bar.update()
+        return False
+
+    def _ends(self, row: _Row) -> bool:
+        return row.new_ids[-1:] == [self._eos] or is_complete(decode(self._tokenizer, row.new_ids))
+
+    def search_beams(self, rows: list[_Row]) -> None:
+        """Answer rows, those of a prompt next to each other, with the most likely answers of a beam search."""
+        count = self._settings.num_answers
+        size = max(1, self._settings.batch_size // self._settings.num_beams) * count
+        for start in range(0, len(rows), size):
+            part = rows[start : start + size]
+            found = self._beams([row.prompt_ids for row in part[::count]])
+            for row, ids in zip(part, found, strict=True):
+                row.new_ids = _until_end(ids, self._eos, self._pad)
+                row.finished = self._ends(row)
+                self._bar.update()
+
+    def _beams(self, prompts: list[tuple[int, ...]]) -> list[list[int]]:
+        """Search with transformers' own beams, which end where a statement is complete."""
+        from transformers import GenerationConfig, StoppingCriteria, StoppingCriteriaList
+
+        ids, mask = padded(prompts, self._pad, device_of(self._model))
+        width, pad, tokenizer = ids.shape[1], self._pad, self._tokenizer
+
+        class Complete(StoppingCriteria):
+            def __call__(self, input_ids: Tensor, scores: Any, **_: Any) -> Tensor:
+                texts = [decode(tokenizer, [t for t in row if t != pad]) for row in input_ids[:, width:].tolist()]
+                return torch.tensor([is_complete(text) for text in texts], device=input_ids.device, dtype=torch.bool)
+
+        describe: Any = GenerationConfig
+        config = describe(
+            num_beams=self._settings.num_beams, num_return_sequences=self._settings.num_answers, do_sample=False,
+            max_new_tokens=self._settings.max_new_tokens, pad_token_id=pad, eos_token_id=self._eos, use_cache=True,
+        )  # fmt: skip
+        whole = base_of(self._model).generate(
+            input_ids=ids, attention_mask=mask, generation_config=config,
+            stopping_criteria=StoppingCriteriaList([Complete()]),
+        )  # fmt: skip
+        answers: list[list[int]] = whole[:, width:].tolist()
+        return answers
 
 
 def _with_rows(prompts: Iterator[Prefilled], rows: list[_Row]) -> Iterator[tuple[Prefilled, _Row]]:
@@ -176,64 +238,38 @@ def _with_rows(prompts: Iterator[Prefilled], rows: list[_Row]) -> Iterator[tuple
         yield prompt, row
 
 
-def _answer(model: Any, tokenizer: Any, batch: Batch, rows: list[_Row], settings: GenerationSettings, bar: Any) -> None:
-    alive = list(rows)
-    while True:
-        tokens = _choose(project(model, batch.hidden).float(), alive, settings)
-        going_on = []
-        for line, token in enumerate(tokens.tolist()):
-            row = alive[line]
-            if row.finished or len(row.new_ids) >= settings.max_new_tokens:
-                continue
-            if _append(tokenizer, row, token) or len(row.new_ids) == settings.max_new_tokens:
-                bar.update()
-            else:
-                going_on.append(line)
-        if not going_on:
-            return
-        if len(going_on) < _KEEP_SHARE * len(alive):
-            batch.select(going_on)
-            tokens = tokens[torch.tensor(going_on, device=tokens.device)]
-            alive = [alive[line] for line in going_on]
-        batch.mask = torch.cat([batch.mask, batch.mask.new_ones(len(alive), 1)], dim=1)
-        batch.positions = batch.positions + 1
-        batch.hidden = decoder_of(model)(
-            input_ids=tokens[:, None],
-            attention_mask=batch.mask,
-            position_ids=batch.positions,
-            past_key_values=batch.cache,
-            use_cache=True,
-            **({} if batch.prefixes is None else {"prefixes": batch.prefixes}),
-        ).last_hidden_state[:, -1]
+def _until_end(tokens: list[int], eos_token_id: int, pad_token_id: int) -> list[int]:
+    if eos_token_id in tokens:
+        return tokens[: tokens.index(eos_token_id) + 1]
+    while tokens and tokens[-1] == pad_token_id:
+        tokens.pop()
+    return tokens
 
 
-def _choose(logits: Tensor, rows: list[_Row], settings: GenerationSettings) -> Tensor:
-    if settings.temperature == 0:
-        return logits.argmax(-1)
-    return draw(logits, [row.chance.random() for row in rows], settings.temperature, settings.top_p)
+def row_random(prompt_ids: Sequence[int], sample: int, seed: int) -> Random:
+    """Return the random numbers of one answer: they depend on the prompt, the sample's number and the seed alone."""
+    digest = sha256(repr((list(prompt_ids), sample, seed)).encode()).digest()
+    return Random(int.from_bytes(digest[:8], "big"))
 
 
-def _append(tokenizer: Any, row: _Row, token: int) -> bool:
-    """Add a token to an answer; say whether the answer is finished."""
-    row.new_ids.append(token)
-    row.finished = token == tokenizer.eos_token_id or _is_answered(tokenizer, row.new_ids)
-    return row.finished
+def draw(logits: Tensor, chances: Sequence[float], temperature: float, top_p: float) -> Tensor:
+    """Draw a token for each row.
 
+    Args:
+        logits: (rows, vocabulary), float32.
+        chances: For each row a number in [0, 1) that decides.
+        temperature: Divides the logits; above 0.
+        top_p: Only the most likely tokens that reach this probability together are drawn (nucleus sampling,
+            arXiv:1904.09751); the token that crosses the line is one of them.
 
-def _is_answered(tokenizer: Any, ids: list[int]) -> bool:
-    return is_complete(tokenizer.decode(ids, skip_special_tokens=True))
-
-
-def _search_beams(model: Any, tokenizer: Any, rows: list[_Row], settings: GenerationSettings, bar: Any) -> None:
-    size = max(1, settings.batch_size // settings.num_beams) * settings.num_answers
-    for start in range(0, len(rows), size):
-        part = rows[start : start + size]
-        found = search(
-            model, [row.prompt_ids for row in part[:: settings.num_answers]], lambda ids: _is_answered(tokenizer, ids),
-            num_beams=settings.num_beams, num_answers=settings.num_answers, max_new_tokens=settings.max_new_tokens,
-            pad_token_id=tokenizer.pad_token_id, eos_token_id=tokenizer.eos_token_id,
-        )  # fmt: skip
-        for row, ids in zip(part, chain.from_iterable(found), strict=True):
-            row.new_ids = ids
-            row.finished = ids[-1:] == [tokenizer.eos_token_id] or _is_answered(tokenizer, ids)
-            bar.update()
+    Returns:
+        Token ids, (rows,).
+    """
+    likely, tokens = torch.softmax(logits / temperature, dim=-1).sort(dim=-1, descending=True, stable=True)
+    likely = likely.double()
+    before = likely.cumsum(-1) - likely
+    likely = likely.masked_fill(before >= top_p, 0.0)
+    upto = likely.cumsum(-1)
+    wanted = torch.tensor(chances, dtype=torch.double, device=logits.device)[:, None] * upto[:, -1:]
+    chosen = (upto > wanted).long().argmax(-1, keepdim=True)
+    return tokens.gather(-1, chosen)[:, 0]

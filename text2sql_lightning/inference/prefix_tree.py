@@ -27,7 +27,7 @@ class Layout(PrefixTree):
     paths: list[list[int]] = field(default_factory=list)
 
     def allowed(self) -> Tensor:
-        """Return which tokens see which: bool, (tokens, depth + tokens), rows attend to columns."""
+        """Return the attention mask: bool, (tokens, depth + tokens), rows attend to columns."""
         size = len(self.input_ids)
         allowed = torch.zeros(size, self.depth + size, dtype=torch.bool)
         allowed[:, : self.depth] = True
@@ -40,12 +40,7 @@ class Layout(PrefixTree):
 
 
 def lay_out(prompts: Sequence[Ids], depth: int = 0) -> Layout:
-    """Lay prompts out.
-
-    Args:
-        prompts: Sorted, each once, alike in their first `depth` tokens and longer than that.
-        depth: Tokens that are left out.
-    """
+    """Lay out prompts that are sorted, each once, equal in their first `depth` tokens and longer than that."""
     layout = Layout(depth)
     layout.paths += [leaf.path() for _, leaf in layout.grow([(prompt, len(prompt)) for prompt in prompts])]
     return layout
@@ -58,7 +53,7 @@ def count_tokens(prompts: Sequence[Ids], depth: int) -> int:
 
 
 def shared_length(prompts: Sequence[Ids]) -> int:
-    """Count the tokens that sorted prompts begin with, leaving each at least one token of its own."""
+    """Count the tokens that all sorted prompts begin with, leaving each at least one token."""
     return min(common_prefix_length(prompts[0], prompts[-1]), *(len(prompt) - 1 for prompt in prompts))
 
 
@@ -78,12 +73,12 @@ def group(prompts: Sequence[Ids], cost: int) -> list[tuple[int, int]]:
     """Group sorted prompts so that what the members of a group share, counted once for each but one, adds up to most.
 
     Args:
-        prompts: None empty; the same may stand there several times.
+        prompts: None empty; the same may be there several times.
         cost: Tokens that a group has to save to be worth it.
 
     Returns:
-        How many prompts follow one another in each group, and how many tokens they share: 0 where nothing is gained,
-        and always fewer than the shortest has.
+        How many prompts each group has, and how many tokens they share: 0 where nothing is gained, and always fewer
+        than the shortest has.
     """
     alike = [common_prefix_length(one, two) for one, two in pairwise(prompts)]
     saved, groups = [0], [(0, 0)]  # the most that the first prompts save, and the last group of the way to do so

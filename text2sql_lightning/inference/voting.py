@@ -26,12 +26,9 @@ Database: TypeAlias = Path | bytes
 
 _GUIDES: Final = 4
 _FILLINGS: Final = 2
-_TIMEOUT_S: Final = 5.0
 
 
-def choose(
-    answers: Sequence[str], databases: Sequence[Database], choice: Choice, *, timeout_s: float = _TIMEOUT_S
-) -> int:
+def choose(answers: Sequence[str], databases: Sequence[Database], choice: Choice, *, timeout_s: float = 5.0) -> int:
     """Choose one of the answers to a question.
 
     Args:
@@ -73,6 +70,29 @@ def vote(results: Sequence[Sequence[Execution]], ordered: Sequence[bool]) -> int
     return max(voters, key=lambda at: (votes[at], -at), default=0)
 
 
+def _agree(one: Sequence[Execution], other: Sequence[Execution], *, ordered: bool) -> bool:
+    return all(same_rows(a.rows, b.rows, ordered=ordered) for a, b in zip(one, other, strict=True))
+
+
+def runs(sql: str, databases: Sequence[Database], timeout_s: float) -> bool:
+    """Return whether a query runs on each database."""
+    return all(execute(database, sql, timeout_s=timeout_s).error is None for database in databases)
+
+
+def databases_for_prompt(prompt: str, answers: Sequence[str], choice: Choice) -> list[bytes]:
+    """Make databases from the schema in a prompt, for a choice between answers to it.
+
+    Returns:
+        For a vote databases with rows on which the answers can differ, for any other choice one with empty tables; none
+        where the prompt holds no schema.
+    """
+    context = schema_in_prompt(prompt)
+    if choice == "vote":
+        return databases_for(context, answers)
+    database = empty_database(context)
+    return [] if database is None else [database]
+
+
 def databases_for(context: str, answers: Sequence[str], *, seed: int = 0) -> list[bytes]:
     """Make small databases from a schema, with rows on which the answers can differ.
 
@@ -100,29 +120,9 @@ def databases_for(context: str, answers: Sequence[str], *, seed: int = 0) -> lis
     return databases
 
 
-def choose_for_prompt(prompt: str, answers: Sequence[str], choice: Choice) -> int:
-    """Choose one of the answers to a prompt on databases made from the schema in it; 0 where it holds none."""
-    context = schema_in_prompt(prompt)
-    return choose(answers, databases_to_choose(context, answers, choice), choice) if context else 0
-
-
-def databases_to_choose(context: str, answers: Sequence[str], choice: Choice) -> list[bytes]:
-    """Make what a choice between answers needs: a vote rows on which they can differ, anything else empty tables."""
-    if choice == "vote":
-        return databases_for(context, answers)
-    database = empty_database(context)
-    return [] if database is None else [database]
-
-
-def runs_on_schema(sql: str, prompt: str) -> bool:
-    """Say whether a query runs on the empty tables of the schema in a prompt; without a schema nothing does."""
-    database = empty_database(schema_in_prompt(prompt))
-    return database is not None and runs(sql, [database], _TIMEOUT_S)
-
-
 @lru_cache(maxsize=16)
 def empty_database(context: str) -> bytes | None:
-    """Make a serialized SQLite database of CREATE TABLE text, repaired where that is certain; None of any other."""
+    """Return a serialized SQLite database of CREATE TABLE text, repaired where that is certain; None of any other."""
     try:
         declared = Schema.from_ddl(repair_ddl(context).text).to_ddl()
     except DataError:
@@ -133,12 +133,3 @@ def empty_database(context: str) -> bytes | None:
         except sqlite3.Error:
             return None
         return connection.serialize()
-
-
-def runs(sql: str, databases: Sequence[Database], timeout_s: float) -> bool:
-    """Say whether a query runs on each database."""
-    return all(execute(database, sql, timeout_s=timeout_s).error is None for database in databases)
-
-
-def _agree(one: Sequence[Execution], other: Sequence[Execution], *, ordered: bool) -> bool:
-    return all(same_rows(a.rows, b.rows, ordered=ordered) for a, b in zip(one, other, strict=True))

@@ -15,6 +15,12 @@ def base_of(model: Any) -> Any:
     return model.get_base_model() if hasattr(model, "peft_config") else model
 
 
+def device_of(model: Any) -> torch.device:
+    """Return where token ids have to be for a model to read them."""
+    device: torch.device = model.get_input_embeddings().weight.device
+    return device
+
+
 def decoder_of(model: Any) -> torch.nn.Module:
     """Give the part that turns token ids into hidden states.
 

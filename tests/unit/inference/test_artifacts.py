@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from text2sql_lightning.errors import ConfigError, ModelError
-from text2sql_lightning.inference.artifacts import agree_with_adapter, agree_with_checkpoint, read_json
+from text2sql_lightning.inference.artifacts import merge_adapter_settings, merge_checkpoint_settings, read_json
 from text2sql_lightning.text.prompts import prompt_sha256
 
 pytestmark = pytest.mark.unit
@@ -33,7 +33,7 @@ def checkpoint(tmp_path: Path) -> Any:
 
 def test_what_was_not_given_comes_from_the_checkpoint(checkpoint: Any) -> None:
     model = defaults()
-    agree_with_checkpoint(model, {}, checkpoint)
+    merge_checkpoint_settings(model, {}, checkpoint)
     assert model["base_model"] == "owner/base"
     assert model["quantization"] == "nf4"
     assert model["lora"] == SAVED["lora"]
@@ -42,13 +42,13 @@ def test_what_was_not_given_comes_from_the_checkpoint(checkpoint: Any) -> None:
 
 def test_a_fit_that_goes_on_has_the_optimizer_of_the_checkpoint(checkpoint: Any) -> None:
     model = defaults()
-    agree_with_checkpoint(model, {"learning_rate": "2e-4", "weight_decay": 0}, checkpoint, goes_on=True)
+    merge_checkpoint_settings(model, {"learning_rate": "2e-4", "weight_decay": 0}, checkpoint, resuming=True)
     assert model["learning_rate"] == 1e-3  # given, and the same: what the parser made of it stays
-    agree_with_checkpoint(model, {}, checkpoint, goes_on=True)
+    merge_checkpoint_settings(model, {}, checkpoint, resuming=True)
     assert (model["learning_rate"], model["weight_decay"]) == (2e-4, 0.0)
     with pytest.raises(ConfigError, match=r"model.learning_rate 0.5 disagrees with 0.0002"):
-        agree_with_checkpoint(defaults(), {"learning_rate": 0.5}, checkpoint, goes_on=True)
-    agree_with_checkpoint(defaults(), {"learning_rate": 0.5}, checkpoint)
+        merge_checkpoint_settings(defaults(), {"learning_rate": 0.5}, checkpoint, resuming=True)
+    merge_checkpoint_settings(defaults(), {"learning_rate": 0.5}, checkpoint)
 
 
 @pytest.mark.parametrize(
@@ -62,13 +62,13 @@ def test_a_fit_that_goes_on_has_the_optimizer_of_the_checkpoint(checkpoint: Any)
 )
 def test_what_was_given_and_disagrees(checkpoint: Any, given: Any, words: Any) -> None:
     with pytest.raises(ConfigError, match=words):
-        agree_with_checkpoint(defaults(), given, checkpoint)
+        merge_checkpoint_settings(defaults(), given, checkpoint)
 
 
 def test_what_was_given_and_agrees(checkpoint: Any) -> None:
     given = {"lora": {"r": 8, "target_modules": ("q_proj",)}, "base_model": "owner/base", "quantization": "nf4"}
     model = defaults()
-    agree_with_checkpoint(model, given, checkpoint)
+    merge_checkpoint_settings(model, given, checkpoint)
     assert model["lora"]["r"] == 8
 
 
@@ -77,20 +77,20 @@ def test_the_same_folder_under_two_names(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.chdir(tmp_path)
     torch.save({"text2sql": SAVED | {"base_model": str(tmp_path / "base")}}, "last.ckpt")
     model = defaults() | {"base_model": "base"}
-    agree_with_checkpoint(model, {"base_model": "base"}, tmp_path / "last.ckpt")
+    merge_checkpoint_settings(model, {"base_model": "base"}, tmp_path / "last.ckpt")
     assert model["base_model"] == "base"
 
 
 def test_another_prompt(tmp_path: Path) -> None:
     torch.save({"text2sql": SAVED | {"prompt_sha256": "0" * 64}}, tmp_path / "x.ckpt")
     with pytest.raises(ModelError, match=r"was trained with another prompt .SHA-256 000000000000"):
-        agree_with_checkpoint(defaults(), {}, tmp_path / "x.ckpt")
+        merge_checkpoint_settings(defaults(), {}, tmp_path / "x.ckpt")
 
 
 def test_checkpoint_of_another_project(tmp_path: Path) -> None:
     torch.save({"state_dict": {}}, tmp_path / "x.ckpt")
     with pytest.raises(ModelError, match=r"damaged or no checkpoint of text2sql_lightning"):
-        agree_with_checkpoint(defaults(), {}, tmp_path / "x.ckpt")
+        merge_checkpoint_settings(defaults(), {}, tmp_path / "x.ckpt")
 
 
 def write_adapter(folder: Any, **changes: Any) -> Any:
@@ -105,7 +105,7 @@ def test_an_adapter_of_any_origin(tmp_path: Path) -> None:
     """Plain peft writes no prompt.json and its target modules in no order."""
     write_adapter(tmp_path)
     model = defaults()
-    agree_with_adapter(model, {}, tmp_path)
+    merge_adapter_settings(model, {}, tmp_path)
     assert model["base_model"] == "owner/base"
     assert model["quantization"] == "none"  # an adapter does not say
     assert model["lora"] == {
@@ -113,13 +113,13 @@ def test_an_adapter_of_any_origin(tmp_path: Path) -> None:
         "target_modules": ["q_proj", "v_proj"],
     }  # fmt: skip
     with pytest.raises(ConfigError, match=r"model.lora.alpha 16 disagrees with 32"):
-        agree_with_adapter(defaults(), {"lora": {"alpha": 16}}, tmp_path)
+        merge_adapter_settings(defaults(), {"lora": {"alpha": 16}}, tmp_path)
 
 
 def test_all_linear_stays_a_word(tmp_path: Path) -> None:
     write_adapter(tmp_path, target_modules="all-linear")
     model = defaults()
-    agree_with_adapter(model, {}, tmp_path)
+    merge_adapter_settings(model, {}, tmp_path)
     assert model["lora"]["target_modules"] == "all-linear"
 
 
@@ -127,13 +127,13 @@ def test_all_linear_stays_a_word(tmp_path: Path) -> None:
 def test_adapter_config_that_lacks_something(tmp_path: Path, missing: Any) -> None:
     write_adapter(tmp_path, **{missing: None})
     with pytest.raises(ModelError, match=r"does not name base_model_name_or_path and target_modules"):
-        agree_with_adapter(defaults(), {}, tmp_path)
+        merge_adapter_settings(defaults(), {}, tmp_path)
 
 
 def test_bare_model_and_adapter_exclude_each_other(tmp_path: Path) -> None:
     write_adapter(tmp_path)
     with pytest.raises(ConfigError, match=r"model.lora null disagrees with the adapter of"):
-        agree_with_adapter(defaults() | {"lora": None}, {"lora": None}, tmp_path)
+        merge_adapter_settings(defaults() | {"lora": None}, {"lora": None}, tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from text2sql_lightning.inference.beams import draw, row_random
+from text2sql_lightning.inference.generation import draw, row_random
 
 pytestmark = pytest.mark.unit
 

@@ -8,9 +8,8 @@ import pytest
 
 from text2sql_lightning.inference.voting import (
     choose,
-    choose_for_prompt,
     databases_for,
-    databases_to_choose,
+    databases_for_prompt,
     runs,
     vote,
 )
@@ -100,16 +99,19 @@ def test_vote_on_the_schema_alone() -> None:
 def test_prompts_bring_their_schema() -> None:
     prompt = build_prompt(INSTRUCTION, format_input(CONTEXT, "Who is 30?"))
     assert schema_in_prompt(prompt) == CONTEXT
-    assert choose_for_prompt(prompt, ["SELECT nam FROM singer", "SELECT name FROM singer"], "first_executable") == 1
+    answers = ["SELECT nam FROM singer", "SELECT name FROM singer"]
+    databases = databases_for_prompt(prompt, answers, "first_executable")
+    assert choose(answers, databases, "first_executable") == 1
     assert schema_in_prompt("Hello") == ""
-    assert choose_for_prompt("Hello", ["SELECT 1", "SELECT 2", "SELECT 2"], "vote") == 0
+    assert databases_for_prompt("Hello", ["SELECT 1", "SELECT 2", "SELECT 2"], "vote") == []
 
 
 def test_only_a_vote_needs_rows() -> None:
     answers = ["SELECT name FROM singer WHERE age > 30", "SELECT name FROM singer WHERE age >= 30"]
-    (empty,) = databases_to_choose(CONTEXT, answers, "first_executable")
+    prompt = build_prompt(INSTRUCTION, format_input(CONTEXT, "Who is 30?"))
+    (empty,) = databases_for_prompt(prompt, answers, "first_executable")
     assert runs(answers[0], [empty], 1.0)
     assert not runs("SELECT height FROM singer", [empty], 1.0)
-    assert databases_to_choose(CONTEXT, answers, "vote") == databases_for(CONTEXT, answers)
+    assert databases_for_prompt(prompt, answers, "vote") == databases_for(CONTEXT, answers)
     assert len(databases_for(CONTEXT, answers)) > 1
-    assert databases_to_choose("no table", answers, "first_executable") == []
+    assert databases_for_prompt(prompt.replace("CREATE TABLE", "BUILD"), answers, "first_executable") == []

@@ -17,11 +17,11 @@ class LoadRequest:
     Args:
         base_model: Hub name or folder.
         quantization: How the base weights are kept.
+        compute_dtype: Type of the matrix products, and of weights that are not quantized.
+        device: Where the model goes, as a whole.
         lora: The adapter to create; None for the bare base model.
         adapter_path: A saved adapter to load instead of creating one.
         trainable: Whether the adapter will be trained.
-        compute_dtype: Type of the matrix products, and of weights that are not quantized.
-        device: Where the model goes, as a whole.
         gradient_checkpointing: Trade compute for activation memory.
         max_seq_length: Longest sequence, in tokens; Unsloth sizes its position tables by it.
         seed: Seeds the adapter's initial weights.
@@ -30,14 +30,14 @@ class LoadRequest:
 
     base_model: str
     quantization: Quantization
-    lora: LoraSettings | None
-    adapter_path: Path | None
-    trainable: bool
     compute_dtype: torch.dtype
     device: torch.device
-    gradient_checkpointing: bool
-    max_seq_length: int
-    seed: int
+    lora: LoraSettings | None = None
+    adapter_path: Path | None = None
+    trainable: bool = False
+    gradient_checkpointing: bool = False
+    max_seq_length: int = 2048
+    seed: int = 0
     packing: Packing = "none"
 
 

@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn.functional import scaled_dot_product_attention
 
-from text2sql_lightning.modeling.decoder import decoder_of
+from text2sql_lightning.modeling.decoder import decoder_of, device_of
 from text2sql_lightning.modeling.packs import ROWS, SEGMENTS_NAME, QueryBlock, Segments
 
 _BF16: Final = torch.bfloat16
@@ -175,9 +175,8 @@ def grouped_attention(model: Any) -> Iterator[bool]:
         Whether the model does, and takes the keyword argument `prefixes`.
     """
     config = getattr(decoder_of(model), "config", None)
-    device = model.get_input_embeddings().weight.device
     before = getattr(config, "_attn_implementation", None)
-    if before not in ("sdpa", SEGMENTS_NAME) or device.type != "cpu":
+    if before not in ("sdpa", SEGMENTS_NAME) or device_of(model).type != "cpu":
         yield False
         return
     assert config is not None

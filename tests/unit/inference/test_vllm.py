@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from text2sql_lightning.errors import ConfigError
-from text2sql_lightning.inference import vllm_engine
-from text2sql_lightning.inference.vllm_engine import check_vllm, generate_with_vllm
+from text2sql_lightning.inference import vllm
+from text2sql_lightning.inference.generator import Generator
+from text2sql_lightning.inference.vllm import VllmEngine, check_vllm
 from text2sql_lightning.modeling.settings import GenerationSettings
 from text2sql_lightning.modeling.support import Hardware
 from text2sql_lightning.text.tokenizer import encode_texts, load_tokenizer
@@ -61,10 +62,8 @@ def test_the_same_tokens_the_adapter_and_four_bits(
     written[1].append(tokenizer.eos_token_id)
     calls = record_calls(monkeypatch, written)
     prompts = ["one", "another prompt", "a third"]
-    answers = generate_with_vllm(
-        tokenizer, prompts, GenerationSettings(max_new_tokens=20, seed=7), base_model="base", adapter_dir=adapter,
-        quantization="nf4",
-    )  # fmt: skip
+    engine = VllmEngine(tokenizer, "base", adapter, "nf4")
+    answers = Generator(engine).generate(prompts, GenerationSettings(max_new_tokens=20, seed=7))
     encoded = encode_texts(tokenizer, prompts)
     assert calls["engine"] == {
         "model": "base", "quantization": "bitsandbytes", "max_model_len": max(map(len, encoded)) + 20,
@@ -84,9 +83,7 @@ def test_the_same_tokens_the_adapter_and_four_bits(
 
 def test_the_base_model_in_full_precision(monkeypatch: pytest.MonkeyPatch, tokenizer: Any) -> None:
     calls = record_calls(monkeypatch, [[tokenizer.eos_token_id]])
-    (answer,) = generate_with_vllm(
-        tokenizer, ["one"], GenerationSettings(), base_model="base", adapter_dir=None, quantization="none"
-    )
+    (answer,) = Generator(VllmEngine(tokenizer, "base", None, "none")).generate(["one"])
     assert calls["engine"]["quantization"] is None
     assert "enable_lora" not in calls["engine"]
     assert calls["adapter"] is None
@@ -96,18 +93,14 @@ def test_the_base_model_in_full_precision(monkeypatch: pytest.MonkeyPatch, token
 @pytest.mark.parametrize("settings", [{"num_beams": 2}, {"num_samples": 3, "temperature": 0.5}])
 def test_one_answer_each(tokenizer: Any, settings: dict[str, Any]) -> None:
     with pytest.raises(ConfigError, match="--engine vllm gives one answer"):
-        generate_with_vllm(
-            tokenizer, ["one"], GenerationSettings(**settings), base_model="base", adapter_dir=None, quantization="none"
-        )
+        VllmEngine(tokenizer, "base", None, "none").samples(["one"], GenerationSettings(**settings))
 
 
 def test_a_rank_without_room(monkeypatch: pytest.MonkeyPatch, tokenizer: Any, adapter: Path) -> None:
     record_calls(monkeypatch, [])
     (adapter / "adapter_config.json").write_text(json.dumps({"r": 1024}), encoding="utf-8")
     with pytest.raises(ConfigError, match="rank 512 at most"):
-        generate_with_vllm(
-            tokenizer, ["one"], GenerationSettings(), base_model="base", adapter_dir=adapter, quantization="none"
-        )
+        VllmEngine(tokenizer, "base", adapter, "none").samples(["one"], GenerationSettings())
 
 
 @pytest.mark.parametrize(
@@ -121,12 +114,12 @@ def test_a_rank_without_room(monkeypatch: pytest.MonkeyPatch, tokenizer: Any, ad
 def test_where_it_cannot_answer(
     monkeypatch: pytest.MonkeyPatch, hardware: Hardware, quantization: Any, installed: bool, words: str
 ) -> None:
-    monkeypatch.setattr(vllm_engine, "find_spec", lambda name: object() if installed else None)
+    monkeypatch.setattr(vllm, "find_spec", lambda name: object() if installed else None)
     with pytest.raises(ConfigError, match=words):
         check_vllm(hardware, quantization)
 
 
 def test_where_it_can(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(vllm_engine, "find_spec", lambda name: object())
+    monkeypatch.setattr(vllm, "find_spec", lambda name: object())
     check_vllm(GPU, "nf4")
     check_vllm(GPU, "none")
