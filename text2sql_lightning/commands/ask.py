@@ -48,12 +48,12 @@ def _add_flags(parser: ArgumentParser) -> None:
     add("--max_new_tokens", type=int, default=256, metavar="N", help="tokens at which an answer is cut")
     add("--num_samples", type=int, default=1, metavar="N", help="answers to choose from")
     add("--num_beams", type=int, default=1, metavar="N", help="answers to choose from, the likeliest that there are")
-    add("--choice", choices=("first", "vote", "first_executable"),
-        help="which of them counts; default: vote between samples, first_executable of beams")  # fmt: skip
-    add("--retries", type=int, default=0, metavar="N",
-        help="answers that are drawn where the only one does not run; the first that runs takes its place")  # fmt: skip
-    add("--temperature", type=float, metavar="T",
-        help=f"0 takes the likeliest token; default: {_SAMPLING_TEMPERATURE} for several samples, else 0")  # fmt: skip
+    text = "which of them counts; default: vote between samples, first_executable of beams"
+    add("--choice", choices=("first", "vote", "first_executable"), help=text)
+    text = "answers that are drawn where the only one does not run; the first that runs takes its place"
+    add("--retries", type=int, default=0, metavar="N", help=text)
+    text = f"0 takes the likeliest token; default: {_SAMPLING_TEMPERATURE} for several samples, else 0"
+    add("--temperature", type=float, metavar="T", help=text)
     add("--seed", type=int, default=0, help="decides what is sampled")
 
 

@@ -27,16 +27,15 @@ def _add_flags(parser: ArgumentParser) -> None:
     add("--max_rows", type=int, metavar="N", help="read a seeded sample of N rows, never the first N")
     add("--split_by", choices=SPLIT_KINDS, default="schema", help="keep rows of a schema in one split, or not")
     add("--literal_case", choices=LITERAL_CASES, default="question", help="letter case of text literals in the SQL")
-    add("--distractors", type=float, default=3.0, metavar="MEAN",
-        help="mean number of columns that the answer does not need; 0 leaves schemas as they are")  # fmt: skip
-    add("--decontaminate_against", type=Path, action="append", default=[], metavar="DIR|FILE",
-        help="also drop rows of this test set: a folder in Spider's format, or JSON lines with question and query; may "
-        "be repeated")  # fmt: skip
+    text = "mean number of columns that the answer does not need; 0 leaves schemas as they are"
+    add("--distractors", type=float, default=3.0, metavar="MEAN", help=text)
+    text = "also drop rows of this test set: a folder in Spider's format, or JSON lines (question, query); repeatable"
+    add("--decontaminate_against", type=Path, action="append", default=[], metavar="DIR|FILE", help=text)
     add("--no_decontaminate", action="store_true", help="keep rows that are in Spider dev; report and runs say so")
     add("--tokenizer", metavar="DIR|NAME", help="also report lengths in tokens of this tokenizer")
     add("--overwrite", action="store_true", help="replace the data set in --out_dir")
-    add("--workers", type=int, default=min(os.cpu_count() or 1, _MOST_WORKERS),
-        help="processes; the result does not depend on it")  # fmt: skip
+    workers = min(os.cpu_count() or 1, _MOST_WORKERS)
+    add("--workers", type=int, default=workers, help="processes; the result does not depend on it")
     add_source_flags(parser)
 
 

@@ -4,8 +4,9 @@ import sys
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Any, Final, NoReturn, cast
 
+from jsonargparse import Namespace
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.fabric.utilities.rank_zero import _get_rank
 from lightning.pytorch import Callback, Trainer
@@ -65,7 +66,7 @@ _COMPUTED: Final[dict[str, Callable[[Any], Any]]] = {
 class OneLineParser(LightningArgumentParser):
     """A parser whose errors are one line on stderr and exit code 2, without the usage."""
 
-    def error(self, message: str, ex: Exception | None = None) -> Any:
+    def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         """Print what is wrong and exit."""
         text = " ".join(line.strip() for line in str(message).strip().splitlines())
         sys.stderr.write(f"error: {shortened(text)} (see --help)\n")
@@ -146,7 +147,7 @@ class Text2SQLCLI(LightningCLI):
         self._wandb_run_id = last_wandb_run_id(self.outputs) if self._goes_on else None
         configure_loggers(config, self.outputs, self._wandb_run_id)
 
-    def _claim(self, config: Any) -> None:
+    def _claim(self, config: Namespace) -> None:
         # The processes that DDP starts run this command too, in the folder that the first one has claimed.
         if _get_rank():
             return
@@ -218,7 +219,7 @@ class Text2SQLCLI(LightningCLI):
             rank_zero_info(f"done: {self.outputs} holds {', '.join(outputs_in(self.outputs))}")
 
     def _named(self, error: BaseException) -> BaseException | None:
-        """Give what a user should read instead of a library's error; None where that is as good."""
+        """Return what a user should read instead of a library's error; None where that is as good."""
         if self.process_watch.cause:
             return RunError(self.process_watch.cause)
         if isinstance(error, ValueError) and "val_check_interval" in str(error):
@@ -247,8 +248,8 @@ def outputs_in(folder: Path) -> list[str]:
     return [f"{name}/" if (folder / name).is_dir() else name for name in wanted if (folder / name).exists()]
 
 
-def plain_config(parser: LightningArgumentParser, config: Any) -> dict[str, Any]:
-    """Give the configuration as plain values that JSON and loggers can hold."""
+def plain_config(parser: LightningArgumentParser, config: Namespace) -> dict[str, Any]:
+    """Return the configuration as plain values that JSON and loggers can hold."""
     import yaml
 
     plain: dict[str, Any] = yaml.safe_load(parser.dump(config, skip_none=False, skip_validation=True))
@@ -258,7 +259,7 @@ def plain_config(parser: LightningArgumentParser, config: Any) -> dict[str, Any]
 class RehearsalCLI(Text2SQLCLI):
     """Parses and instantiates everything, then stops: nothing is loaded, run or written."""
 
-    def _claim(self, config: Any) -> None:
+    def _claim(self, config: Namespace) -> None:
         pass
 
     def _run_subcommand(self, subcommand: str) -> None:

@@ -67,7 +67,7 @@ def given_model_settings(arguments: Sequence[str]) -> dict[str, Any]:
 
 
 def wants_unsloth(arguments: Sequence[str]) -> bool:
-    """Say whether Unsloth is asked for, or is what `auto` chooses here."""
+    """Return whether Unsloth is asked for, or is what `auto` chooses here."""
     backend = given_model_settings(arguments).get("backend") or "auto"
     if backend != "auto":
         return bool(backend == "unsloth")
@@ -107,7 +107,7 @@ def _pairs(arguments: Sequence[str]) -> list[tuple[str, str]]:
 
 
 def _part(value: Any, folder: Path) -> dict[str, Any]:
-    """Give a part of a config: written in place, or in a file of its own, relative to the config."""
+    """Return a part of a config: written in place, or in another file, relative to the config."""
     if isinstance(value, str) and value.endswith((".yaml", ".yml")):
         return _load(folder / value)
     return value if isinstance(value, dict) else {}

@@ -1,12 +1,17 @@
 """What every command shares: parsing of flags, and exit codes (0, 2 for a mistake of the user's, 130 for Ctrl-C)."""
 
+import ctypes
 import errno
 import logging
+import os
+import signal
 import sys
 import warnings
 from argparse import Action, ArgumentDefaultsHelpFormatter, ArgumentParser, Namespace
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from subprocess import Popen, TimeoutExpired
 from typing import Final, NoReturn
 
 from text2sql_lightning.errors import Text2SQLError, hide_passwords
@@ -14,6 +19,11 @@ from text2sql_lightning.errors import Text2SQLError, hide_passwords
 USER_ERROR: Final = 2
 INTERRUPTED: Final = 130
 _LONGEST: Final = 1000
+
+_GRACE_S: Final = 5.0
+"""For a stage that is stopped to write down that it was."""
+_PR_SET_PDEATHSIG: Final = 1
+_LIBC: Final = ctypes.CDLL(None)  # loaded here: nothing may be between fork and exec
 
 _SYSTEM_PROBLEMS: Final = {
     errno.ENOSPC: "no space left on the disk; free some or write elsewhere",
@@ -124,3 +134,36 @@ def quiet_libraries() -> None:
     warnings.filterwarnings("ignore", message="LightningCLI's args parameter is intended.*")
     warnings.filterwarnings("ignore", message=".*smaller than the logging interval.*")
     warnings.filterwarnings("ignore", message=".*exists and is not empty.*")  # output folders are claimed
+
+
+def run_child(command: list[str]) -> int:
+    """Run a command and return its exit code; what stops this process stops the command and all that it started.
+
+    The command leads a session, so that signals reach it once: from here, and not from the terminal too. On Linux the
+    kernel stops it where this process is killed without a chance to.
+    """
+    with Popen(command, start_new_session=True, preexec_fn=_stops_with_parent) as child:
+        try:
+            return child.wait()
+        except BaseException:  # KeyboardInterrupt, and SystemExit by `exit_on_signals`
+            for number, seconds in ((signal.SIGTERM, _GRACE_S), (signal.SIGKILL, None)):
+                with suppress(ProcessLookupError, PermissionError, TimeoutExpired):
+                    os.killpg(child.pid, number)
+                    child.wait(seconds)
+            raise
+
+
+def _stops_with_parent() -> None:
+    if sys.platform == "linux":
+        _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+def exit_on_signals() -> None:
+    """Make the signals that end a process raise SystemExit, so that its `finally` blocks run."""
+
+    def leave(number: int, frame: object) -> NoReturn:
+        raise SystemExit(128 + number)
+
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup has it
+            signal.signal(number, leave)

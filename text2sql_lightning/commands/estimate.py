@@ -7,7 +7,7 @@ import math
 from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Final
 
 from text2sql_lightning.commands.config_checks import find_configs
 from text2sql_lightning.commands.console import Command, run_command
@@ -24,6 +24,11 @@ from text2sql_lightning.modeling.estimate import (
     read_shape,
 )
 from text2sql_lightning.modeling.throughput import GPUS, Gpu
+
+if TYPE_CHECKING:
+    from jsonargparse import Namespace as Config
+
+    from text2sql_lightning.modeling.support import Hardware
 
 GIB: Final = 2.0**30
 _RESERVE: Final = 1.0 * GIB
@@ -81,7 +86,7 @@ def _run(options: Namespace, arguments: list[str]) -> int:
     return 0
 
 
-def read_config(arguments: list[str]) -> Any:
+def read_config(arguments: list[str]) -> "Config":
     """Parse the arguments of `fit`; returns its configuration. Nothing is made of it."""
     from text2sql_lightning.commands.cli import Text2SQLCLI, run
 
@@ -95,47 +100,52 @@ def read_config(arguments: list[str]) -> Any:
         def _run_subcommand(self, subcommand: str) -> None:
             pass
 
-    return run(["fit", *find_configs(arguments)], _OnlyParses).config.fit
+    config: Config = run(["fit", *find_configs(arguments)], _OnlyParses).config.fit
+    return config
 
 
-def make_plan(config: Any, gpu: Gpu) -> Plan:
+def make_plan(config: "Config", gpu: Gpu) -> Plan:
     """Read off a configuration what memory and time depend on.
 
     Raises:
         ConfigError: There is nothing to train.
     """
-    from text2sql_lightning.modeling.support import Hardware, choose_backend
+    from text2sql_lightning.modeling.support import Hardware
 
     model, data, trainer = config.model, config.data, config.trainer
     if model.lora is None:
         raise ConfigError("model.lora null: there is no weight to train; leave model.lora out to train an adapter")
     shape = read_shape(model.base_model)
-    hardware = Hardware((7, 5) if gpu.name == "T4" else (8, 0))
-    load = TrainingLoad(
-        tokens=data.batch_size * data.max_seq_length,
-        targets=data.batch_size * _COMPLETION,
-        backend=choose_backend(model.backend, hardware),
-        quantization=model.quantization,
-        value_bytes=4 if str(trainer.precision).startswith("32") else 2,
-        adapter_weights=shape.adapter_weights(model.lora.r, model.lora.target_modules),
-        checkpointing=model.gradient_checkpointing,
-        eight_bit_optimizer=model.optimizer != "adamw",
-    )
-    gpus = _count(trainer.devices) * trainer.num_nodes
     return Plan(
         base_model=model.base_model,
         shape=shape,
-        load=load,
+        load=_training_load(config, shape, Hardware((7, 5) if gpu.name == "T4" else (8, 0))),
         batch_size=data.batch_size,
         accumulate=trainer.accumulate_grad_batches,
         steps=trainer.max_steps,
-        gpus=gpus,
+        gpus=_count(trainer.devices) * trainer.num_nodes,
         lora_r=model.lora.r,
         assumptions=_assumptions(trainer.devices, data.packing),
     )
 
 
-def _assumptions(devices: Any, packing: str) -> str:
+def _training_load(config: "Config", shape: ModelShape, hardware: "Hardware") -> TrainingLoad:
+    from text2sql_lightning.modeling.support import choose_backend
+
+    model, data = config.model, config.data
+    return TrainingLoad(
+        tokens=data.batch_size * data.max_seq_length,
+        targets=data.batch_size * _COMPLETION,
+        backend=choose_backend(model.backend, hardware),
+        quantization=model.quantization,
+        value_bytes=4 if str(config.trainer.precision).startswith("32") else 2,
+        adapter_weights=shape.adapter_weights(model.lora.r, model.lora.target_modules),
+        checkpointing=model.gradient_checkpointing,
+        eight_bit_optimizer=model.optimizer != "adamw",
+    )
+
+
+def _assumptions(devices: list[int] | str | int, packing: str) -> str:
     notes = []
     if str(devices) in ("auto", "-1"):
         notes.append("one GPU (give --trainer.devices)")
@@ -144,7 +154,7 @@ def _assumptions(devices: Any, packing: str) -> str:
     return f"; assumed: {', '.join(notes)}" if notes else ""
 
 
-def _count(devices: Any) -> int:
+def _count(devices: list[int] | str | int) -> int:
     if isinstance(devices, list):
         return len(devices)
     return int(devices) if str(devices).isdigit() and int(devices) > 0 else 1
@@ -232,11 +242,10 @@ def scaling_table(plan: Plan, gpu: Gpu, mean_tokens: float) -> str:
     for gpus in (1, 2, 4, 8, 16, 32, 64, 128, 256, 512):
         sent = all_reduce_bytes(plan.load.adapter_weights, gpus)
         wire, records = sent / _LINK, plan.records * gpus
-        cells = (
-            f"{gpus}", f"{records}", f"{need.total / GIB:.1f} GiB", f"{sent / 1e6:.0f} MB", f"{wire * 1e3:.1f} ms",
-            f"{records / (seconds + wire):.0f}", f"{checkpoint_bytes(plan.load) / 1e6:.0f} MB",
-        )  # fmt: skip
-        lines.append(f"| {' | '.join(cells)} |")
+        lines.append(
+            f"| {gpus} | {records} | {need.total / GIB:.1f} GiB | {sent / 1e6:.0f} MB | {wire * 1e3:.1f} ms | "
+            f"{records / (seconds + wire):.0f} | {checkpoint_bytes(plan.load) / 1e6:.0f} MB |"
+        )
     return "\n".join(lines)
 
 

@@ -23,8 +23,8 @@ PREDICTIONS: Final = "predictions_internal.jsonl"
 def _add_flags(parser: ArgumentParser) -> None:
     add = parser.add_argument
     add("--records", type=Path, required=True, metavar="FILE", help="val.jsonl or test.jsonl of text2sql build")
-    add("--predictions", type=Path, metavar="FILE",
-        help='predictions.jsonl of text2sql predict or test, or JSON lines {"id": "...", "sql": "..."}')  # fmt: skip
+    text = 'predictions.jsonl of text2sql predict or test, or JSON lines {"id": "...", "sql": "..."}'
+    add("--predictions", type=Path, metavar="FILE", help=text)
     add_scoring_flags(parser, STEM)
     add_model_flags(parser)
 

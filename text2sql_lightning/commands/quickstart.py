@@ -1,20 +1,16 @@
 """The main job, end to end: base model, dataset, base score, fine-tuning, tuned score."""
 
-import ctypes
 import json
-import os
 import shlex
-import signal
 import sys
 import time
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
-from subprocess import Popen, TimeoutExpired
-from typing import Any, Final, NoReturn
+from typing import Any, Final
 
-from text2sql_lightning.commands.console import Command
+from text2sql_lightning.commands.console import Command, exit_on_signals, run_child
 from text2sql_lightning.constants import ADAPTERS_DIR, EMBEDDED_BASE_MODEL, PREDICTIONS_FILE
 from text2sql_lightning.data.records import read_records
 from text2sql_lightning.errors import RunError
@@ -22,6 +18,7 @@ from text2sql_lightning.evaluation.execution_accuracy import Verdict
 from text2sql_lightning.evaluation.report import RULES, summarize
 from text2sql_lightning.files.atomic import write_json
 from text2sql_lightning.files.charts import Bar, draw_bars
+from text2sql_lightning.prepare.split import SPLITS
 
 CONFIG: Final = "experiment/quickstart_cpu.yaml"
 TEST_RATIO: Final = 0.25
@@ -31,34 +28,19 @@ _LOSS_BATCHES: Final = 2
 _RECORDS: Final = 1350
 _REAL_RECORDS: Final = 4000
 """Of rows with distractors: what the embedded model needs to answer half of the test."""
-_GRACE_S: Final = 5.0
-"""For a stage that is stopped to write down that it was."""
-_PR_SET_PDEATHSIG: Final = 1
-_LIBC: Final = ctypes.CDLL(None)  # loaded here: nothing may be between fork and exec
-_HARDNESS: Final = ("easy", "medium", "hard", "extra")
 
 
 def _add_flags(parser: ArgumentParser) -> None:
     add = parser.add_argument
     add("--out", type=Path, default=Path("outputs/quickstart"), help="folder of all outputs; an older run is replaced")
-    add(
-        "--rows", type=Path, metavar="FILE[.gz]", help="question / context / answer rows instead of the embedded sample"
-    )
+    add("--rows", type=Path, metavar="FILE[.gz]", help="question, context, answer rows instead of the embedded sample")
     add("--seed", type=int, default=42, help="decides the split, the sample and the training")
-    add(
-        "--distractors", type=float, metavar="MEAN",
-        help="columns added that the answer does not need; unless given, as many as text2sql build adds, but none with "
-        "--rows in 32-true, where finding columns takes a model of this size longer than a quickstart",
-    )  # fmt: skip
-    add(
-        "--precision", choices=("auto", "32-true", "bf16-mixed"), default="auto",
-        help="of the training; auto is bf16-mixed for --rows where the processor multiplies in it (AMX, AVX512-BF16), "
-        "else 32-true; answers are computed in float32 either way",
-    )  # fmt: skip
-    add(
-        "--train_examples", type=int,
-        help=f"records trained on, once each; unless given {_RECORDS}, and {_REAL_RECORDS} of --rows with distractors",
-    )  # fmt: skip
+    text = "columns added that the answer does not need; default: as text2sql build, but none for --rows in 32-true"
+    add("--distractors", type=float, metavar="MEAN", help=text)
+    text = "of the training; auto is bf16-mixed for --rows where the processor multiplies in it, else 32-true"
+    add("--precision", choices=("auto", "32-true", "bf16-mixed"), default="auto", help=text)
+    text = f"records trained on, once each; default: {_RECORDS}, {_REAL_RECORDS} of --rows with distractors"
+    add("--train_examples", type=int, help=text)
     add("--test_examples", type=int, default=180, help="records of unseen schemas that are scored")
 
 
@@ -71,17 +53,8 @@ def _run(args: Namespace) -> int:
         from text2sql_lightning.modeling.bundled import ensure_embedded_model
 
         ensure_embedded_model(Path(EMBEDDED_BASE_MODEL))
-    rows = ["--input_jsonl", str(args.rows)] if args.rows else ["--sample"]
-    build = ["build", *rows, "--out_dir", str(data), "--overwrite", "--seed", str(args.seed)]
-    build += ["--val_ratio", str(VAL_RATIO), "--test_ratio", str(TEST_RATIO)]
-    build += [] if args.distractors is None else ["--distractors", str(args.distractors)]
-    stages.text2sql("build the dataset", build)
-    shared = [
-        "--config", CONFIG, "--seed_everything", str(args.seed),
-        "--data.train_path", str(data / "train.jsonl"), "--data.val_path", str(data / "val.jsonl"),
-        "--data.test_path", str(data / "test.jsonl"), "--data.max_test_examples", str(args.test_examples),
-        "--trainer.limit_test_batches", str(_LOSS_BATCHES),
-    ]  # fmt: skip
+    stages.text2sql("build the dataset", _build_arguments(args, data))
+    shared = _shared_arguments(args, data)
     stages.text2sql("score the base model", ["test", *shared, "--output_dir", str(base)])
     fit = ["fit", *shared, "--data.max_train_examples", str(args.train_examples), "--overwrite", "true"]
     fit += ["--trainer.precision", args.precision]
@@ -95,6 +68,22 @@ def _run(args: Namespace) -> int:
     draw_bars(bars, args.out / "accuracy.png", axis=axis, limit=1.12)
     _print_table(scores, stages.seconds, args.out)
     return 0
+
+
+def _build_arguments(args: Namespace, data: Path) -> list[str]:
+    rows = ["--input_jsonl", str(args.rows)] if args.rows else ["--sample"]
+    arguments = ["build", *rows, "--out_dir", str(data), "--overwrite", "--seed", str(args.seed)]
+    arguments += ["--val_ratio", str(VAL_RATIO), "--test_ratio", str(TEST_RATIO)]
+    return arguments + ([] if args.distractors is None else ["--distractors", str(args.distractors)])
+
+
+def _shared_arguments(args: Namespace, data: Path) -> list[str]:
+    """Return what `fit` and `test` are both given."""
+    arguments = ["--config", CONFIG, "--seed_everything", str(args.seed)]
+    for split in SPLITS:
+        arguments += [f"--data.{split}_path", str(data / f"{split}.jsonl")]
+    arguments += ["--data.max_test_examples", str(args.test_examples)]
+    return [*arguments, "--trainer.limit_test_batches", str(_LOSS_BATCHES)]
 
 
 class Stages:
@@ -124,39 +113,6 @@ class Stages:
             raise KeyboardInterrupt
         if code:
             raise RunError(f"the stage '{name}' ended with exit code {code}: see the lines above")
-
-
-def run_child(command: list[str]) -> int:
-    """Run a command and return its exit code; what stops this process stops the command and all that it started.
-
-    The command leads a session, so that signals reach it once: from here, and not from the terminal too. On Linux the
-    kernel stops it where this process is killed without a chance to.
-    """
-    with Popen(command, start_new_session=True, preexec_fn=_stops_with_parent) as child:
-        try:
-            return child.wait()
-        except BaseException:  # KeyboardInterrupt, and SystemExit by `exit_on_signals`
-            for number, seconds in ((signal.SIGTERM, _GRACE_S), (signal.SIGKILL, None)):
-                with suppress(ProcessLookupError, PermissionError, TimeoutExpired):
-                    os.killpg(child.pid, number)
-                    child.wait(seconds)
-            raise
-
-
-def _stops_with_parent() -> None:
-    if sys.platform == "linux":
-        _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-
-
-def exit_on_signals() -> None:
-    """Make the signals that end a process raise SystemExit, so that its `finally` blocks run."""
-
-    def leave(number: int, frame: object) -> NoReturn:
-        raise SystemExit(128 + number)
-
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup has it
-            signal.signal(number, leave)
 
 
 def _decide(args: Namespace) -> None:
@@ -192,7 +148,7 @@ def score(folder: Path, test_path: Path) -> dict[str, Any]:
 
 
 def summary(scores: dict[str, dict[str, Any]], seconds: dict[str, float]) -> dict[str, Any]:
-    """Give the content of `quickstart.json`."""
+    """Return the content of `quickstart.json`."""
     return {
         "n": scores["tuned"]["n"],
         "schemas": scores["tuned"]["schemas"],
@@ -219,27 +175,12 @@ def _bars(part: dict[str, Any]) -> list[Bar]:
 
 def _print_table(scores: dict[str, dict[str, Any]], seconds: dict[str, float], out: Path) -> None:
     from rich.console import Console
-    from rich.table import Table
+    from rich.table import Column, Table
 
     tuned = scores["tuned"]
-    table = Table(title=_title(tuned))
-    table.add_column("")
-    for name in scores:
-        table.add_column(name, justify="right")
-    for label, key in (
-        ("execution accuracy", "execution_accuracy"),
-        ("  ignoring letter case of text", "execution_accuracy_case_blind"),
-        ("exact match", "exact_match"),
-    ):
-        table.add_row(label, *(f"{part[key]:.3f}" for part in scores.values()))
-        if key == "execution_accuracy":
-            low_high = ("{:.3f} - {:.3f}".format(*part["interval_95"]) for part in scores.values())
-            table.add_row("  95 % interval over schemas", *low_high)
-    for label in _HARDNESS:
-        if label in tuned["by_hardness"]:
-            parts = (part["by_hardness"][label]["execution_accuracy"] for part in scores.values())
-            table.add_row(f"  {label} ({tuned['by_hardness'][label]['n']})", *(f"{part:.3f}" for part in parts))
-    table.add_row("gold that does not run, left out", *(str(part["gold_invalid"]) for part in scores.values()))
+    table = Table("", *(Column(name, justify="right") for name in scores), title=_title(tuned))
+    for label, *cells in _lines(scores):
+        table.add_row(label, *cells)
     console = Console()
     console.print()
     console.print(table)
@@ -251,6 +192,18 @@ def _print_table(scores: dict[str, dict[str, Any]], seconds: dict[str, float], o
         ("picture", "accuracy.png"),
     ):
         console.print(f"{what}: {out / place}", soft_wrap=True, highlight=False)
+
+
+def _lines(scores: dict[str, dict[str, Any]]) -> Iterator[tuple[str, ...]]:
+    parts = scores.values()
+    yield "execution accuracy", *(f"{part['execution_accuracy']:.3f}" for part in parts)
+    yield "  95 % interval over schemas", *("{:.3f} - {:.3f}".format(*part["interval_95"]) for part in parts)
+    yield "  case-insensitive for text", *(f"{part['execution_accuracy_case_blind']:.3f}" for part in parts)
+    yield "exact match", *(f"{part['exact_match']:.3f}" for part in parts)
+    for name, level in scores["tuned"]["by_hardness"].items():
+        levels = (part["by_hardness"][name]["execution_accuracy"] for part in parts)
+        yield f"  {name} ({level['n']})", *(f"{value:.3f}" for value in levels)
+    yield "gold that does not run, left out", *(str(part["gold_invalid"]) for part in parts)
 
 
 main = Command("text2sql quickstart", __doc__, _add_flags, _run)

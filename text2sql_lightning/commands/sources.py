@@ -81,20 +81,19 @@ def add_source_flags(parser: ArgumentParser) -> None:
     source("spider_dir", "DIR", "a folder in Spider's format: its training questions and databases")
     source("bird_dir", "DIR", "a folder in BIRD's format: its training questions, evidence and databases")
     source("sqlite", "DB", "a SQLite file of your own; needs --pairs")
-    source("database_url", "URL|env:NAME", "a database of your own by its SQLAlchemy URL, or by the environment "
-           "variable that holds it; only its schema is read; needs --pairs and the extra [databases]")  # fmt: skip
+    text = "your own database by its SQLAlchemy URL or the variable that holds it; needs --pairs and [databases]"
+    source("database_url", "URL|env:NAME", f"{text}; only its schema is read")
     add = group.add_argument
     add("--sample", action="store_true", help="read the 4,500 sample rows that the package brings; needs no network")
-    add("--pairs", type=Path, action="append", default=SUPPRESS, metavar="FILE",
-        help="questions and SQL about your own database (question, sql), a file for each, in order")  # fmt: skip
+    text = "questions and SQL about your own database (question, sql), a file for each, in order"
+    add("--pairs", type=Path, action="append", default=SUPPRESS, metavar="FILE", help=text)
     add("--hub", action="store_true", help=f"read {HUB_NAME} from the hub beside the other sources")
     add("--allow_dev", action="store_true", help="read dev.json of --spider_dir and --bird_dir too, which is the test")
-    add("--mix", action="append", default=SUPPRESS, metavar="NAME=WEIGHT[xREPEAT]",
-        help="share of a source among the training records, as weight over the sum of weights: the others are sampled "
-        "down to the scarcest; xREPEAT lets rows of the source stand up to so many times; val and test keep "
-        "everything")  # fmt: skip
-    add("--sample_values", type=int, default=0, metavar="N",
-        help="show N values of each column of real databases in the prompt; these are people's data")  # fmt: skip
+    text = "share of a source among the training records, over the sum of weights: others are sampled down to the"
+    text += " scarcest; xREPEAT repeats its rows up to so many times; val and test keep everything"
+    add("--mix", action="append", default=SUPPRESS, metavar="NAME=WEIGHT[xREPEAT]", help=text)
+    text = "show N values of each column of real databases in the prompt; these are people's data"
+    add("--sample_values", type=int, default=0, metavar="N", help=text)
     add("--exclude_columns", default=SUPPRESS, metavar="T.C,...", help="columns whose values are never shown")
 
 
@@ -138,9 +137,7 @@ def _check(given: GivenSources) -> None:
         )
 
 
-_READERS: Final[dict[str, Callable[[Path], Iterator[RawRow]]]] = {
-    "input_jsonl": iter_rows, "input_csv": csv_rows, "input_parquet": parquet_rows,
-}  # fmt: skip
+_READERS: Final = {"input_jsonl": iter_rows, "input_csv": csv_rows, "input_parquet": parquet_rows}
 _LAYOUTS: Final[dict[str, FolderFormat]] = {"spider_dir": SPIDER, "bird_dir": BIRD}
 
 
@@ -210,7 +207,7 @@ def read_sources(readers: Iterable[SourceReader], inputs: dict[str, str]) -> Ite
 
 
 def hash_file(path: Path) -> str:
-    """Give the SHA-256 of a file."""
+    """Return the SHA-256 of a file."""
     with path.open("rb") as file:
         return file_digest(file, "sha256").hexdigest()
 
@@ -263,7 +260,7 @@ def _open_database(flag: str, value: str, pairs: Path, samples: SampleSettings, 
 
 
 def _own_name(name: str, taken: set[str]) -> str:
-    """Give a source a name that no other has: of two files of one name the second is `rows.jsonl-2`."""
+    """Return a name that no other source has: of two files of one name the second is `rows.jsonl-2`."""
     number, own = 1, name
     while own in taken:
         number += 1

@@ -28,12 +28,12 @@ PREDICTIONS: Final = "predictions_spider.jsonl"
 
 def _add_flags(parser: ArgumentParser) -> None:
     add = parser.add_argument
-    add("--spider_dir", type=Path, metavar="DIR",
-        help="folder with dev.json, tables.json and database/; without it from the hub")  # fmt: skip
-    add("--predictions", type=Path, metavar="FILE",
-        help='one SQL a line for all of dev, or JSON lines {"index": 0, "sql": "..."}')  # fmt: skip
-    add("--test_suite_dir", type=Path, metavar="DIR",
-        help="folder of <db>/*.sqlite: a prediction must agree with gold on every file")  # fmt: skip
+    text = "folder with dev.json, tables.json and database/; without it from the hub"
+    add("--spider_dir", type=Path, metavar="DIR", help=text)
+    text = 'one SQL a line for all of dev, or JSON lines {"index": 0, "sql": "..."}'
+    add("--predictions", type=Path, metavar="FILE", help=text)
+    text = "folder of <db>/*.sqlite: a prediction must agree with gold on every file"
+    add("--test_suite_dir", type=Path, metavar="DIR", help=text)
     add("--sample_values", type=int, default=0, metavar="N", help="show N values of each column in the prompt")
     add_scoring_flags(parser, STEM)
     add_model_flags(parser)
@@ -126,7 +126,7 @@ def choose_examples(spider: Spider, count: int | None, *, seed: int) -> list[Spi
 
 
 def spider_questions(spider: Spider, examples: Sequence[SpiderExample], *, sample_values: int = 0) -> list[Question]:
-    """Give each question the whole schema of its database.
+    """Return each question with the whole schema of its database.
 
     Args:
         spider: The benchmark.

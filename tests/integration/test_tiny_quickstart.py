@@ -1,4 +1,4 @@
-"""A quickstart that is stopped, by hand or by make, takes everything with it that it has started."""
+"""The quickstart on a tiny model; one that is stopped, by hand or by make, ends everything that it has started."""
 
 import gzip
 import json
@@ -35,6 +35,20 @@ def folder(tiny_llama_dir: Path, tmp_path: Path) -> Path:
     lines = gzip.decompress(sample_file().read_bytes()).decode().splitlines(keepends=True)
     (tmp_path / "rows.jsonl").write_text("".join(lines[::50]))
     return tmp_path
+
+
+def test_to_the_end(folder: Path) -> None:
+    few = ["--rows", "rows.jsonl", "--train_examples", "16", "--test_examples", "4"]
+    done = subprocess.run([*SCRIPT, *few], cwd=folder, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    result = json.loads((folder / "out" / "quickstart.json").read_text(encoding="utf-8"))
+    assert result["n"] == 4
+    stages = ["fetch the base model", "build the dataset", "score the base model", "fine-tune", "score the tuned model"]
+    assert list(result["seconds"]) == [*stages, "total"]
+    assert "$ text2sql build --input_jsonl rows.jsonl" in done.stdout
+    assert "execution accuracy" in done.stdout
+    assert "adapter: out/run/adapters" in done.stdout
+    assert (folder / "out" / "run" / "adapters" / "adapter_model.safetensors").is_file()
 
 
 def wait_for(found: Callable[[], object], seconds: float) -> None:
