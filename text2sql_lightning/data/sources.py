@@ -1,6 +1,6 @@
 """Rows of question, context and answer: from a local file, the sample inside the package, or the Hugging Face Hub.
 
-Folders of benchmarks are read in `spider_source`, databases in `own_database`.
+Folders of benchmarks are read in `benchmarks.spider`, databases in `own_database`.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
