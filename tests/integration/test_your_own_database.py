@@ -38,7 +38,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_five_commands() -> None:
     assert [command[:2] for command in COMMANDS] == [
-        ["python", "scripts/build_dataset.py"], ["python", "-c"], ["text2sql", "fit"], ["text2sql", "validate"],
+        ["text2sql", "build"], ["python", "-c"], ["text2sql", "fit"], ["text2sql", "validate"],
         ["text2sql", "ask"],
     ]  # fmt: skip
 
@@ -76,8 +76,8 @@ def test_the_values_that_the_page_shows(folder: Path) -> None:
 
 
 def test_the_mix_that_the_page_shows(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from text2sql_lightning.commands import sources
     from text2sql_lightning.data.sources import RawRow
+    from text2sql_lightning.prepare import sources
 
     rows = [
         RawRow(

@@ -1,4 +1,4 @@
-"""Pairs of a question and its SQL: what a user writes about the own database."""
+"""Rows about a database of one's own: its schema, and pairs of a question and its SQL that a user writes."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -14,6 +14,8 @@ from text2sql_lightning.sql.sample_values import SampleSettings, schema_text, sq
 SQL_FIELDS: Final = ("sql", "answer", "query")
 """Names that the field with the SQL may have; the first that a pair has counts."""
 
+_NO_SAMPLES: Final = SampleSettings()
+
 
 class Pair(NamedTuple):
     """A question and the query that answers it."""
@@ -23,14 +25,11 @@ class Pair(NamedTuple):
 
 
 def read_pairs(path: str | Path) -> Iterator[Pair]:
-    """Read pairs one by one.
+    """Yield the pairs of a file, in its order.
 
     Args:
         path: A .jsonl file or a .csv or .tsv file with a header, plain or with .gz behind it, with `question` and
             `sql` (or `answer`, or `query`).
-
-    Yields:
-        The pairs in the order of the file.
 
     Raises:
         DataError: The file is missing, unreadable or empty, or a field is missing or no text; names line and field.
@@ -49,22 +48,15 @@ def read_pairs(path: str | Path) -> Iterator[Pair]:
         raise DataError(f"{path} holds no pairs; expected lines with question and sql")
 
 
-_NO_SAMPLES: Final = SampleSettings()
-
-
 def sqlite_rows(
-    database: str | Path,
-    pairs: str | Path,
-    *,
-    samples: SampleSettings = _NO_SAMPLES,
-    source: str | None = None,
+    database: str | Path, pairs: str | Path, *, samples: SampleSettings = _NO_SAMPLES, source: str | None = None
 ) -> Iterator[RawRow]:
     """Read pairs about a SQLite file.
 
     Args:
         database: The file; it is opened read-only, and the build executes the queries on it.
-        pairs: Questions and SQL (`pairs.read_pairs`).
-        samples: How many values of which columns stand in the schema.
+        pairs: Questions and SQL (`read_pairs`).
+        samples: How many values of which columns are shown in the schema.
         source: The rows' source; the database's file name where not given.
 
     Yields:
@@ -79,18 +71,14 @@ def sqlite_rows(
 
 
 def url_rows(
-    url: DatabaseUrl,
-    pairs: str | Path,
-    *,
-    samples: SampleSettings = _NO_SAMPLES,
-    source: str | None = None,
+    url: DatabaseUrl, pairs: str | Path, *, samples: SampleSettings = _NO_SAMPLES, source: str | None = None
 ) -> Iterator[RawRow]:
     """Read pairs about a database behind a URL: its schema is read, nothing is executed on it.
 
     Args:
         url: Where the database is.
-        pairs: Questions and SQL in the database's own dialect (`pairs.read_pairs`).
-        samples: How many values of which columns stand in the schema.
+        pairs: Questions and SQL in the database's own dialect (`read_pairs`).
+        samples: How many values of which columns are shown in the schema.
         source: The rows' source; dialect and database name where not given.
 
     Yields:
@@ -107,13 +95,6 @@ def url_rows(
 def _rows(pairs: str | Path, context: str, source: str, dialect: str, database: Path | None) -> Iterator[RawRow]:
     for index, pair in enumerate(read_pairs(pairs)):
         yield RawRow(
-            question=pair.question,
-            context=context,
-            answer=pair.sql,
-            index=index,
-            source=source,
-            dialect=dialect,
-            database=database,
-            full_schema=True,
-            own_database=True,
-        )
+            pair.question, context, pair.sql, index, source,
+            dialect=dialect, database=database, full_schema=True, own_database=True,
+        )  # fmt: skip

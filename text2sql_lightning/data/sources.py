@@ -1,6 +1,6 @@
 """Rows of question, context and answer: from a local file, the sample inside the package, or the Hugging Face Hub.
 
-Folders of benchmarks are read in `benchmarks.spider`, databases in `own_database`.
+Folders of benchmarks are read in `benchmarks.spider`, databases in `own_database`; `prepare.sources` has them all.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -31,7 +31,7 @@ class RawRow:
         answer: The SQL.
         index: The row's position in its source, from 0.
         source: The source's name.
-        evidence: What the asker knows beside the question, as BIRD gives it; in the prompt it follows the question.
+        evidence: What the asker knows besides the question, as BIRD has it; in the prompt it follows the question.
         original_split: The split of the source that the row comes from.
         dialect: The SQL dialect of the answer, by sqlglot's name. Only `sqlite` is executed.
         database: A SQLite file that the answer is executed on, where the source has one.
@@ -54,13 +54,9 @@ class RawRow:
 
 
 def read_rows(path: str | Path) -> list[RawRow]:
-    """Read rows from a JSON lines file; `iter_rows` as a list.
+    """Return the rows of a .jsonl or .jsonl.gz file, at least one, in its order.
 
-    Args:
-        path: A .jsonl or .jsonl.gz file with `question`, `context` and `answer` on every line.
-
-    Returns:
-        The rows in the order of the file, at least one. Their source is the file's name without its folder.
+    Every line has `question`, `context` and `answer`; the rows' source is the file's name without its folder.
 
     Raises:
         DataError: The file is missing, unreadable or empty, or a field is missing or not text; names line and field.
@@ -75,14 +71,9 @@ def iter_rows(path: str | Path) -> Iterator[RawRow]:
 
 
 def csv_rows(path: str | Path) -> Iterator[RawRow]:
-    """Read rows one by one from a CSV file with a header line.
+    """Read rows one by one from a .csv file (commas) or .tsv file (tabs) with a header, plain or with .gz behind it.
 
-    Args:
-        path: A .csv file (commas) or .tsv file (tabs), plain or with .gz behind it, with columns `question`, `context`
-            and `answer`; others are ignored.
-
-    Yields:
-        The rows in the order of the file.
+    Its columns are `question`, `context` and `answer`; others are ignored.
 
     Raises:
         DataError: The file is missing, unreadable, empty or not UTF-8, lacks a column, or a quote is never closed.
@@ -93,13 +84,7 @@ def csv_rows(path: str | Path) -> Iterator[RawRow]:
 
 
 def parquet_rows(path: str | Path) -> Iterator[RawRow]:
-    """Read rows from a Parquet file, a batch at a time.
-
-    Args:
-        path: A file with text columns `question`, `context` and `answer`; others are not read.
-
-    Yields:
-        The rows in the order of the file.
+    """Read rows from a Parquet file, a batch at a time: its text columns `question`, `context` and `answer`.
 
     Raises:
         DataError: The file is missing, damaged or empty, lacks a column, or has one that is not text.
@@ -115,10 +100,7 @@ def sample_file() -> Traversable:
 
 
 def embedded_rows() -> list[RawRow]:
-    """Read the sample that is part of the package; needs no network.
-
-    Returns:
-        The rows of the sample.
+    """Return the sample that is part of the package; needs no network.
 
     Raises:
         DataError: The package was installed without its sample.
