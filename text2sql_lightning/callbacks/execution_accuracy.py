@@ -2,38 +2,36 @@
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import torch.distributed
-from lightning.pytorch import Callback
+from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.utilities import rank_zero_warn
 
+from text2sql_lightning.callbacks.run_files import data_of
 from text2sql_lightning.constants import PREDICTIONS_FILE
 from text2sql_lightning.errors import ConfigError
 from text2sql_lightning.evaluation.execution_accuracy import score_many
+from text2sql_lightning.evaluation.metrics import RunMetrics
 from text2sql_lightning.evaluation.result_match import normalized_exact_match
-from text2sql_lightning.evaluation.results import figures_by_source, is_executed
+from text2sql_lightning.evaluation.results import from_prediction, is_executed
 from text2sql_lightning.evaluation.statistics import stratified_sample
 from text2sql_lightning.files.atomic import write_json_lines
 from text2sql_lightning.sql.execution import adheres_to_context
 from text2sql_lightning.sql.hardness import hardness
 from text2sql_lightning.text.prompts import build_prompt, split_input
 
+if TYPE_CHECKING:
+    from text2sql_lightning.module import Text2SQLModule
+
 SUBSET_SEED: Final = 0
 """Not the run's seed: runs with different seeds are compared on the same records."""
 NOT_AVAILABLE: Final = "none has gold SQL that runs here (SQL of another dialect does not)"
 
 
-@dataclass(frozen=True)
-class ScoredPrediction:
-    """One record with its answer and verdicts, as `predictions.jsonl` keeps it; its hardness and its source."""
-
-    position: int
-    row: dict[str, Any]
-    hardness: str = "unknown"
-    source: str = ""
+Row = dict[str, Any]
+"""A line of `predictions.jsonl`."""
 
 
 class ExecutionAccuracy(Callback):
@@ -63,13 +61,13 @@ class ExecutionAccuracy(Callback):
         self.max_examples = max_examples
         self.timeout_s = timeout_s
 
-    def on_fit_start(self, trainer: Any, pl_module: Any) -> None:
+    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """See to it that nothing waits for a metric that will not come.
 
         Raises:
             ConfigError: A callback monitors what is logged here, and no record is scored during the fit.
         """
-        monitors = [str(getattr(callback, "monitor", None)) for callback in trainer.callbacks]
+        monitors = [str(getattr(callback, "monitor", None)) for callback in trainer.callbacks]  # type: ignore[attr-defined]
         monitored = [name for name in monitors if name.startswith("val/execution_accuracy")]
         if monitored and not self.fit_examples:
             raise ConfigError(
@@ -77,70 +75,78 @@ class ExecutionAccuracy(Callback):
                 "give a number above 0, or monitor val/loss"
             )
 
-    def on_validation_epoch_end(self, trainer: Any, pl_module: Any) -> None:
+    def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Score the validation records."""
         if not trainer.sanity_checking:
             self._score(trainer, pl_module, "val")
 
-    def on_test_epoch_end(self, trainer: Any, pl_module: Any) -> None:
+    def on_test_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Score the test records."""
         self._score(trainer, pl_module, "test")
 
-    def _score(self, trainer: Any, module: Any, split: str) -> None:
+    def _score(self, trainer: Trainer, module: LightningModule, split: str) -> None:
         fitting = trainer.state.fn == "fit"
         limit = self.fit_examples if fitting else self.max_examples
-        records = choose_records(trainer.datamodule.records(split), limit)
+        records = choose_records(data_of(trainer).records(split), limit)
         if not records:
             return
         start = time.perf_counter()
         own = range(trainer.global_rank, len(records), trainer.world_size)
-        scored = self._score_records(module, [(index, records[index]) for index in own], not fitting)
+        rows = self._score_records(cast("Text2SQLModule", module), [records[index] for index in own], not fitting)
         seconds = time.perf_counter() - start
-        scored = gather(scored, trainer.world_size)
-        figures = summary(scored)
+        figures = {name: value.item() for name, value in _metrics(records, own, rows, module.device).items()}
         if not figures["num_scored"]:
-            rank_zero_warn(f"{split}/execution_accuracy is not available: of {len(scored)} records {NOT_AVAILABLE}")
+            rank_zero_warn(f"{split}/execution_accuracy is not available: of {len(records)} records {NOT_AVAILABLE}")
         for name, value in {**figures, "execution_accuracy_seconds": seconds}.items():
             # Equal on all ranks but for the seconds; `max` keeps it to the last bit, a mean might not.
             shown = name == "execution_accuracy"
             module.log(f"{split}/{name}", value, prog_bar=shown, reduce_fx="max", sync_dist=True)
-        if not fitting and trainer.is_global_zero:
-            folder = self.output_dir / trainer.state.fn.value
-            write_json_lines(folder / PREDICTIONS_FILE, [prediction.row for prediction in scored])
+        if fitting:
+            return
+        scored = gather(list(zip(own, rows, strict=True)), trainer.world_size)
+        if trainer.is_global_zero and trainer.state.fn is not None:
+            write_json_lines(self.output_dir / trainer.state.fn.value / PREDICTIONS_FILE, scored)
 
-    def _score_records(self, module: Any, records: list[tuple[int, Any]], progress: bool) -> list[ScoredPrediction]:
-        prompts = [build_prompt(record.instruction, record.input) for _, record in records]
-        answers = module.generate(prompts, progress=progress)
-        parts = [split_input(record.input) for _, record in records]
+    def _score_records(self, module: "Text2SQLModule", records: list[Any], progress: bool) -> list[Row]:
+        answers = module.generate([build_prompt(record.instruction, record.input) for record in records], progress)
+        parts = [split_input(record.input) for record in records]
         items = [
             (context if is_executed(record.meta) else "", record.output, answer.sql)  # no schema: not scored
-            for (context, _), (_, record), answer in zip(parts, records, answers, strict=True)
+            for (context, _), record, answer in zip(parts, records, answers, strict=True)
         ]
         verdicts = score_many(items, seed=0, timeout_s=self.timeout_s, workers=1, progress=progress)
         return [
-            ScoredPrediction(
-                index,
-                {
-                    "id": record.id,
-                    "question": question,
-                    "gold": record.output,
-                    "predicted": answer.sql,
-                    "raw": answer.raw,
-                    "num_tokens": answer.num_tokens,
-                    "exec": verdict.exec,
-                    "exec_case_blind": verdict.exec_case_blind,
-                    "exact": normalized_exact_match(record.output, answer.sql),
-                    "adheres": adheres_to_context(answer.sql, context),
-                    "gold_runs": verdict.gold_runs,
-                    "error": verdict.error,
-                },
-                hardness_of(record),
-                record.source,
-            )
-            for (index, record), (context, question), answer, verdict in zip(
-                records, parts, answers, verdicts, strict=True
-            )
+            {
+                "id": record.id,
+                "question": question,
+                "gold": record.output,
+                "predicted": answer.sql,
+                "raw": answer.raw,
+                "num_tokens": answer.num_tokens,
+                "exec": verdict.exec,
+                "exec_case_blind": verdict.exec_case_blind,
+                "exact": normalized_exact_match(record.output, answer.sql),
+                "adheres": adheres_to_context(answer.sql, context),
+                "gold_runs": verdict.gold_runs,
+                "error": verdict.error,
+            }
+            for record, (context, question), answer, verdict in zip(records, parts, answers, verdicts, strict=True)
         ]
+
+
+def _metrics(
+    records: Sequence[Any], own: Sequence[int], rows: Sequence[Row], device: torch.device
+) -> dict[str, torch.Tensor]:
+    """Return the figures over the rows of all processes; the records are the same in each of them."""
+    levels = [hardness_of(record) for record in records]
+    metrics = RunMetrics(levels, [record.source for record in records]).to(device)
+    metrics.update(
+        [
+            from_prediction(row, group="", hardness=levels[at], source=records[at].source)
+            for at, row in zip(own, rows, strict=True)
+        ]
+    )
+    return metrics.compute()
 
 
 def _check_settings(fit_examples: int, max_examples: int | None, timeout_s: float) -> None:
@@ -153,7 +159,7 @@ def _check_settings(fit_examples: int, max_examples: int | None, timeout_s: floa
 
 
 def hardness_of(record: Any) -> str:
-    """Give a record's hardness: what the data set says, or else the rating of its gold SQL."""
+    """Return a record's hardness: what its `meta` says, or else the rating of its gold SQL."""
     return str(record.meta.get("hardness") or hardness(record.output))
 
 
@@ -167,42 +173,10 @@ def choose_records(records: Sequence[Any], limit: int | None) -> list[Any]:
     return [records[index] for index in chosen]
 
 
-def gather(scored: list[ScoredPrediction], world_size: int) -> list[ScoredPrediction]:
-    """Collect the predictions of all ranks, in the order of the records."""
+def gather(rows: list[tuple[int, Row]], world_size: int) -> list[Row]:
+    """Collect the numbered rows of all ranks, in the order of the records."""
     if world_size > 1:
         parts: list[Any] = [None] * world_size
-        torch.distributed.all_gather_object(parts, scored)
-        scored = [prediction for part in parts for prediction in part]
-    return sorted(scored, key=lambda prediction: prediction.position)
-
-
-def summary(scored: list[ScoredPrediction]) -> dict[str, float]:
-    """Give the share of right answers among the records whose gold SQL runs: in all, for each hardness and source.
-
-    Where gold runs on no record there is no share, and `num_scored` is 0.
-    """
-    valid = [prediction for prediction in scored if prediction.row["gold_runs"]]
-    rows = [prediction.row for prediction in valid]
-    if not rows:
-        return {"num_scored": 0.0}
-    by_level: dict[str, list[bool]] = {}
-    for prediction in valid:
-        by_level.setdefault(prediction.hardness, []).append(prediction.row["exec"])
-    return {
-        "execution_accuracy": _share([row["exec"] for row in rows]),
-        "execution_accuracy_case_blind": _share([row["exec_case_blind"] for row in rows]),
-        "exact_match": _share([row["exact"] for row in rows]),
-        "valid_sql": _share([row["error"] is None for row in rows]),
-        "schema_adherence": _share([row["adheres"] for row in rows]),
-        **{f"execution_accuracy_{level}": _share(by_level[level]) for level in sorted(by_level)},
-        **figures_by_source(valid, lambda prediction: prediction.source, _source_figures),
-        "num_scored": float(len(rows)),
-    }
-
-
-def _share(verdicts: Sequence[bool]) -> float:
-    return sum(verdicts) / len(verdicts)
-
-
-def _source_figures(predictions: list[ScoredPrediction]) -> dict[str, float]:
-    return {"execution_accuracy": _share([prediction.row["exec"] for prediction in predictions])}
+        torch.distributed.all_gather_object(parts, rows)
+        rows = [row for part in parts for row in part]
+    return [row for _, row in sorted(rows, key=lambda row: row[0])]

@@ -14,8 +14,8 @@ from text2sql_lightning.commands.console import Command, exit_on_signals, run_ch
 from text2sql_lightning.constants import ADAPTERS_DIR, EMBEDDED_BASE_MODEL, PREDICTIONS_FILE
 from text2sql_lightning.data.records import read_records
 from text2sql_lightning.errors import RunError
-from text2sql_lightning.evaluation.execution_accuracy import Verdict
-from text2sql_lightning.evaluation.report import RULES, summarize
+from text2sql_lightning.evaluation.execution_accuracy import RULES
+from text2sql_lightning.evaluation.results import from_prediction, summarize
 from text2sql_lightning.files.atomic import write_json
 from text2sql_lightning.files.charts import Bar, draw_bars
 from text2sql_lightning.prepare.split import SPLITS
@@ -131,19 +131,12 @@ def score(folder: Path, test_path: Path) -> dict[str, Any]:
     """Summarize the predictions of a `test` command by hardness, with an interval that resamples schemas."""
     lines = (folder / PREDICTIONS_FILE).read_text(encoding="utf-8").splitlines()
     predictions = [json.loads(line) for line in lines]
-    records = {record.id: record for record in read_records(test_path)}
-    metas = [records[row["id"]].meta for row in predictions]
-    verdicts = [
-        Verdict(
-            exec=row["exec"], exec_case_blind=row["exec_case_blind"], error=row["error"], gold_runs=row["gold_runs"]
-        )
-        for row in predictions
-    ]
+    metas = {record.id: record.meta for record in read_records(test_path)}
     return summarize(
-        verdicts,
-        [meta["hardness"] for meta in metas],
-        [meta["schema_group"] for meta in metas],
-        [row["exact"] for row in predictions],
+        [
+            from_prediction(row, group=metas[row["id"]]["schema_group"], hardness=metas[row["id"]]["hardness"])
+            for row in predictions
+        ]
     )
 
 

@@ -17,6 +17,21 @@ from text2sql_lightning.text.sql_tokens import is_top_level_ordered, tokenize
 
 _log = logging.getLogger(__name__)
 
+RULES: Final[dict[str, str]] = {
+    "databases": "4 databases a record, made from its CREATE TABLE text and filled around the gold query; a prediction "
+    "must agree with gold on every one; columns may hold NULL, so COUNT(column) is not COUNT(*)",
+    "rows": "compared as a bag; in order only where gold has an ORDER BY outside every bracket",
+    "columns": "may stand in any order; their names do not count",
+    "values": "text exactly, letter case included; numbers by value",
+    "distinct": "kept: a missing or added DISTINCT counts where it changes the result",
+    "literals": "as predicted; none of gold's are inserted",
+    "case_blind": "columns declared COLLATE NOCASE, text in results compared ignoring letter case",
+    "exact_match": "equal text but for spaces, comments, case of keywords and names, kind of quotes, final semicolon",
+    "gold_invalid": "records whose gold query does not run on their own tables are left out",
+    "interval_95": "percentile bootstrap of execution accuracy, schemas resampled",
+}
+"""What the verdicts mean; printed with the figures, for figures of different rules do not compare."""
+
 _CHUNK: Final = 16
 _Item = tuple[str, str, str]
 

@@ -4,8 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from text2sql_lightning.evaluation.execution_accuracy import Verdict
-from text2sql_lightning.evaluation.report import RULES
+from text2sql_lightning.evaluation.execution_accuracy import RULES, Verdict
 from text2sql_lightning.evaluation.result_match import Difference, WrongAnswer, find_differences, normalized_exact_match
 from text2sql_lightning.evaluation.results import ScoredExample
 from text2sql_lightning.evaluation.spider.exact_set_match import exact_set_match

@@ -1,9 +1,9 @@
 """A prediction with its verdicts, as a line of `eval_*.jsonl` holds it, and the measures that are made of them."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 from text2sql_lightning.errors import DataError
 from text2sql_lightning.evaluation.statistics import cluster_bootstrap, wilson_interval
@@ -41,6 +41,14 @@ INTERNAL_MEASURES: Final = (
     Measure("valid", "valid_sql_rate", "Valid SQL"),
     Measure("adheres", "schema_adherence", "Schema adherence"),
 )
+RUN_MEASURES: Final = (
+    Measure("exec", "execution_accuracy", "Execution accuracy"),
+    Measure("exec_case_blind", "execution_accuracy_case_blind", "Ignoring case of text"),
+    Measure("exact", "exact_match", "Exact match"),
+    Measure("runs", "valid_sql", "Runs"),
+    Measure("adheres", "schema_adherence", "Schema adherence"),
+)
+"""What a run logs of its validation and test; the first is split by hardness and by source."""
 ALL_VERDICTS: Final = ("exec", "exec_suite", "exec_case_blind", "exact", "exact_set", "valid", "adheres")
 
 
@@ -73,7 +81,7 @@ class ScoredExample:
     source: str = ""
 
     def holds(self, verdict: str) -> bool | None:
-        """Give a verdict; None where it was not asked for."""
+        """Return a verdict; None where it was not asked for."""
         return self.verdicts.get(verdict)
 
 
@@ -103,6 +111,24 @@ def from_row(row: Mapping[str, Any], place: str) -> ScoredExample:
     )
 
 
+def from_prediction(row: Mapping[str, Any], *, group: str, hardness: str, source: str = "") -> ScoredExample:
+    """Read a line of the `predictions.jsonl` that a validation or a test has scored.
+
+    Args:
+        row: The JSON object.
+        group: The record's schema.
+        hardness: Rating of its gold query.
+        source: Where the record comes from.
+
+    Returns:
+        The example, without verdicts where gold does not run.
+    """
+    judged = {**row, "runs": row["error"] is None}
+    verdicts = {measure.verdict: judged[measure.verdict] for measure in RUN_MEASURES} if row["gold_runs"] else {}
+    texts = (row["question"], row["gold"], row["predicted"])
+    return ScoredExample(row["id"], group, *texts, verdicts, hardness, row["error"], source=source)
+
+
 def _verdict(value: Any, place: str) -> bool | None:
     if value is None or isinstance(value, bool):
         return value
@@ -110,7 +136,7 @@ def _verdict(value: Any, place: str) -> bool | None:
 
 
 def share(examples: Sequence[ScoredExample], verdict: str) -> float | None:
-    """Give the share of examples for which a verdict holds; None where there is none to ask."""
+    """Return the share of examples for which a verdict holds; None where there is none to ask."""
     asked = [example.holds(verdict) for example in examples if example.holds(verdict) is not None]
     return sum(map(bool, asked)) / len(asked) if asked else None
 
@@ -119,7 +145,7 @@ _RANKS: Final = {name: position for position, name in enumerate(HARDNESS)}
 
 
 def make_figures(examples: Sequence[ScoredExample], measures: Sequence[Measure], *, seed: int = 0) -> dict[str, Any]:
-    """Give the figures of an evaluation.
+    """Return the figures of an evaluation.
 
     Args:
         examples: What was scored, at least one.
@@ -161,6 +187,15 @@ def _interval(examples: Sequence[ScoredExample], verdict: str, seed: int) -> lis
     return list(cluster_bootstrap(values, groups, seed=seed))
 
 
+def _group(
+    examples: Sequence[ScoredExample], name_of: Callable[[ScoredExample], str]
+) -> dict[str, list[ScoredExample]]:
+    parts: dict[str, list[ScoredExample]] = {}
+    for example in examples:
+        parts.setdefault(name_of(example), []).append(example)
+    return parts
+
+
 def _split(
     examples: Sequence[ScoredExample],
     measures: Sequence[Measure],
@@ -169,9 +204,7 @@ def _split(
     seed: int,
     order: Callable[[str], Any],
 ) -> dict[str, dict[str, Any]]:
-    parts: dict[str, list[ScoredExample]] = {}
-    for example in examples:
-        parts.setdefault(name_of(example), []).append(example)
+    parts = _group(examples, name_of)
     return {
         name: {
             "n": len(parts[name]),
@@ -184,13 +217,55 @@ def _split(
     }
 
 
-T = TypeVar("T")
+def run_figures(examples: Sequence[ScoredExample]) -> dict[str, float]:
+    """Return the figures that a run logs, over the examples whose gold query runs.
 
-_EXECUTED_DIALECT: Final = "sqlite"
+    Returns:
+        The shares of `RUN_MEASURES`, execution accuracy as `execution_accuracy_<hardness>` and, where there are several
+        sources, as `execution_accuracy/<source slug>`, and `num_scored`; that alone where it is 0.
+    """
+    valid = [example for example in examples if example.holds("exec") is not None]
+    levels, sources = _group(valid, lambda each: each.hardness), _group(valid, lambda each: source_slug(each.source))
+    figures = {measure.figure: share(valid, measure.verdict) for measure in RUN_MEASURES}
+    figures |= {f"execution_accuracy_{name}": share(levels[name], "exec") for name in sorted(levels)}
+    if len(sources) > 1:
+        figures |= {f"execution_accuracy/{name}": share(sources[name], "exec") for name in sorted(sources)}
+    return {name: value for name, value in figures.items() if value is not None} | {"num_scored": float(len(valid))}
+
+
+def summarize(examples: Sequence[ScoredExample], *, seed: int = 0) -> dict[str, Any]:
+    """Return the figures of `quickstart.json`.
+
+    Returns:
+        `n`, `schemas`, `gold_invalid`, `execution_accuracy`, `execution_accuracy_case_blind`, `exact_match`,
+        `interval_95` ([low, high] of execution accuracy), `by_hardness` ({label: {"n", "execution_accuracy"}}) and
+        `errors` ({class: count}). All but `gold_invalid` are about the records whose gold query runs.
+
+    Raises:
+        DataError: There is no such record.
+    """
+    valid = [example for example in examples if example.holds("exec") is not None]
+    if not valid:
+        raise DataError(f"none of the {len(examples)} records has a gold query that runs on its own tables")
+    levels, groups = _group(valid, lambda each: each.hardness), [example.group for example in valid]
+    right = [float(bool(example.holds("exec"))) for example in valid]
+    return {
+        "n": len(valid),
+        "schemas": len(set(groups)),
+        "gold_invalid": len(examples) - len(valid),
+        **{measure.figure: share(valid, measure.verdict) for measure in RUN_MEASURES[:3]},
+        "interval_95": list(cluster_bootstrap(right, groups, seed=seed)),
+        "by_hardness": {
+            name: {"n": len(levels[name]), "execution_accuracy": share(levels[name], "exec")}
+            for name in HARDNESS
+            if name in levels
+        },
+        "errors": dict(sorted(Counter(example.error for example in valid if example.error).items())),
+    }
 
 
 def is_executed(meta: Mapping[str, Any]) -> bool:
-    """Tell whether a record's gold SQL can be executed here.
+    """Return whether a record's gold SQL can be executed here.
 
     Args:
         meta: The record's `meta`.
@@ -199,41 +274,4 @@ def is_executed(meta: Mapping[str, Any]) -> bool:
         False for a record of another dialect than SQLite's: execution accuracy is not available for it. It belongs
         in no denominator, and is counted.
     """
-    return bool(meta.get("dialect", _EXECUTED_DIALECT) == _EXECUTED_DIALECT)
-
-
-def group_by_source(items: Iterable[T], source: Callable[[T], str]) -> dict[str, list[T]]:
-    """Group verdicts, predictions or records by source.
-
-    Args:
-        items: What to group.
-        source: Gives the source of an item, as records carry it.
-
-    Returns:
-        The items of each source in their order, by the source's slug (`text.source_names`), slugs sorted; nothing where
-        all items are of one source, whose figures are those of the whole.
-    """
-    groups: dict[str, list[T]] = {}
-    for item in items:
-        groups.setdefault(source_slug(source(item)), []).append(item)
-    return dict(sorted(groups.items())) if len(groups) > 1 else {}
-
-
-def figures_by_source(
-    items: Iterable[T], source: Callable[[T], str], figures: Callable[[list[T]], Mapping[str, float]]
-) -> dict[str, float]:
-    """Give the figures of each source names of their own.
-
-    Args:
-        items: Verdicts or predictions.
-        source: Gives the source of an item.
-        figures: Gives the figures of some items, by name.
-
-    Returns:
-        `name/source-slug` -> figure, such as `execution_accuracy/shop.sqlite`; nothing where there is one source.
-    """
-    return {
-        f"{name}/{slug}": value
-        for slug, group in group_by_source(items, source).items()
-        for name, value in figures(group).items()
-    }
+    return bool(meta.get("dialect", "sqlite") == "sqlite")

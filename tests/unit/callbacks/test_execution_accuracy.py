@@ -8,15 +8,13 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import torch
 from lightning.pytorch.trainer.states import TrainerFn
 
-from text2sql_lightning.callbacks import execution_accuracy
 from text2sql_lightning.callbacks.execution_accuracy import (
     ExecutionAccuracy,
-    ScoredPrediction,
     choose_records,
     gather,
-    summary,
 )
 from text2sql_lightning.data.records import Record
 from text2sql_lightning.errors import ConfigError
@@ -40,6 +38,7 @@ class Module:
 
     def __init__(self, answers: Any) -> None:
         self.answers, self.logged, self.asked = list(answers), {}, 0
+        self.device = torch.device("cpu")
 
     def generate(self, prompts: Any, progress: Any = False) -> Any:
         self.asked += len(prompts)
@@ -141,11 +140,12 @@ def test_any_number_of_processes_shares_the_same_records(
     asked: list[str] = []
 
     def score(self: Any, module: Any, part: Any, progress: Any) -> Any:
-        asked.extend(record.id for _, record in part)
-        return [ScoredPrediction(index, {"gold_runs": False}) for index, _ in part]
+        asked.extend(record.id for record in part)
+        return [dict.fromkeys(("id", "question", "gold", "predicted"), "") | {"gold_runs": False, "error": None}] * len(
+            part
+        )
 
     monkeypatch.setattr(ExecutionAccuracy, "_score_records", score)
-    monkeypatch.setattr(execution_accuracy, "gather", lambda scored, world_size: scored)
     for rank in range(world_size):
         trainer = make_trainer(records, TrainerFn.FITTING)
         trainer.global_rank, trainer.world_size = rank, world_size
@@ -161,45 +161,7 @@ def test_a_monitor_that_is_never_measured_is_refused() -> None:
 
 
 def test_one_process_gathers_in_the_order_of_the_records() -> None:
-    scored = [ScoredPrediction(2, {"id": "c"}), ScoredPrediction(0, {"id": "a"})]
-    assert [prediction.row["id"] for prediction in gather(scored, 1)] == ["a", "c"]
-
-
-def test_records_whose_gold_does_not_run_count_nowhere() -> None:
-    verdicts = [
-        (True, True, True, None),
-        (True, False, False, "syntax"),
-        (True, True, False, None),
-        (False, True, True, None),
-    ]
-    rows = [
-        {"gold_runs": runs, "exec": right, "exec_case_blind": True, "exact": False, "adheres": adheres, "error": error}
-        for runs, right, adheres, error in verdicts
-    ]
-    levels = ("easy", "easy", "hard", "extra")
-    scored = [ScoredPrediction(0, row, level) for row, level in zip(rows, levels, strict=True)]
-    assert summary(scored) == {
-        "execution_accuracy": pytest.approx(2 / 3), "execution_accuracy_case_blind": 1.0, "exact_match": 0.0,
-        "execution_accuracy_easy": 0.5, "execution_accuracy_hard": 1.0, "valid_sql": pytest.approx(2 / 3),
-        "schema_adherence": pytest.approx(1 / 3), "num_scored": 3.0,
-    }  # fmt: skip
-
-
-def test_without_gold_that_runs_no_accuracy_is_given() -> None:
-    assert summary([]) == {"num_scored": 0.0}
-    assert summary([ScoredPrediction(0, {"gold_runs": False, "exec": False})]) == {"num_scored": 0.0}
-
-
-def test_each_source_has_its_own_figure() -> None:
-    row = {"exec_case_blind": True, "exact": False, "adheres": True, "gold_runs": True, "error": None}
-    scored = [
-        ScoredPrediction(0, {**row, "exec": True}, source="rows.jsonl.gz"),
-        ScoredPrediction(1, {**row, "exec": False}, source="shop.sqlite"),
-        ScoredPrediction(2, {**row, "exec": True}, source="shop.sqlite"),
-        ScoredPrediction(3, {**row, "exec": True, "gold_runs": False}, source="postgres"),
-    ]
-    figures = {name: value for name, value in summary(scored).items() if "/" in name}
-    assert figures == {"execution_accuracy/rows.jsonl.gz": 1.0, "execution_accuracy/shop.sqlite": 0.5}
+    assert [row["id"] for row in gather([(2, {"id": "c"}), (0, {"id": "a"})], 1)] == ["a", "c"]
 
 
 @pytest.mark.parametrize("wrong", [{"fit_examples": -1}, {"max_examples": 0}, {"timeout_s": 0.0}, {"timeout_s": -1.0}])

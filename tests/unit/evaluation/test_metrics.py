@@ -1,90 +1,63 @@
+"""The figures of a run as a torchmetrics Metric, in one process and with the gathering of several."""
+
 import pytest
 import torch
 from torch import Tensor
 
-from text2sql_lightning.evaluation.execution_accuracy import Verdict
-from text2sql_lightning.evaluation.metrics import (
-    ExactMatch,
-    ExactSetMatch,
-    ExampleAccuracy,
-    ExecutionAccuracy,
-    SchemaAdherence,
-    ValidSQLRate,
-)
-from text2sql_lightning.sql.schema import Schema
+from text2sql_lightning.evaluation.metrics import RunMetrics
+from text2sql_lightning.evaluation.results import ScoredExample, run_figures
 
 pytestmark = pytest.mark.unit
 
-RIGHT, WRONG, CASE = (
-    Verdict(True, True, None, True),
-    Verdict(False, False, None, True),
-    Verdict(False, True, None, True),
-)
-INVALID = Verdict(False, False, None, False)
+
+def scored(key: str, right: bool, hardness: str = "easy", source: str = "a", gold_runs: bool = True) -> ScoredExample:
+    names = ("exec", "exec_case_blind", "exact", "runs", "adheres")
+    verdicts: dict[str, bool | None] = dict.fromkeys(names, right) if gold_runs else {}
+    return ScoredExample(key, "", "", "", "", verdicts, hardness, None, source=source)
 
 
-def test_an_example_counts_once() -> None:
-    metric = ExampleAccuracy()
-    metric.update(["a", "b"], [True, False])
-    metric.update(["c", "a"], [False, True])
-    assert metric.compute().item() == pytest.approx(1 / 3)
+EXAMPLES = [
+    scored("1", True), scored("2", False), scored("3", True, "hard", "b"), scored("4", True, "extra", gold_runs=False),
+]  # fmt: skip
+
+
+def make(**settings: object) -> RunMetrics:
+    return RunMetrics(["easy", "hard", "extra"], ["a", "b"], **settings)
+
+
+def test_the_figures_are_those_of_the_scorer() -> None:
+    metric = make()
+    metric.update(EXAMPLES[:1])
+    metric.update(EXAMPLES[1:])
+    found = {name: value.item() for name, value in metric.compute().items()}
+    assert found == pytest.approx(run_figures(EXAMPLES))
+    assert found["execution_accuracy/b"] == 1.0
+    assert "execution_accuracy_extra" not in found
     metric.reset()
-    assert metric.compute().item() == 0.0
+    assert {name: value.item() for name, value in metric.compute().items()} == {"num_scored": 0.0}
 
 
-def test_the_first_judgement_stays() -> None:
-    metric = ExampleAccuracy()
-    metric.update(["a", "a"], [True, False])
-    assert metric.compute().item() == 1.0
-
-
-def test_execution_accuracy_leaves_out_invalid_gold() -> None:
-    exact, blind = ExecutionAccuracy(), ExecutionAccuracy(case_blind=True)
-    for metric in (exact, blind):
-        metric.update(["a", "b", "c", "d"], [RIGHT, CASE, WRONG, INVALID])
-    assert exact.compute().item() == pytest.approx(1 / 3)
-    assert blind.compute().item() == pytest.approx(2 / 3)
-
-
-def test_exact_match() -> None:
-    metric = ExactMatch()
-    metric.update(["a", "b"], ["SELECT a", "SELECT b"], ["select A;", "SELECT c"])
-    assert metric.compute().item() == 0.5
+def test_an_example_counts_once_and_its_first_judgement_stays() -> None:
+    metric = make()
+    metric.update([scored("a", True), scored("b", False)])
+    metric.update([scored("c", False), scored("a", False)])
+    found = metric.compute()
+    assert found["execution_accuracy"].item() == pytest.approx(1 / 3)
+    assert found["num_scored"].item() == 3
 
 
 @pytest.mark.parametrize("here", [[], ["a", "b"]])
 def test_processes_are_gathered(here: list[str]) -> None:
-    there = ExampleAccuracy()
-    there.update(["b", "c"], [True, False])
+    there = make()
+    there.update([scored("b", True), scored("c", False)])
 
     def gather(state: Tensor, group: object = None) -> list[Tensor]:
         assert state.dtype == torch.int64
-        assert state.shape[1] == 2
+        assert state.shape[1] == there.judged[0].shape[1]
         return [state, there.judged[0]]
 
-    metric = ExactMatch(dist_sync_fn=gather, distributed_available_fn=lambda: True)
+    metric = make(dist_sync_fn=gather, distributed_available_fn=lambda: True)
     if here:
-        metric.update(here, ["SELECT 1"] * 2, ["SELECT 1"] * 2)
-    assert metric.compute().item() == pytest.approx(2 / 3 if here else 1 / 2)
+        metric.update([scored(key, True) for key in here])
+    assert metric.compute()["execution_accuracy"].item() == pytest.approx(2 / 3 if here else 1 / 2)
     assert sum(map(len, metric.judged)) == len(here)
-
-
-def test_valid_sql_rate_leaves_out_invalid_gold() -> None:
-    metric = ValidSQLRate()
-    metric.update(["a", "b", "c", "d"], [RIGHT, WRONG, Verdict(False, False, "timeout", True), INVALID])
-    assert metric.compute().item() == pytest.approx(2 / 3)
-
-
-def test_schema_adherence() -> None:
-    metric = SchemaAdherence()
-    schema = Schema.from_ddl("CREATE TABLE t (a INT)")
-    metric.update(["a", "b", "c", "d"], ["SELECT a FROM t", "SELECT b FROM t", "no SQL", "SELECT 1"], [schema] * 4)
-    assert metric.compute().item() == 0.5
-
-
-def test_exact_set_match() -> None:
-    pytest.importorskip("text2sql_lightning.evaluation.spider.exact_set_match")
-    metric = ExactSetMatch()
-    schema = Schema.from_ddl("CREATE TABLE t (a INT, b INT)")
-    metric.update(["a", "b"], ["SELECT a, b FROM t"] * 2, ["SELECT b, a FROM t", "SELECT a FROM t"], [schema] * 2)
-    assert metric.compute().item() == 0.5
