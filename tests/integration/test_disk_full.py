@@ -252,7 +252,7 @@ def test_build_dataset_on_a_full_disk(disk: SmallDisk, command: Any, tmp_path: P
         assert contents(disk.path) == before
         return place
 
-    found = sweep(fill, [0, 40, 80], most=400)
+    found = sweep(fill, [0, 40, 80, 88, 96, 104], most=400)
     assert len(set(found.values()) - {""}) >= 5, found
     assert "" in found.values()
 
