@@ -5,6 +5,9 @@ from typing import Final
 IGNORE_INDEX: Final = -100
 """Label of a position that has no target."""
 
+HARDNESS: Final = ("easy", "medium", "hard", "extra", "unknown")
+"""Ratings of a query, in the order in which they are shown."""
+
 ADAPTERS_DIR: Final = "adapters"
 CHECKPOINTS_DIR: Final = "checkpoints"
 LOGS_DIR: Final = "logs"

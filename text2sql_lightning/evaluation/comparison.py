@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from text2sql_lightning.constants import HARDNESS
 from text2sql_lightning.errors import DataError
-from text2sql_lightning.evaluation.results import HARDNESS, ScoredExample
+from text2sql_lightning.evaluation.results import ScoredExample
 from text2sql_lightning.evaluation.statistics import cluster_bootstrap, mcnemar_exact, wilson_interval
 
 Pair = tuple[ScoredExample, ScoredExample]

@@ -7,8 +7,9 @@ from difflib import SequenceMatcher
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from text2sql_lightning.constants import HARDNESS
 from text2sql_lightning.evaluation.comparison import COMPARISON_RULES, Comparison
-from text2sql_lightning.evaluation.results import HARDNESS, INTERNAL_MEASURES, SPIDER_MEASURES, Measure, ScoredExample
+from text2sql_lightning.evaluation.results import INTERNAL_MEASURES, SPIDER_MEASURES, Measure, ScoredExample
 from text2sql_lightning.files.atomic import write_json, write_json_lines
 from text2sql_lightning.files.charts import Bar, draw_bars, share_bars
 from text2sql_lightning.files.pages import printable, show, write_pages

@@ -5,12 +5,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from text2sql_lightning.constants import HARDNESS
 from text2sql_lightning.errors import DataError
 from text2sql_lightning.evaluation.statistics import cluster_bootstrap, wilson_interval
 from text2sql_lightning.text.prompts import source_slug
-
-HARDNESS: Final = ("easy", "medium", "hard", "extra", "unknown")
-"""Ratings in the order in which they are shown."""
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
+from text2sql_lightning.constants import HARDNESS
 from text2sql_lightning.data.sources import EMBEDDED_SOURCE, HUB_NAME
 from text2sql_lightning.files.charts import Bar, draw_bars, draw_histograms, share_bars
 from text2sql_lightning.files.pages import render, write_pages
@@ -15,7 +16,7 @@ from text2sql_lightning.prepare.decontaminate import SIMILARITY_OF_SAME_SKELETON
 from text2sql_lightning.prepare.fingerprints import NORMAL_FORM_VERSION
 from text2sql_lightning.prepare.repairs import CONSTRUCTS
 from text2sql_lightning.prepare.settings import BuildSettings
-from text2sql_lightning.prepare.store import LEVELS, KeptRows
+from text2sql_lightning.prepare.store import KeptRows
 from text2sql_lightning.text.prompts import prompt_sha256
 
 Kinds: TypeAlias = Mapping[str, Mapping[str, Any]]
@@ -155,7 +156,7 @@ def _split(split: str, records: int, counts: RecordCounts, kinds: Kinds) -> dict
         "records": records,
         "schemas": len(kinds["schemas"][split]),
         "groups": len(kinds["schema_groups"][split]),
-        "hardness": {level: counts.hardness[split][level] for level in LEVELS},
+        "hardness": {level: counts.hardness[split][level] for level in HARDNESS},
         "literal_case_repaired": counts.literal_case_repaired[split],
         "constructs": {name: counts.constructs[split][name] for name in CONSTRUCTS},
         "distractors": counts.distractors.of_split(split),

@@ -6,9 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from random import Random
 from typing import Final, TypeAlias
 
+from text2sql_lightning.constants import HARDNESS
 from text2sql_lightning.errors import DataError
 from text2sql_lightning.prepare.settings import BuildSettings, MixWeight, match_weights
-from text2sql_lightning.prepare.store import LEVELS, KeptRows, Lists
+from text2sql_lightning.prepare.store import KeptRows, Lists
 
 SPLITS: Final = ("train", "val", "test")
 
@@ -135,13 +136,13 @@ class _Groups:
         self.number = array("I", bytes(4 * len(rows.hashes)))
         for number, root in enumerate(roots):
             self.number[root] = number
-        counts = [array("I", bytes(4 * len(roots))) for _ in LEVELS]
+        counts = [array("I", bytes(4 * len(roots))) for _ in HARDNESS]
         for place, group in enumerate(groups):
             counts[rows.hardness[place]][self.number[group]] += 1
         numbers: dict[Kind, int] = {}
         self.kind = array("I")
         for of_group in zip(*counts, strict=True):
-            kind = tuple(sorted((level, count) for level, count in zip(LEVELS, of_group, strict=True) if count))
+            kind = tuple(sorted((level, count) for level, count in zip(HARDNESS, of_group, strict=True) if count))
             self.kind.append(numbers.setdefault(kind, len(numbers)))
         self.kinds = [Counter(dict(kind)) for kind in numbers]
 

@@ -12,10 +12,9 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+from text2sql_lightning.constants import HARDNESS
 from text2sql_lightning.data.sources import RawRow
 from text2sql_lightning.prepare.clean import CleanRow
-
-LEVELS: Final = ("easy", "medium", "hard", "extra", "unknown")
 
 _NO_CRASH_SAFETY: Final = "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;"
 _TABLES: Final = """
@@ -155,7 +154,7 @@ class KeptRows:
         sources: Names of the sources in the order in which they came.
         source: The row's source, a place in `sources`.
         index: The row's position in its source.
-        hardness: The row's class, a place in `LEVELS`.
+        hardness: The row's class, a place in `HARDNESS`.
         schema_id: The hash of the row's schema.
         question: The key that is equal for rows that ask the same.
         template: The key that is equal for rows with the same query but for literals, on the same tables.
@@ -197,7 +196,7 @@ class KeptRows:
             self.sources.append(facts.source)
         self.source.append(self._numbers[facts.source])
         self.index.append(facts.position)
-        self.hardness.append(LEVELS.index(facts.hardness))
+        self.hardness.append(HARDNESS.index(facts.hardness))
         self.schema_id.append(int(facts.schema_id, 16))
         keys = [(facts.question, _QUESTION), (facts.template, _TEMPLATE)]
         keys += [(key, _LINK if at else _TABLE_SET) for at, key in enumerate(facts.group_keys)]
