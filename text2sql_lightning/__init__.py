@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from text2sql_lightning.text.prompts import build_prompt
     from text2sql_lightning.text.sql_cleaning import ensure_sql_only
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 __all__ = ["Asker", "Text2SQLDataModule", "Text2SQLModule", "__version__", "build_prompt", "ensure_sql_only"]
 
 _HOMES = {

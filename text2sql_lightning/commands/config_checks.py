@@ -5,6 +5,7 @@ imported, and which model settings were given, where the parser cannot tell a gi
 """
 
 import importlib.util
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from types import NoneType
@@ -64,6 +65,15 @@ def given_model_settings(arguments: Sequence[str]) -> dict[str, Any]:
                 nested = {key: nested}
             _merge(model, nested)
     return model
+
+
+def prepare_libraries(arguments: Sequence[str]) -> None:
+    """Import Unsloth where the arguments ask for it: before transformers, which `import lightning` imports."""
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # its threads die in forked workers, with a warning each
+    if wants_unsloth(arguments):
+        from text2sql_lightning.modeling.backends.unsloth import import_unsloth
+
+        import_unsloth()
 
 
 def wants_unsloth(arguments: Sequence[str]) -> bool:

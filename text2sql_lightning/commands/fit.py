@@ -1,10 +1,9 @@
 """Train an adapter or score one with LightningCLI: `text2sql fit | validate | test | predict`."""
 
-import os
 import sys
 from collections.abc import Sequence
 
-from text2sql_lightning.commands.config_checks import find_configs, wants_unsloth
+from text2sql_lightning.commands.config_checks import find_configs, prepare_libraries
 from text2sql_lightning.commands.console import run_command
 
 
@@ -27,11 +26,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(arguments: list[str]) -> None:
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # its threads die in forked workers, with a warning each
-    if wants_unsloth(arguments):
-        from text2sql_lightning.modeling.backends.unsloth import import_unsloth
-
-        import_unsloth()
+    prepare_libraries(arguments)
     from text2sql_lightning.commands.cli import run  # imports transformers, which Unsloth has to come before
 
     run(arguments)

@@ -1,13 +1,13 @@
 """What the evaluation commands share where a model answers: its flags, and the answers."""
 
-import os
 from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from text2sql_lightning.commands.config_checks import wants_unsloth
+from text2sql_lightning.commands.config_checks import prepare_libraries
+from text2sql_lightning.commands.console import quiet_libraries
 from text2sql_lightning.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
@@ -23,11 +23,11 @@ def add_model_flags(parser: ArgumentParser) -> None:
     add("--base_model", metavar="DIR|NAME", help="the base model")
     add("--adapter_dir", type=Path, metavar="DIR", help="adapters/ of a run, on top of its base model")
     add("--backend", choices=("auto", "unsloth", "transformers"), default="auto", help="how the model is loaded")
-    add("--engine", choices=("builtin", "vllm"), default="builtin",
-        help="what generates: this project, or vLLM on a GPU, without --backend and --batch_size")  # fmt: skip
+    text = "what generates: this project, or vLLM on a GPU, without --backend and --batch_size"
+    add("--engine", choices=("builtin", "vllm"), default="builtin", help=text)
     add("--quantization", choices=("nf4", "int8", "none"), default="nf4", help="how the base weights are kept")
-    add("--prompt", choices=("project", "chat"), default="project",
-        help="ask with this project's prompt, or with the model's own chat template (a fair baseline)")  # fmt: skip
+    text = "ask with this project's prompt, or with the model's own chat template (a fair baseline)"
+    add("--prompt", choices=("project", "chat"), default="project", help=text)
     add("--few_shot", type=int, default=0, metavar="K", help="show K examples of --train_file before each question")
     add("--train_file", type=Path, metavar="FILE", help="records to take them from; never the evaluated ones")
     add("--max_new_tokens", type=int, default=256, help="an answer longer than this is cut")
@@ -71,12 +71,7 @@ def answer(args: Namespace, questions: "Sequence[Question]") -> "tuple[list[Gene
     Returns:
         One answer a question, and what is to be recorded of how they came about.
     """
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    if args.engine == "builtin" and wants_unsloth(["--model.backend", args.backend]):
-        from text2sql_lightning.modeling.backends.unsloth import import_unsloth
-
-        import_unsloth()
-    from text2sql_lightning.commands.console import quiet_libraries
+    prepare_libraries(["--model.backend", args.backend if args.engine == "builtin" else "transformers"])
     from text2sql_lightning.inference.baselines import ask_with
     from text2sql_lightning.inference.generator import Generator
     from text2sql_lightning.modeling.settings import GenerationSettings
@@ -89,15 +84,18 @@ def answer(args: Namespace, questions: "Sequence[Question]") -> "tuple[list[Gene
     settings = GenerationSettings(max_new_tokens=args.max_new_tokens, batch_size=args.batch_size, seed=args.seed)
     _check_lengths(engine, prompts, settings)
     answers = Generator(engine, settings).generate(prompts, progress=True)
-    facts = {
+    return answers, _facts(args, model, template, len(shots))
+
+
+def _facts(args: Namespace, model: dict[str, Any], template: str, shots: int) -> dict[str, str]:
+    return {
         "base_model": str(model["base_model"]),
         "adapter": str(args.adapter_dir) if args.adapter_dir else "none",
         "quantization": str(model["quantization"]),
         "prompt": args.prompt + (f" (template SHA-256 {template[:16]})" if template else ""),
-        "few_shot": f"{len(shots)} examples of {args.train_file}, seed {args.seed}" if shots else "0",
+        "few_shot": f"{shots} examples of {args.train_file}, seed {args.seed}" if shots else "0",
         "generation": f"{args.engine}, greedy, at most {args.max_new_tokens} tokens, cut and cleaned to one statement",
     }
-    return answers, facts
 
 
 def model_settings(args: Namespace) -> dict[str, Any]:

@@ -1,18 +1,18 @@
 """What `text2sql evaluate` and `spider` share: flags, files of predicted SQL, the report that is written and shown."""
 
 from argparse import ArgumentParser, Namespace
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from text2sql_lightning.errors import ConfigError, DataError
-from text2sql_lightning.files.jsonl import json_type, read_objects, text_field
+from text2sql_lightning.files.jsonl import JsonObject, decode_line, json_type, read_lines, read_objects, text_field
 from text2sql_lightning.runs.run_meta import package_versions
 
 if TYPE_CHECKING:
     from text2sql_lightning.evaluation.pages import Evaluation
 
-_SQL_FIELDS: Final = ("sql", "predicted")
+_Key = TypeVar("_Key", int, str)
 
 
 def add_scoring_flags(parser: ArgumentParser, stem: str) -> None:
@@ -94,26 +94,20 @@ def read_by_index(path: Path, total: int, wanted: Sequence[int]) -> list[str]:
             twice or not there; names file and line.
     """
     if not _is_json_lines(path):
-        lines = _read_lines(path)
+        lines = [decode_line(line, path, number).split("\t")[0].strip() for number, line in read_lines(path)]
         if len(lines) != total:
             raise DataError(
                 f"{path}, line {len(lines)}: the file ends, with {len(lines)} queries for {total} examples; one query "
                 'a line, in the order of the examples, or JSON lines {"index": 0, "sql": "..."}'
             )
-        return [lines[index].split("\t")[0].strip() for index in wanted]
-    found: dict[int, str] = {}
-    for line, entry in read_objects(path):
-        place = f"{path}, line {line}"
-        index = entry.get("index")
-        if not isinstance(index, int) or isinstance(index, bool):
-            given = json_type(index) if "index" in entry else "no such field"
-            raise DataError(f"{place}, field index: expected a number from 0 to {total - 1}, got {given}")
-        if not 0 <= index < total:
-            raise DataError(f"{place}: index {index} is unknown; there are examples 0 to {total - 1}")
-        if index in found:
-            raise DataError(f"{place}: index {index} is there twice; one prediction an example")
-        found[index] = _sql_of(entry, place)
-    return [_found(found, index, path, "index") for index in wanted]
+        return [lines[index] for index in wanted]
+    found = _read_unique(path, "index", lambda entry, place: _index_of(entry, total, place))
+    for index in wanted:
+        if index not in found:
+            raise DataError(
+                f"{path}: index {index} is missing; it has {len(found)} predictions, and every example needs one"
+            )
+    return [found[index] for index in wanted]
 
 
 def read_by_id(path: Path, ids: Sequence[str]) -> dict[str, str]:
@@ -130,61 +124,41 @@ def read_by_id(path: Path, ids: Sequence[str]) -> dict[str, str]:
         DataError: The file is missing, not UTF-8 or not JSON lines, or an id is unknown or there twice; names file
             and line.
     """
-    known, found = set(ids), dict[str, str]()
-    for line, entry in read_objects(path):
-        place = f"{path}, line {line}"
+    known = set(ids)
+
+    def id_of(entry: JsonObject, place: str) -> str:
         name = text_field(entry, "id", place)
         if name not in known:
             raise DataError(f"{place}: id {name!r} is in none of the records; give the records that were predicted")
-        if name in found:
-            raise DataError(f"{place}: id {name!r} is there twice; one prediction a record")
-        found[name] = _sql_of(entry, place)
+        return name
+
+    found = _read_unique(path, "id", id_of)
     if not found:
         raise DataError(f"{path} holds no predictions; run text2sql predict")
     return found
 
 
-def _sql_of(entry: Mapping[str, Any], place: str) -> str:
-    field = next((name for name in _SQL_FIELDS if name in entry), "sql")
-    return text_field(entry, field, place)
+def _read_unique(path: Path, field: str, key_of: Callable[[JsonObject, str], _Key]) -> dict[_Key, str]:
+    found: dict[_Key, str] = {}
+    for line, entry in read_objects(path):
+        place = f"{path}, line {line}"
+        key = key_of(entry, place)
+        if key in found:
+            raise DataError(f"{place}: {field} {key!r} is there twice; one prediction for each")
+        found[key] = text_field(entry, "predicted" if "predicted" in entry and "sql" not in entry else "sql", place)
+    return found
 
 
-def _found(found: Mapping[Any, str], key: Any, path: Path, kind: str) -> str:
-    if key not in found:
-        missing = f"{kind} {key} is missing"
-        raise DataError(f"{path}: {missing}; it has {len(found)} predictions, and every example needs one")
-    return found[key]
+def _index_of(entry: JsonObject, total: int, place: str) -> int:
+    index = entry.get("index")
+    if not isinstance(index, int) or isinstance(index, bool):
+        given = json_type(index) if "index" in entry else "no such field"
+        raise DataError(f"{place}, field index: expected a number from 0 to {total - 1}, got {given}")
+    if not 0 <= index < total:
+        raise DataError(f"{place}: index {index} is unknown; there are examples 0 to {total - 1}")
+    return index
 
 
 def _is_json_lines(path: Path) -> bool:
-    if path.suffix in (".jsonl", ".gz"):
-        return True
-    return path.is_file() and _read_bytes(path).lstrip()[:1] == b"{"
-
-
-def _read_lines(path: Path) -> list[str]:
-    # Only \n ends a line: splitlines() would also break at characters that may stand inside a query.
-    content = _read_bytes(path).removeprefix(b"\xef\xbb\xbf")
-    lines = content.split(b"\n")
-    if lines and not lines[-1].strip():
-        lines.pop()
-    decoded = []
-    for number, line in enumerate(lines, start=1):
-        try:
-            decoded.append(line.decode("utf-8"))
-        except UnicodeDecodeError as error:
-            raise DataError(
-                f"{path}, line {number} is not UTF-8 (byte {error.start}): save the file as UTF-8"
-            ) from error
-    return decoded
-
-
-def _read_bytes(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except FileNotFoundError as error:
-        raise DataError(f"{path}: no such file; give a file of predictions with --predictions") from error
-    except IsADirectoryError as error:
-        raise DataError(f"{path} is a folder; give a file of predictions with --predictions") from error
-    except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror or error}") from error
+    first = next((line.strip() for _, line in read_lines(path) if line.strip()), b"")
+    return path.suffix in (".jsonl", ".gz") or first.startswith(b"{")
