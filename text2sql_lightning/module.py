@@ -1,8 +1,9 @@
 """Text2SQLModule: the loss, its logging, the optimizer and the trainable-only checkpoint."""
 
+import math
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import torch
 from lightning.pytorch import LightningModule
@@ -14,14 +15,14 @@ from text2sql_lightning.constants import DEFAULT_BASE_MODEL
 from text2sql_lightning.errors import ModelError, RunError
 from text2sql_lightning.inference.generation import Generation
 from text2sql_lightning.inference.generator import BuiltinEngine, Generator
-from text2sql_lightning.modeling.backends import LoadRequest
-from text2sql_lightning.modeling.cpu.layers import target_states
-from text2sql_lightning.modeling.decoder import base_of, decoder_of
-from text2sql_lightning.modeling.loss import CompletionLoss, head_loss, select_targets
-from text2sql_lightning.modeling.micro_batches import MicroBatches, named_out_of_memory
+from text2sql_lightning.modeling.backends import LoadRequest, ModelBackend
+from text2sql_lightning.modeling.decoder import base_of
+from text2sql_lightning.modeling.loss import CompletionLoss, completion_loss, named_out_of_memory
+from text2sql_lightning.modeling.model_shape import model_flops_utilization
 from text2sql_lightning.modeling.optim import build_optimizer, build_schedule
 from text2sql_lightning.modeling.settings import (
     Backend,
+    BackendName,
     GenerationSettings,
     LoraSettings,
     OptimizerName,
@@ -31,13 +32,15 @@ from text2sql_lightning.modeling.settings import (
     check_lora,
     check_numbers,
 )
-from text2sql_lightning.modeling.sharding import ShardedBaseStrategy
-from text2sql_lightning.modeling.throughput import model_flops_utilization
 from text2sql_lightning.text.prompts import build_prompt, prompt_sha256, split_input
 
+if TYPE_CHECKING:
+    from lightning.pytorch.utilities.types import OptimizerLRScheduler
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
 LOSS_UNIT: Final = 64.0
-"""A micro-batch hands the sum of its token losses divided by this constant to `backward`: near 1, so that float16
-gradients neither vanish nor overflow. The division by the real number of target tokens follows at the step."""
+"""What is back-propagated is a micro-batch's sum of token losses over this constant, which is near 1: float16 gradients
+neither vanish nor overflow. The division by the target tokens of the whole step follows at its end."""
 
 _DTYPES: Final = {"bf16": torch.bfloat16, "16": torch.float16, "32": torch.float32, "64": torch.float64}
 
@@ -66,6 +69,7 @@ class Text2SQLModule(LightningModule):
 
     # The checkpoint holds the trainable weights only; on_load_checkpoint checks that it holds all of them.
     strict_loading = False
+    _backend: ModelBackend
 
     def __init__(
         self,
@@ -103,27 +107,25 @@ class Text2SQLModule(LightningModule):
         self.max_seq_length = max_seq_length
         self.packing = packing
         self.seed = seed
-        self.model: Any = None
-        self.tokenizer: Any = None
+        self.model: PreTrainedModel = None  # type: ignore[assignment]  # until configure_model
+        self.tokenizer: PreTrainedTokenizerBase = None  # type: ignore[assignment]
+        self.backend_name: BackendName | None = None
         self.tokens_seen = 0
         self.target_tokens_seen = 0
         self._step_tokens = 0
         self._step_sums: list[CompletionLoss] = []
-        self._micro_batches = MicroBatches(self.completion_loss, self._trained_weights)
-        self._batch_size = 0
         self._val_loss = MeanMetric()
         self._val_accuracy = MeanMetric()
 
     def configure_model(self) -> None:
         """Load the tokenizer and the model on this rank's device. Called again, it does nothing."""
-        if self.model is not None:
+        if self.backend_name is not None:
             return
-        sharded = self._trainer is not None and isinstance(self.trainer.strategy, ShardedBaseStrategy)
         fitting = self._trainer is None or self.trainer.state.fn == "fit"
         request = LoadRequest(
             base_model=self.base_model,
             quantization=self.quantization,
-            compute_dtype=self._compute_dtype(),
+            compute_dtype=_DTYPES[str(self.trainer.precision).split("-")[0]] if self._trainer else torch.float32,
             device=self.trainer.strategy.root_device if self._trainer else self.device,
             lora=self.lora,
             adapter_path=Path(self.adapter_path) if self.adapter_path else None,
@@ -133,65 +135,38 @@ class Text2SQLModule(LightningModule):
             seed=self.seed,
             packing=self.packing,
         )
-        engine = BuiltinEngine.load(request, self.backend, sharded=sharded, setting="model.base_model")
+        engine = BuiltinEngine.load(request, self.backend, setting="model.base_model")
         self.model, self.tokenizer = engine.model, engine.tokenizer
         self._backend, self.backend_name = engine.backend, engine.backend_name
         self._generator = Generator(engine, self.generation)
         if fitting:
             self._backend.for_training(self.model)
-            trained = sum(parameter.numel() for parameter in self.parameters() if parameter.requires_grad)
+            trained = sum(weight.numel() for weight in self._trained().values()) / 1e6
             rank_zero_info(
-                f"{self.backend_name} backend, {self.quantization}: training {trained / 1e6:.1f} M adapter weights"
+                f"{self.backend_name} backend, {self.quantization}: training {trained:.1f} M adapter weights"
             )
 
-    def _compute_dtype(self) -> torch.dtype:
-        precision = str(self.trainer.precision) if self._trainer else "32-true"
-        return _DTYPES[precision.split("-")[0]]
-
     def completion_loss(self, batch: dict[str, Any]) -> CompletionLoss:
-        """Sum the loss over the target tokens of a right-padded batch.
-
-        Padding needs no attention mask here: under a causal mask no target position sees what stands to its right.
-        """
-        if "segments" in batch:
-            return self._packed_loss(batch)
-        hidden = decoder_of(self.model)(input_ids=batch["input_ids"], use_cache=False).last_hidden_state
-        return head_loss(self.model, *select_targets(hidden, batch["labels"]))
-
-    def _packed_loss(self, batch: dict[str, Any]) -> CompletionLoss:
-        decoder = decoder_of(self.model)
-        arguments = self._backend.pack_arguments(decoder, batch["input_ids"], batch["segments"])
-        states = target_states(decoder, batch, arguments)
-        return head_loss(self.model, states, batch["target_ids"])
+        """Sum the loss over the target tokens of a pack or a right-padded batch."""
+        return completion_loss(self.model, batch, self._backend.pack_arguments)
 
     def on_train_epoch_start(self) -> None:
         """Put the model into training mode, also after a validation that generated."""
         self._backend.for_training(self.model)
 
     def training_step(self, batch: dict[str, Any], batch_idx: int) -> Tensor:
-        """Give the loss of a micro-batch in units that `on_before_optimizer_step` turns into a mean over tokens."""
-        self._step_tokens += batch["num_tokens"]
-        scale = self.trainer.accumulate_grad_batches / LOSS_UNIT
-        self._batch_size = len(batch["ids"])
-        if self.trainer.model is self:  # nothing around it, such as DDP, that waits for other processes
-            return self._micro_batches.begin(batch, self.device) * scale
-        with named_out_of_memory(self._batch_size):
+        """Return the mean loss over the target tokens of a micro-batch."""
+        with named_out_of_memory():
             sums = self.completion_loss(batch)
-        self._step_sums.append(CompletionLoss(sums.loss_sum.detach(), sums.num_targets, sums.num_correct))
-        return sums.loss_sum * scale
+        self._step_tokens += batch["num_tokens"]
+        self._step_sums.append(sums.detach())
+        return sums.loss_sum / sums.num_targets
 
     def backward(self, loss: Tensor, *args: Any, **kwargs: Any) -> None:
-        """Add the gradient of the micro-batch; in a single process this computes the loss as well, see MicroBatches."""
-        if self.trainer.model is not self:
-            with named_out_of_memory(self._batch_size):
-                super().backward(loss, *args, **kwargs)
-            return
-        self._step_sums += self._micro_batches.finish(loss, self.trainer.precision_plugin.train_step_context)
-
-    @property
-    def out_of_memory_splits(self) -> int:
-        """How often a micro-batch was split because memory ran out."""
-        return self._micro_batches.splits
+        """Add the gradient of the micro-batch's sum of losses, so that a token counts the same in every micro-batch."""
+        targets = self._step_sums[-1].num_targets
+        with named_out_of_memory():
+            super().backward(loss * (targets * self.trainer.accumulate_grad_batches / LOSS_UNIT), *args, **kwargs)
 
     def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
         """Divide the gradients by the target tokens of the whole step: all its micro-batches on all ranks.
@@ -205,19 +180,13 @@ class Text2SQLModule(LightningModule):
         local = torch.stack([torch.stack([part.double() for part in sums]) for sums in self._step_sums]).sum(0)
         self._step_sums.clear()
         loss_sum, targets, correct = self.trainer.strategy.reduce(local, reduce_op="sum").tolist()
-        loss = loss_sum / targets
-        if not torch.isfinite(torch.tensor(loss)):
-            raise RunError(
-                f"the loss is {loss} at step {self.global_step}: the last checkpoint is kept; lower "
-                "model.learning_rate, raise model.warmup_steps, or set trainer.gradient_clip_val"
-            )
-        scale = LOSS_UNIT * self.trainer.world_size / targets
+        self._check_finite(loss_sum / targets, "the loss")
         gradients = [p.grad for p in self.parameters() if p.grad is not None]
-        torch._foreach_mul_(gradients, scale)
+        torch._foreach_mul_(gradients, LOSS_UNIT * self.trainer.world_size / targets)
         self.target_tokens_seen += int(targets)
         self.tokens_seen += self._step_tokens
         self._step_tokens = 0
-        self.log("train/loss", loss, prog_bar=True)
+        self.log("train/loss", loss_sum / targets, prog_bar=True)
         self.log("train/token_accuracy", correct / targets)
         self.log("train/target_tokens", targets)
         self.log("train/gradient_norm", torch.nn.utils.get_total_norm(gradients))
@@ -238,15 +207,15 @@ class Text2SQLModule(LightningModule):
         self._evaluation_step(batch, "val")
 
     def on_validation_epoch_end(self) -> None:
-        """Stop a fit that has gone wrong before the broken weights are saved over good ones.
+        """Raise a RunError for a loss that is not finite, before the broken weights are saved over good ones."""
+        if self.trainer.state.fn == "fit":
+            self._check_finite(self._val_loss.compute().item(), "the validation loss")
 
-        Raises:
-            RunError: The validation loss is not finite.
-        """
-        if self.trainer.state.fn == "fit" and not torch.isfinite(self._val_loss.compute()):
+    def _check_finite(self, loss: float, name: str) -> None:
+        if not math.isfinite(loss):
             raise RunError(
-                f"the validation loss is {self._val_loss.compute().item()} at step {self.global_step}: the last "
-                "checkpoint is kept; lower model.learning_rate, or set trainer.gradient_clip_val"
+                f"{name} is {loss} at step {self.global_step}: the last checkpoint is kept; lower "
+                "model.learning_rate, raise model.warmup_steps, or set trainer.gradient_clip_val"
             )
 
     def test_step(self, batch: dict[str, Any], batch_idx: int) -> None:
@@ -264,14 +233,8 @@ class Text2SQLModule(LightningModule):
         """Answer the records of a batch."""
         answers = self.generate([build_prompt(record.instruction, record.input) for record in batch])
         return [
-            {
-                "id": record.id,
-                "question": split_input(record.input)[1],
-                "gold": record.output,
-                "predicted": answer.sql,
-                "raw": answer.raw,
-                "num_tokens": answer.num_tokens,
-            }
+            {"id": record.id, "question": split_input(record.input)[1], "gold": record.output}
+            | {"predicted": answer.sql, "raw": answer.raw, "num_tokens": answer.num_tokens}
             for record, answer in zip(batch, answers, strict=True)
         ]
 
@@ -279,25 +242,24 @@ class Text2SQLModule(LightningModule):
         """Answer prompts with SQL, as `model.generation` says."""
         return self._generator.generate(prompts, progress=progress)
 
-    def _trained_weights(self) -> list[Tensor]:
-        return [parameter for parameter in self.parameters() if parameter.requires_grad]
+    def _trained(self) -> dict[str, torch.nn.Parameter]:
+        return {name: weight for name, weight in self.named_parameters() if weight.requires_grad}
 
-    def configure_optimizers(self) -> Any:
-        """Give the optimizer over the trainable weights, and its schedule, stepped after each optimizer step."""
-        trainable = [(name, parameter) for name, parameter in self.named_parameters() if parameter.requires_grad]
-        if not trainable or self.lora is None:
+    def configure_optimizers(self) -> "OptimizerLRScheduler":
+        """Return the optimizer over the trainable weights, and its schedule, stepped after each optimizer step."""
+        trained = self._trained()
+        if not trained or self.lora is None:
             raise ModelError("model.lora null: there is no weight to train; leave model.lora out to train an adapter")
-        optimizer = build_optimizer(
-            trainable, self.optimizer_name, self.learning_rate, self.weight_decay, self.lora.lr_ratio
-        )
+        name, ratio = self.optimizer_name, self.lora.lr_ratio
+        optimizer = build_optimizer(trained.items(), name, self.learning_rate, self.weight_decay, ratio)
         total = int(self.trainer.estimated_stepping_batches)
         schedule = build_schedule(optimizer, self.schedule, self.warmup_steps, total)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
     def flops_utilization(self, tokens: float, targets: float, pairs: float, seconds: float) -> float | None:
-        """Give the share of the GPU's peak that training has used; see `model_flops_utilization`."""
-        config = base_of(self.model).config.to_dict()
-        return model_flops_utilization(config, self.device, tokens, targets, pairs, seconds)
+        """Return the share of the GPU's peak that training used; see `model_flops_utilization`."""
+        shape = base_of(self.model).config.to_dict()
+        return model_flops_utilization(shape, self.device, tokens, targets, pairs, seconds)
 
     def identity(self) -> dict[str, Any]:
         """Describe what a checkpoint of this module belongs to, in plain values."""
@@ -312,22 +274,14 @@ class Text2SQLModule(LightningModule):
         }
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Keep the trainable weights alone, and say what they belong to."""
-        trainable = {name for name, parameter in self.named_parameters() if parameter.requires_grad}
-        state = checkpoint["state_dict"]
-        checkpoint["state_dict"] = {name: tensor for name, tensor in state.items() if name in trainable}
-        checkpoint["text2sql"] = {
-            **self.identity(),
-            "tokens_seen": self.tokens_seen,
-            "target_tokens_seen": self.target_tokens_seen,
-        }
+        """Keep the trainable weights alone, with what they belong to."""
+        trained = self._trained()
+        checkpoint["state_dict"] = {name: w for name, w in checkpoint["state_dict"].items() if name in trained}
+        counters = {"tokens_seen": self.tokens_seen, "target_tokens_seen": self.target_tokens_seen}
+        checkpoint["text2sql"] = self.identity() | counters
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Take the counters over, and check that the checkpoint fits.
-
-        Raises:
-            ModelError: The checkpoint holds other adapter weights than this model has.
-        """
+        """Restore the counters; raise a ModelError if the checkpoint holds other weights than this model has."""
         saved = checkpoint.get("text2sql", {})
         self.tokens_seen = saved.get("tokens_seen", 0)
         self.target_tokens_seen = saved.get("target_tokens_seen", 0)

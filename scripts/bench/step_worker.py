@@ -163,7 +163,7 @@ def _runs(library: str) -> list[_Run]:
 
 
 def _time(run: _Run, args: Namespace) -> Iterator[dict[str, Any]]:
-    from text2sql_lightning.modeling.estimate import read_shape
+    from text2sql_lightning.modeling.model_shape import read_shape
 
     shape = read_shape(args.model)
     loads = [Load(*numbers) for numbers in args.loads]

@@ -25,7 +25,7 @@ from text2sql_lightning.data.records import Record, read_records, write_records
 from text2sql_lightning.errors import ConfigError, RunError
 from text2sql_lightning.files.atomic import write_json
 from text2sql_lightning.files.jsonl import write_objects
-from text2sql_lightning.modeling.estimate import read_shape
+from text2sql_lightning.modeling.model_shape import read_shape
 from text2sql_lightning.modeling.settings import Packing
 from text2sql_lightning.runs.run_meta import peak_memory_bytes
 from text2sql_lightning.text.prompts import INSTRUCTION, build_prompt, format_input
@@ -236,17 +236,17 @@ def gemm_rate(projections: dict[str, tuple[int, int]], tokens: int, dtype: str =
     """Measure matrix products as a layer's passes make them, forward and back, by the library that is faster here."""
     import torch
 
-    from text2sql_lightning.modeling.cpu.products import product
+    from text2sql_lightning.modeling.cpu.linear import linear
 
     seconds, flops = 0.0, 0.0
     for inputs, outputs in projections.values():
         shapes = (outputs, inputs), (tokens, inputs), (tokens, outputs)
         weight, states, gradients = (torch.randn(*shape).to(getattr(torch, dtype)) for shape in shapes)
-        for left, right in ((states, weight.t()), (gradients, weight)):
-            product(left, right)
+        for left, right in ((states, weight), (gradients, weight.t())):
+            linear(left, right, None)
             started = time.perf_counter()
             for _ in range(repeats):
-                product(left, right)
+                linear(left, right, None)
             seconds += time.perf_counter() - started
             flops += 2.0 * tokens * inputs * outputs * repeats
     return flops / seconds

@@ -14,11 +14,10 @@ def fit(records_file: Callable[..., Path], tmp_path: Path) -> Callable[..., Any]
 
     def run(
         base_model: Path, *, precision: str, steps: int = 4, accelerator: str = "gpu", packing: str = "none",
-        batch_size: int = 4, strategy: str = "auto", **settings: Any,
+        batch_size: int = 4, **settings: Any,
     ) -> Any:  # fmt: skip
         from lightning.pytorch import Callback, Trainer, seed_everything
 
-        import text2sql_lightning.modeling.sharding  # noqa: F401  (registers fsdp2)
         from text2sql_lightning.data.datamodule import Text2SQLDataModule
         from text2sql_lightning.modeling.settings import GenerationSettings, LoraSettings
         from text2sql_lightning.module import Text2SQLModule
@@ -42,7 +41,7 @@ def fit(records_file: Callable[..., Path], tmp_path: Path) -> Callable[..., Any]
         watched = DevicesSeen()
         trainer = Trainer(
             callbacks=[watched], limit_val_batches=0,
-            accelerator=accelerator, devices=1, strategy=strategy, precision=precision, max_steps=steps,
+            accelerator=accelerator, devices=1, precision=precision, max_steps=steps,
             log_every_n_steps=1, logger=False, enable_checkpointing=False, enable_progress_bar=False,
             enable_model_summary=False, use_distributed_sampler=False, default_root_dir=tmp_path,
         )  # fmt: skip

@@ -25,8 +25,8 @@ def relative(got: torch.Tensor, expected: torch.Tensor) -> float:
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 2e-3), (torch.bfloat16, 1e-2)])
 def test_the_kernel_is_segment_attention(dtype: torch.dtype, tolerance: float) -> None:
     """Packs of several lengths, forward and backward, against PyTorch's attention segment by segment in float64."""
-    from text2sql_lightning.modeling.flex_attention import attend_in_blocks, block_mask
-    from text2sql_lightning.modeling.segment_attention import segment_attention
+    from text2sql_lightning.modeling.flex_attention import attend_by_flex_kernel, block_mask
+    from text2sql_lightning.modeling.packs import segment_attention
 
     device = torch.device("cuda")
     torch.manual_seed(0)
@@ -37,7 +37,7 @@ def test_the_kernel_is_segment_attention(dtype: torch.dtype, tolerance: float) -
         exact: Any = [part.double() for part in inputs]
         for part in (*inputs, *exact):
             part.requires_grad_()
-        got = attend_in_blocks(*inputs, block_mask(segments, device), scale=0.2)
+        got = attend_by_flex_kernel(*inputs, block_mask(segments, device), scale=0.2)
         expected = segment_attention(*exact, segments, scale=0.2)
         weights = torch.randn_like(expected)
         assert got.dtype == dtype

@@ -50,6 +50,7 @@ def test_mistakes(text2sql: Any, flags: list[str], message: str) -> None:
 
 
 def test_the_checkpoint_has_the_size_that_is_estimated(tiny_run: Path) -> None:
+    from text2sql_lightning.modeling.backends import get_backend
     from text2sql_lightning.modeling.estimate import TrainingLoad, checkpoint_bytes
 
     path = tiny_run / "checkpoints" / "last.ckpt"
@@ -58,8 +59,8 @@ def test_the_checkpoint_has_the_size_that_is_estimated(tiny_run: Path) -> None:
     saved = torch.load(path, weights_only=True, map_location="cpu")
     weights = sum(tensor.numel() for tensor in saved["state_dict"].values())
     load = TrainingLoad(
-        tokens=1, targets=1, backend="transformers", quantization="none", value_bytes=4, adapter_weights=weights,
-        checkpointing=False, eight_bit_optimizer=False,
+        tokens=1, targets=1, costs=get_backend("transformers").costs(), quantization="none", value_bytes=4,
+        adapter_weights=weights, checkpointing=False, eight_bit_optimizer=False,
     )  # fmt: skip
     state = saved["optimizer_states"][0]["state"].values()
     tensors = [*saved["state_dict"].values(), *(value for part in state for value in part.values() if value.dim())]

@@ -5,17 +5,16 @@ import pytest
 import torch
 from torch.nn.attention.flex_attention import create_block_mask
 
-from text2sql_lightning.modeling.flex_attention import attend_in_blocks, block_mask, has_flex_kernel
-from text2sql_lightning.modeling.packs import ends_of_readers
-from text2sql_lightning.modeling.segment_attention import segment_attention
+from text2sql_lightning.modeling.flex_attention import attend_by_flex_kernel, block_mask, has_flex_kernel
+from text2sql_lightning.modeling.packs import reader_ends, segment_attention
 
 pytestmark = pytest.mark.integration
 
 SEGMENTS = [(3, ()), (2, (0,)), (4, (0, 1)), (1, (0, 1)), (1, ()), (5, (4,))]
 
 
-def test_ends_of_readers() -> None:
-    assert ends_of_readers(SEGMENTS) == [10, 10, 9, 10, 16, 16]
+def test_reader_ends() -> None:
+    assert reader_ends(SEGMENTS) == [10, 10, 9, 10, 16, 16]
 
 
 @pytest.mark.parametrize("key_heads", [4, 2, 1])
@@ -25,7 +24,7 @@ def test_it_is_segment_attention(key_heads: int) -> None:
     segments = [(40 * length, ancestors) for length, ancestors in SEGMENTS]  # more than one block of 128
     tokens = sum(length for length, _ in segments)
     inputs: Any = [torch.randn(1, heads, tokens, 16, dtype=torch.float64) for heads in (4, key_heads, key_heads)]
-    got = attend_in_blocks(*inputs, block_mask(segments, torch.device("cpu")), scale=0.3)
+    got = attend_by_flex_kernel(*inputs, block_mask(segments, torch.device("cpu")), scale=0.3)
     expected = segment_attention(*inputs, segments, scale=0.3)
     torch.testing.assert_close(got, expected)
 

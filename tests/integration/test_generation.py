@@ -10,7 +10,7 @@ import torch
 from text2sql_lightning.inference import generation, generator, prefix_cache
 from text2sql_lightning.inference.generation import Generation, generate_samples
 from text2sql_lightning.inference.generator import BuiltinEngine, Generator
-from text2sql_lightning.modeling.cpu import attention
+from text2sql_lightning.modeling.cpu import generation_attention
 from text2sql_lightning.modeling.settings import GenerationSettings
 from text2sql_lightning.text.tokenizer import encode_prompt, load_tokenizer
 
@@ -98,7 +98,7 @@ def run_scripted(monkeypatch: pytest.MonkeyPatch, tokenizer: Any, scripts: Any, 
         return SimpleNamespace(last_hidden_state=torch.tensor(tokens, dtype=torch.float)[:, None, None])
 
     monkeypatch.setattr("transformers.DynamicCache", Cache)
-    for module in (generation, prefix_cache, attention):
+    for module in (generation, prefix_cache, generation_attention):
         monkeypatch.setattr(module, "decoder_of", lambda _: decode)
     monkeypatch.setattr(
         generation, "project", lambda _, hidden: torch.nn.functional.one_hot(hidden[:, 0].long(), 600).float()
@@ -171,14 +171,14 @@ def test_rows_that_leave_take_nothing_from_others(
     monkeypatch.setattr(prefix_cache, "_GROUP_COST", 0)
     limits = [1 + number * 3 % 11 for number in range(len(ASKED))]
     seen: list[int] = []
-    keep = attention.SharedPrefixes.select
+    keep = generation_attention.SharedPrefixes.select
 
     def select(self: Any, rows: Any) -> Any:
         kept = keep(self, rows)
         seen.append(len(kept.counts))
         return kept
 
-    monkeypatch.setattr(attention.SharedPrefixes, "select", select)
+    monkeypatch.setattr(generation_attention.SharedPrefixes, "select", select)
     monkeypatch.setattr(generation._TokenLoop, "_ends", lambda _, row: len(row.new_ids) >= limits[row.index])
     answers = generate_sql(model, tokenizer, ASKED, GenerationSettings(max_new_tokens=12, batch_size=64))
     expected = [reference(model, tokenizer, prompt, limit) for prompt, limit in zip(ASKED, limits, strict=True)]

@@ -1,10 +1,13 @@
 """Micro-batches, padding and accumulation change nothing: the gradient is that of the mean over target tokens."""
 
+import itertools
+import math
 from typing import Any
 
 import pytest
 import torch
-from lightning.pytorch import Trainer
+from lightning.pytorch import Callback, Trainer
+from lightning.pytorch.tuner import Tuner
 
 from text2sql_lightning.data.datamodule import Text2SQLDataModule
 from text2sql_lightning.modeling.settings import GenerationSettings, LoraSettings
@@ -26,22 +29,28 @@ class Recorded(Text2SQLModule):
         self.logged = dict(self.trainer.callback_metrics)
 
 
-def gradients(
-    tiny: Any, path: Any, batch_size: Any, accumulate: Any, packing: Any = "none", kind: Any = Recorded, **settings: Any
-) -> Any:
-    module = kind(
+def made(tiny: Any, path: Any, batch_size: int, packing: str = "none", **settings: Any) -> Any:
+    module = Recorded(
         base_model=str(tiny.base_model), backend="transformers", quantization="none", lora=LoraSettings(r=4),
         generation=GenerationSettings(max_new_tokens=1), packing=packing, **settings,
     )  # fmt: skip
     data = Text2SQLDataModule(
-        train_path=str(path), tokenizer=str(tiny.base_model), batch_size=batch_size, packing=packing
+        train_path=str(path), val_path=str(path), tokenizer=str(tiny.base_model), batch_size=batch_size, packing=packing
     )
-    trainer = Trainer(
-        accelerator="cpu", devices=1, max_steps=1, accumulate_grad_batches=accumulate, limit_val_batches=0,
-        logger=False, enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False,
-        use_distributed_sampler=False,
+    return module, data
+
+
+def trainer_of(accumulate: int = 1, **settings: Any) -> Trainer:
+    return Trainer(
+        accelerator="cpu", devices=1, accumulate_grad_batches=accumulate, limit_val_batches=0, logger=False,
+        enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False,
+        use_distributed_sampler=False, **{"max_steps": 1, **settings},
     )  # fmt: skip
-    trainer.fit(module, data)
+
+
+def gradients(tiny: Any, path: Any, batch_size: int, accumulate: int, **settings: Any) -> Any:
+    module, data = made(tiny, path, batch_size, **settings)
+    trainer_of(accumulate).fit(module, data)
     return module
 
 
@@ -68,43 +77,6 @@ def test_micro_batches_give_the_gradient_of_one_batch(
         assert parts.logged[name].item() == pytest.approx(whole.logged[name].item(), rel=1e-5), name
     assert parts.tokens_seen == whole.tokens_seen
     assert parts.target_tokens_seen == whole.target_tokens_seen == whole.logged["train/target_tokens"].item()
-
-
-class Cramped(Recorded):
-    """Runs out of memory beyond two examples: before the forward pass, or halfway through the backward pass."""
-
-    when = "forward"
-
-    def completion_loss(self, batch: dict[str, Any]) -> Any:
-        sums = super().completion_loss(batch)
-        eos = batch["target_ids"] if "segments" in batch else batch["labels"]
-        if (eos == self.tokenizer.eos_token_id).sum() <= 2:
-            return sums
-        if self.when == "forward":
-            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
-        last_layer = self.model.get_base_model().model.layers[-1].mlp.down_proj.lora_A["default"].weight
-        last_layer.register_post_accumulate_grad_hook(self.fail_once)
-        return sums
-
-    def fail_once(self, weight: torch.Tensor) -> None:
-        weight._post_accumulate_grad_hooks.clear()
-        assert weight.grad is not None
-        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
-
-
-class CrampedBackward(Cramped):
-    when = "backward"
-
-
-@pytest.mark.parametrize("packing", ["none", "sequence", "shared_prefix"])
-@pytest.mark.parametrize("kind", [Cramped, CrampedBackward])
-def test_out_of_memory_changes_no_gradient(tiny: Any, uneven: Any, whole: Any, kind: Any, packing: Any) -> None:
-    parts = gradients(tiny, uneven, 4, 2, packing=packing, kind=kind, gradient_checkpointing=False)
-    assert difference(whole.gradients, parts.gradients) < 1e-5
-    for name in ("train/loss", "train/target_tokens", "train/token_accuracy", "train/gradient_norm"):
-        assert parts.logged[name].item() == pytest.approx(whole.logged[name].item(), rel=1e-5), name
-    assert parts.tokens_seen == whole.tokens_seen
-    assert parts.out_of_memory_splits in (1, 2)  # the second batch is split beforehand unless it is smaller
 
 
 def test_gradient_checkpointing_changes_nothing(tiny: Any, uneven: Any, whole: Any) -> None:
@@ -150,3 +122,42 @@ def test_a_padded_batch_is_its_rows_alone(tiny: Any, uneven: Any) -> None:
     assert batch["attention_mask"].min() == 0
     assert padded.loss_sum.item() == pytest.approx(sum(row.loss_sum.item() for row in rows), rel=1e-5)
     assert padded.num_targets.item() == sum(row.num_targets.item() for row in rows) == batch["num_target_tokens"]
+
+
+class Losses(Callback):
+    """What any callback reads."""
+
+    def __init__(self) -> None:
+        self.seen: list[float] = []
+        self.targets: list[int] = []
+
+    def on_train_batch_end(self, trainer: Any, module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
+        self.seen.append(outputs["loss"].item())
+        self.targets.append(batch["num_target_tokens"])
+
+
+@pytest.mark.parametrize("packing", ["none", "shared_prefix"])
+def test_callbacks_read_the_mean_loss_of_each_micro_batch(tiny: Any, uneven: Any, whole: Any, packing: str) -> None:
+    """Divided by their number, as Lightning does; weighted by their targets they are the loss of the step."""
+    losses = Losses()
+    module, data = made(tiny, uneven, 2, packing)
+    trainer_of(4, callbacks=[losses]).fit(module, data)
+    assert len(losses.seen) == 4
+    assert len(set(losses.targets)) > 1
+    mean = sum(4 * loss * count for loss, count in zip(losses.seen, losses.targets, strict=True)) / sum(losses.targets)
+    assert mean == pytest.approx(whole.logged["train/loss"].item(), rel=1e-5)
+
+
+def test_the_learning_rate_finder_sees_the_loss(
+    tiny: Any, uneven: Any, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Recorded, "configure_gradient_clipping", Text2SQLModule.configure_gradient_clipping)
+    module, data = made(tiny, uneven, 8)
+    trainer = trainer_of(check_val_every_n_epoch=1000, default_root_dir=tmp_path)
+    found = Tuner(trainer).lr_find(module, datamodule=data, min_lr=1e-4, max_lr=1.0, num_training=16)
+    assert found is not None
+    assert found.suggestion() is not None
+    sums = [loss * (1 - 0.98 ** (step + 2)) / 0.02 for step, loss in enumerate(found.results["loss"])]  # smoothed
+    losses = [one - 0.98 * before for before, one in itertools.pairwise([0.0, *sums])]
+    assert losses[0] == pytest.approx(math.log(512), abs=0.3)  # a random model of 512 tokens
+    assert min(losses) < losses[0] - 0.3

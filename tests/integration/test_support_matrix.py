@@ -78,8 +78,6 @@ def test_two_processes(tiny: Any, shell: Any, tmp_path: Path, cell: Any) -> None
     ("flags", "words"),
     [
         (["--trainer.strategy", "fsdp"], "use --trainer.strategy ddp"),
-        (["--trainer.strategy", "fsdp2", "--model.quantization", "nf4"], "or --model.quantization none"),
-        (["--trainer.strategy", "fsdp2", "--model.quantization", "int8"], "use --trainer.strategy ddp"),
         (["--trainer.strategy", "deepspeed_stage_2"], "use --trainer.strategy ddp"),
         (["--trainer.strategy", "lightning.pytorch.strategies.ModelParallelStrategy"], "use --trainer.strategy ddp"),
         (["--trainer.precision", "bf16-true"], "use --trainer.precision bf16-mixed"),

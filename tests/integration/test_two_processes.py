@@ -1,6 +1,5 @@
-"""Two processes, with copies or shards of the base: the gradient of one with the same batch, each file once."""
+"""Two processes: the gradient of one with the same batch, each file once."""
 
-import json
 import os
 import signal
 import subprocess
@@ -12,13 +11,11 @@ from typing import Any
 import psutil
 import pytest
 import torch
-from safetensors.torch import load_file
 
 pytestmark = pytest.mark.integration
 
 ROOT = Path(__file__).parents[2]
 DDP = ["--trainer.devices", 2, "--trainer.strategy", "ddp"]
-SHARDED = ["--trainer.devices", 2, "--trainer.strategy", "fsdp2", "--model.quantization", "none"]
 # Keeps the gradients that the optimizer gets, and takes no step with them.
 RECORD = """
 import sys, torch
@@ -31,26 +28,6 @@ def record(self, optimizer, gradient_clip_val=None, gradient_clip_algorithm=None
     torch.save(gradients, Path(__file__).with_name(f"rank{self.global_rank}of{self.trainer.world_size}.pt"))
 
 Text2SQLModule.configure_gradient_clipping = record
-sys.exit(main())
-"""
-# Notes after a step how much of the decoder's layers this process holds.
-SIZES = """
-import json, sys
-from pathlib import Path
-from text2sql_lightning.__main__ import main
-from text2sql_lightning.modeling.sharding import layers_of
-from text2sql_lightning.module import Text2SQLModule
-
-def note(self, *_):
-    weights = [p for layer in layers_of(self.model) for p in layer.parameters() if not p.requires_grad]
-    sizes = {
-        "layers": sum(p.numel() for p in weights),
-        "held": sum(p.to_local().numel() for p in weights),
-        "trained": sum(p.numel() for p in self.parameters() if p.requires_grad),
-    }
-    Path(__file__).with_name(f"rank{self.global_rank}.json").write_text(json.dumps(sizes))
-
-Text2SQLModule.on_train_batch_end = note
 sys.exit(main())
 """
 
@@ -85,63 +62,31 @@ def test_gradients_are_those_of_one_process(
     assert (flat[0] - flat[1]).norm() / flat[0].norm() < 1e-5
 
 
-@pytest.mark.parametrize("packing", ["none", pytest.param("shared_prefix", marks=pytest.mark.slow)])
-@pytest.mark.parametrize("more", [[], pytest.param(["--trainer.precision", "bf16-mixed"], marks=pytest.mark.slow)])
-def test_shards_give_the_weights_of_whole_copies(
-    tiny: Any, shell: Any, tmp_path: Path, packing: str, more: list[str]
-) -> None:
+def test_resumed_as_if_never_stopped(tiny: Any, shell: Any, tmp_path: Path) -> None:
     """Two steps with gradient checkpointing and a validation that generates between them, then two more, resumed."""
-    flags = [
-        "--data.packing",
-        packing,
-        "--trainer.accumulate_grad_batches",
-        1,
-        "--trainer.val_check_interval",
-        2,
-        *more,
-    ]
-    flags += ["--trainer.check_val_every_n_epoch", "null", "--model.gradient_checkpointing", "true"]
-    weights = []
-    for name, two, steps in (("copies", DDP, [4]), ("shards", SHARDED, [4]), ("resumed", SHARDED, [2, 4])):
+    flags = ["--data.packing", "shared_prefix", "--trainer.accumulate_grad_batches", 1, *DDP]
+    flags += ["--trainer.val_check_interval", 2, "--trainer.check_val_every_n_epoch", "null"]
+    flags += ["--model.gradient_checkpointing", "true"]
+    for name, steps in (("whole", [4]), ("parts", [2, 4])):
         for number in steps:
-            resume = ["--ckpt_path", "last"] if number == 4 and len(steps) == 2 else []
-            done = shell(
-                "-m", "text2sql_lightning", "fit", *tiny.flags(tmp_path / name), *flags, *two, "--trainer.max_steps",
-                number, *resume,
-            )  # fmt: skip
+            more = ["--trainer.max_steps", number, *(["--ckpt_path", "last"] if number != steps[0] else [])]
+            done = shell("-m", "text2sql_lightning", "fit", *tiny.flags(tmp_path / name), *flags, *more)
             assert done.returncode == 0, done.stderr[-3000:]
-        weights.append(load_file(tmp_path / name / "adapters" / "adapter_model.safetensors"))
-    whole, shards, resumed = weights
-    assert all(torch.equal(shards[name], resumed[name]) for name in shards)
-    flat = [torch.cat([part[name].flatten() for name in sorted(whole)]) for part in (whole, shards)]
-    assert (flat[0] - flat[1]).norm() / flat[0].norm() < 1e-6
+    whole, parts = (tmp_path / name / "adapters" / "adapter_model.safetensors" for name in ("whole", "parts"))
+    assert whole.read_bytes() == parts.read_bytes()
 
 
-def test_shards_are_parts_of_the_frozen_weights(tiny: Any, tmp_path: Path) -> None:
-    script = tmp_path / "fit.py"
-    script.write_text(SIZES)
-    fit(script, *tiny.flags(tmp_path / "run"), *SHARDED, "--trainer.max_steps", 1)
-    sizes = [json.loads((tmp_path / f"rank{rank}.json").read_text()) for rank in (0, 1)]
-    layers = sizes[0]["layers"]
-    assert sizes[0]["held"] + sizes[1]["held"] == layers
-    assert sizes[0]["held"] == layers // 2
-    assert sizes[0]["trained"] == sizes[1]["trained"] > 0
-
-
-@pytest.mark.parametrize("strategy", [DDP, SHARDED])
-def test_train_validate_and_predict(
-    shell: Any, tiny: Any, read_json: Any, read_lines: Any, tmp_path: Path, text2sql: Any, strategy: list[Any]
-) -> None:
+def test_train_validate_and_predict(shell: Any, tiny: Any, read_json: Any, read_lines: Any, tmp_path: Path) -> None:
     """The batches are shared, each file is written once and each prediction once, and the figures are those of one."""
     folder = tmp_path / "run"
-    done = shell("-m", "text2sql_lightning", "fit", *tiny.flags(folder), *strategy)
+    done = shell("-m", "text2sql_lightning", "fit", *tiny.flags(folder), *DDP)
     assert done.returncode == 0, done.stderr[-3000:]
     meta = read_json(folder / "run_meta.json")
     assert (meta["status"], meta["world_size"], meta["num_train_examples"]) == ("completed", 2, 8)
     assert read_json(folder / "metrics.json")["val/num_scored"] > 0
 
     found = {}
-    for name, more in (("two", strategy), ("one", ["--trainer.devices", 1])):
+    for name, more in (("two", DDP), ("one", ["--trainer.devices", 1])):
         for command in ("validate", "predict"):
             done = shell("-m", "text2sql_lightning", command, *tiny.flags(folder), *more, "--ckpt_path", "last")
             assert done.returncode == 0, done.stderr[-3000:]

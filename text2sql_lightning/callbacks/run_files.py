@@ -85,7 +85,7 @@ class RunMetadata(Callback):
         self, trainer: Trainer, pl_module: LightningModule, outputs: object, batch: object, batch_idx: int
     ) -> None:
         """Keep the token counters; they are written with the next update."""
-        for name in ("tokens_seen", "target_tokens_seen", "out_of_memory_splits"):
+        for name in ("tokens_seen", "target_tokens_seen"):
             self.run.meta[name] = getattr(pl_module, name)
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:

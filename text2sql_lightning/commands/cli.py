@@ -44,11 +44,8 @@ from text2sql_lightning.files.atomic import disk_full, remove_leftovers, write_t
 from text2sql_lightning.inference.artifacts import merge_adapter_settings, merge_checkpoint_settings
 from text2sql_lightning.modeling.support import (
     Hardware,
-    check_sharding,
     check_trainer_support,
-    choose_backend,
     choose_precision,
-    is_sharded,
 )
 from text2sql_lightning.module import Text2SQLModule
 from text2sql_lightning.runs import output_folder
@@ -137,9 +134,6 @@ class Text2SQLCLI(LightningCLI):
         check_trainer_support(
             config.trainer.strategy, config.trainer.precision, on_cpu=hardware.cuda_capability is None
         )
-        if is_sharded(config.trainer.strategy):
-            check_sharding(choose_backend(config.model.backend, hardware), config.model.quantization)
-            config.trainer.inference_mode = False  # its tensors could not be gathered and let go again
         folder = Path(config.output_dir)
         self.outputs = folder if self.subcommand == "fit" else folder / str(self.subcommand)
         self._claim(config)

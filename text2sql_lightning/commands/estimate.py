@@ -14,21 +14,18 @@ from text2sql_lightning.commands.console import Command, run_command
 from text2sql_lightning.errors import ConfigError
 from text2sql_lightning.modeling.estimate import (
     Footprint,
-    ModelShape,
     StepTime,
     TrainingLoad,
     all_reduce_bytes,
     checkpoint_bytes,
     footprint,
     micro_batch_time,
-    read_shape,
 )
-from text2sql_lightning.modeling.throughput import GPUS, Gpu
+from text2sql_lightning.modeling.model_shape import GPUS, Gpu, ModelShape, read_shape
+from text2sql_lightning.modeling.settings import BackendName
 
 if TYPE_CHECKING:
     from jsonargparse import Namespace as Config
-
-    from text2sql_lightning.modeling.support import Hardware
 
 GIB: Final = 2.0**30
 _RESERVE: Final = 1.0 * GIB
@@ -55,6 +52,7 @@ class Plan:
     """What `fit` would do, as far as memory and time depend on it."""
 
     base_model: str
+    backend: BackendName
     shape: ModelShape
     load: TrainingLoad
     batch_size: int
@@ -73,7 +71,7 @@ class Plan:
         """Estimate the time of a micro-batch."""
         load = self.load
         return micro_batch_time(
-            self.shape, load.backend, load.checkpointing, gpu.peak_flops, self.batch_size, mean_tokens
+            self.shape, load.costs, load.checkpointing, gpu.peak_flops, self.batch_size, mean_tokens
         )
 
 
@@ -110,16 +108,18 @@ def make_plan(config: "Config", gpu: Gpu) -> Plan:
     Raises:
         ConfigError: There is nothing to train.
     """
-    from text2sql_lightning.modeling.support import Hardware
+    from text2sql_lightning.modeling.support import Hardware, choose_backend
 
     model, data, trainer = config.model, config.data, config.trainer
     if model.lora is None:
         raise ConfigError("model.lora null: there is no weight to train; leave model.lora out to train an adapter")
     shape = read_shape(model.base_model)
+    backend = choose_backend(model.backend, Hardware((7, 5) if gpu.name == "T4" else (8, 0)))
     return Plan(
         base_model=model.base_model,
+        backend=backend,
         shape=shape,
-        load=_training_load(config, shape, Hardware((7, 5) if gpu.name == "T4" else (8, 0))),
+        load=_training_load(config, shape, backend),
         batch_size=data.batch_size,
         accumulate=trainer.accumulate_grad_batches,
         steps=trainer.max_steps,
@@ -129,14 +129,14 @@ def make_plan(config: "Config", gpu: Gpu) -> Plan:
     )
 
 
-def _training_load(config: "Config", shape: ModelShape, hardware: "Hardware") -> TrainingLoad:
-    from text2sql_lightning.modeling.support import choose_backend
+def _training_load(config: "Config", shape: ModelShape, backend: BackendName) -> TrainingLoad:
+    from text2sql_lightning.modeling.backends import get_backend
 
     model, data = config.model, config.data
     return TrainingLoad(
         tokens=data.batch_size * data.max_seq_length,
         targets=data.batch_size * _COMPLETION,
-        backend=choose_backend(model.backend, hardware),
+        costs=get_backend(backend).costs(),
         quantization=model.quantization,
         value_bytes=4 if str(config.trainer.precision).startswith("32") else 2,
         adapter_weights=shape.adapter_weights(model.lora.r, model.lora.target_modules),
@@ -168,7 +168,7 @@ def report(plan: Plan, gpu: Gpu, mean_tokens: float) -> str:
     lines = [
         f"{plan.base_model}: {total / 1e9:.2f} B weights, {load.quantization}; LoRA r {plan.lora_r}: "
         f"{load.adapter_weights / 1e6:.1f} M weights to train",
-        f"{load.backend} backend, micro-batches of {load.tokens} tokens, gradient checkpointing "
+        f"{plan.backend} backend, micro-batches of {load.tokens} tokens, gradient checkpointing "
         f"{'on' if load.checkpointing else 'off'}{plan.assumptions}",
         "",
         f"{'memory on each GPU':<44}{'GiB':>8}",

@@ -4,11 +4,12 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from text2sql_lightning.commands.config_checks import prepare_libraries
 from text2sql_lightning.commands.console import quiet_libraries
 from text2sql_lightning.errors import ConfigError, DataError
+from text2sql_lightning.modeling.settings import Backend, Quantization
 
 if TYPE_CHECKING:
     from text2sql_lightning.inference.baselines import Question, Shot
@@ -22,10 +23,10 @@ def add_model_flags(parser: ArgumentParser) -> None:
     add = parser.add_argument_group("answers from a model, instead of --predictions").add_argument
     add("--base_model", metavar="DIR|NAME", help="the base model")
     add("--adapter_dir", type=Path, metavar="DIR", help="adapters/ of a run, on top of its base model")
-    add("--backend", choices=("auto", "unsloth", "transformers"), default="auto", help="how the model is loaded")
+    add("--backend", choices=get_args(Backend), default="auto", help="how the model is loaded")
     text = "what generates: this project, or vLLM on a GPU, without --backend and --batch_size"
     add("--engine", choices=("builtin", "vllm"), default="builtin", help=text)
-    add("--quantization", choices=("nf4", "int8", "none"), default="nf4", help="how the base weights are kept")
+    add("--quantization", choices=get_args(Quantization), default="nf4", help="how the base weights are kept")
     text = "ask with this project's prompt, or with the model's own chat template (a fair baseline)"
     add("--prompt", choices=("project", "chat"), default="project", help=text)
     add("--few_shot", type=int, default=0, metavar="K", help="show K examples of --train_file before each question")

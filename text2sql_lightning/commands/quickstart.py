@@ -118,7 +118,7 @@ class Stages:
 def _decide(args: Namespace) -> None:
     """Replace what was not given: precision by the processor, distractors by precision, records by distractors."""
     if args.precision == "auto":
-        from text2sql_lightning.modeling.cpu.attention import has_bfloat16_products
+        from text2sql_lightning.modeling.cpu import has_bfloat16_products
 
         args.precision = "bf16-mixed" if args.rows is not None and has_bfloat16_products() else "32-true"
     if args.distractors is None and args.rows is not None and args.precision == "32-true":

@@ -21,9 +21,8 @@ from text2sql_lightning.inference.prefix_cache import (
     read_prompts,
     shares_prefixes,
 )
-from text2sql_lightning.modeling.cpu.attention import grouped_attention
-from text2sql_lightning.modeling.cpu.generation_layers import merged_adapters, onednn_layers, stock_layers
-from text2sql_lightning.modeling.cpu.products import dequantized
+from text2sql_lightning.modeling.backends.unsloth import stock_layers
+from text2sql_lightning.modeling.cpu import accelerated_generation, grouped_attention
 from text2sql_lightning.modeling.decoder import base_of, decoder_of, device_of, project
 from text2sql_lightning.modeling.settings import GenerationSettings
 from text2sql_lightning.text.sql_cleaning import ensure_sql_only, is_complete
@@ -109,8 +108,8 @@ def generate_samples(
     in_order = sorted(rows, key=lambda row: (row.prompt_ids, row.index, row.sample))
     with ExitStack() as stack:
         stack.enter_context(torch.inference_mode())
-        for faster in (stock_layers, dequantized, merged_adapters, onednn_layers):
-            stack.enter_context(faster(model))
+        stack.enter_context(stock_layers(model))
+        stack.enter_context(accelerated_generation(model))
         bar = stack.enter_context(tqdm(total=len(rows), desc="Generating SQL", disable=not progress))
         loop = _TokenLoop(model, tokenizer, settings, bar)
         (loop.search_beams if settings.num_beams > 1 else loop.answer_all)(in_order)
@@ -222,7 +221,8 @@ class _TokenLoop:
             num_beams=self._settings.num_beams, num_return_sequences=self._settings.num_answers, do_sample=False,
             max_new_tokens=self._settings.max_new_tokens, pad_token_id=pad, eos_token_id=self._eos, use_cache=True,
         )  # fmt: skip
-        whole = base_of(self._model).generate(
+        base: Any = base_of(self._model)
+        whole = base.generate(
             input_ids=ids, attention_mask=mask, generation_config=config,
             stopping_criteria=StoppingCriteriaList([Complete()]),
         )  # fmt: skip

@@ -11,24 +11,18 @@ import torch
 from text2sql_lightning.inference.artifacts import adapter_settings, quantization_of_run
 from text2sql_lightning.inference.generation import Generation, generate_samples
 from text2sql_lightning.inference.voting import Database, choose, databases_for_prompt, runs
-from text2sql_lightning.modeling.backends import LoadRequest, ModelBackend, get_backend
+from text2sql_lightning.modeling.backends import LoadRequest, ModelBackend, check_support, get_backend
 from text2sql_lightning.modeling.decoder import device_of
 from text2sql_lightning.modeling.settings import (
     Backend,
+    BackendName,
     Choice,
     GenerationSettings,
     LoraSettings,
     Quantization,
     check_generation,
 )
-from text2sql_lightning.modeling.sharding import ShardedBackend
-from text2sql_lightning.modeling.support import (
-    ConcreteBackend,
-    Hardware,
-    check_support,
-    choose_backend,
-    choose_precision,
-)
+from text2sql_lightning.modeling.support import Hardware, choose_backend, choose_precision
 from text2sql_lightning.text.tokenizer import load_tokenizer
 
 if TYPE_CHECKING:
@@ -68,19 +62,16 @@ class BuiltinEngine:
     model: "PreTrainedModel"
     tokenizer: "PreTrainedTokenizerBase"
     backend: ModelBackend = field(default_factory=lambda: get_backend("transformers"))
-    backend_name: ConcreteBackend = "transformers"
+    backend_name: BackendName = "transformers"
     compute_dtype: torch.dtype = torch.float32
 
     @classmethod
-    def load(
-        cls, request: LoadRequest, backend: Backend = "auto", *, sharded: bool = False, setting: str = "base_model"
-    ) -> "BuiltinEngine":
+    def load(cls, request: LoadRequest, backend: Backend = "auto", *, setting: str = "base_model") -> "BuiltinEngine":
         """Load a base model with its tokenizer, and an adapter on it.
 
         Args:
             request: What to load, and where to.
             backend: How; `auto` is decided by the hardware.
-            sharded: Spread the base model over all processes.
             setting: What the user named the base model by; for messages.
 
         Raises:
@@ -90,7 +81,7 @@ class BuiltinEngine:
         hardware = Hardware.here()
         name = choose_backend(backend, hardware)
         check_support(name, request.quantization, request.lora, hardware)
-        loader = ShardedBackend(get_backend(name)) if sharded else get_backend(name)
+        loader = get_backend(name)
         tokenizer = load_tokenizer(request.base_model, setting=setting)
         return cls(loader.load(request), tokenizer, loader, name, request.compute_dtype)
 

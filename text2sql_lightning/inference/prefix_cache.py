@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from text2sql_lightning.inference.prefix_tree import count_tokens, group, lay_out, shared_length, split
-from text2sql_lightning.modeling.cpu.attention import SharedPrefixes
+from text2sql_lightning.modeling.cpu import SharedPrefixes
 from text2sql_lightning.modeling.decoder import decoder_of, device_of
 from text2sql_lightning.modeling.packs import SEGMENTS_NAME
 from text2sql_lightning.text.prefix_tree import Ids
@@ -201,7 +201,7 @@ def _right_aligned(rows: Sequence[Tensor], width: int) -> Tensor:
 def _growing_layer() -> Any:
     from transformers.cache_utils import DynamicLayer
 
-    class GrowingLayer(DynamicLayer):  # type: ignore[no-untyped-call]
+    class GrowingLayer(DynamicLayer):
         """A layer whose tensors have spare columns, so that a step writes one column and copies nothing."""
 
         def __init__(self, keys: Tensor, values: Tensor) -> None:

@@ -207,7 +207,7 @@ def _read_model(reader: "GGUFReader", tokenizer: "PreTrainedTokenizerBase") -> "
             values = paired.swapaxes(1, 2).reshape(values.shape)
         weights[_parameter_name(tensor.name)] = torch.from_numpy(values.copy())
     weights["lm_head.weight"] = weights["model.embed_tokens.weight"]
-    model: PreTrainedModel = LlamaForCausalLM(_read_config(reader, tokenizer))  # type: ignore[no-untyped-call]
+    model: PreTrainedModel = LlamaForCausalLM(_read_config(reader, tokenizer))
     model.load_state_dict(weights)
     return model
 
@@ -262,7 +262,7 @@ def _read_tokenizer(reader: "GGUFReader") -> "PreTrainedTokenizerBase":
     backend.decoder = decoders.ByteLevel()
     control = [token for token, kind in zip(tokens, types, strict=True) if kind == _CONTROL_TOKEN]
     backend.add_special_tokens([AddedToken(token, normalized=False, special=True) for token in control])
-    return PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
+    return PreTrainedTokenizerFast(
         tokenizer_object=backend,
         bos_token=BOS_TOKEN,
         eos_token=EOS_TOKEN,

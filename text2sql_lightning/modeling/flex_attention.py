@@ -1,7 +1,7 @@
 """Attention within a pack on a GPU: one kernel over the whole pack that skips what nobody may see.
 
-Who sees whom takes one number for each token (`segments`). PyTorch's flex attention (arXiv:2412.05496) makes a kernel
-of that rule.
+PyTorch's flex attention (arXiv:2412.05496) makes the kernel of a rule about pairs of tokens; the rule is that of
+`packs`, one number for each token.
 """
 
 from collections.abc import Callable
@@ -22,7 +22,7 @@ _SMALLEST_WIDTH: Final = 16
 
 
 def has_flex_kernel(device: torch.device, width: int) -> bool:
-    """Say whether there is a kernel for heads of this width: on CUDA from compute capability 8, and a power of 2."""
+    """Return whether there is a kernel for heads of this width: on CUDA from compute capability 8, a power of 2."""
     if device.type != "cuda" or torch.cuda.get_device_capability(device) < (8, 0):
         return False
     return width >= _SMALLEST_WIDTH and width & (width - 1) == 0
@@ -32,8 +32,8 @@ def block_mask(segments: Segments, device: torch.device) -> BlockMask:
     """Describe a pack to the kernel.
 
     PyTorch's own `create_block_mask` looks at every pair of tokens, which took 10 ms a pack, more than the attention of
-    a layer. Here blocks follow from the readers alone: a block of keys is read from its own rows on, to the last reader
-    of any of its keys, and all of it is read up to the first end of any of them.
+    a layer. Here a block of keys is read from its own rows on, to the last reader of any of its keys, and all of it is
+    read up to the first end of any of them.
 
     Args:
         segments: Lengths and ancestors; the lengths add up to the tokens of the pack.
@@ -58,24 +58,13 @@ def block_mask(segments: Segments, device: torch.device) -> BlockMask:
 
 
 def _in_order(blocks: Tensor) -> tuple[Tensor, Tensor]:
-    """Give how many blocks of keys each row of blocks reads, and which, those first."""
+    """Return how many blocks of keys each row of blocks reads, and which, those first."""
     which = torch.argsort(blocks.int(), dim=1, descending=True, stable=True)
     return blocks.sum(1).int()[None, None], which.int()[None, None]
 
 
-def attend_in_blocks(query: Tensor, key: Tensor, value: Tensor, mask: BlockMask, scale: float | None) -> Tensor:
-    """Attend within a pack.
-
-    Args:
-        query: (1, heads, tokens, width).
-        key: (1, key heads, tokens, width); the heads are a multiple of the key heads.
-        value: As `key`.
-        mask: The pack.
-        scale: Factor on the scores; None for 1 / sqrt(width).
-
-    Returns:
-        (1, heads, tokens, width).
-    """
+def attend_by_flex_kernel(query: Tensor, key: Tensor, value: Tensor, mask: BlockMask, scale: float | None) -> Tensor:
+    """Attend within a pack; shapes are those of `packs.segment_attention`, and `mask` is the pack."""
     run: Any = _compiled() if query.device.type == "cuda" else flex_attention
     attended: Tensor = run(
         query, key, value, block_mask=mask, scale=scale, enable_gqa=query.shape[1] != key.shape[1],

@@ -1,17 +1,18 @@
-"""Who sees whom in a pack.
+"""Which tokens of a pack see which, and attention segment by segment.
 
-A pack is a tree laid out from the root down, so everything that may see a segment, its descendants and itself, stands
-in one run of tokens from the segment on. Who sees whom therefore takes one number for each token: where the run of its
-segment ends.
+A pack is a row of segments (`data.packing`): whole examples, or the branches of a prefix tree, laid out from the root
+down. Each segment sees its ancestors and, causally, itself. All tokens that may attend to a segment, its own and its
+descendants', therefore form one run that begins with it, and one number for each token says which tokens see it: the
+exclusive end of that run.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from itertools import pairwise
+from functools import lru_cache
 from typing import Final, TypeAlias
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 SEGMENTS_NAME: Final = "text2sql_segments"
 """The name under which transformers knows the attention over segments."""
@@ -20,20 +21,20 @@ Segments: TypeAlias = Sequence[tuple[int, Sequence[int]]]
 """For each segment of a pack, in order: its length in tokens, and the numbers of its ancestors from the root."""
 
 
-def ends_of_readers(segments: Segments) -> list[int]:
-    """Give, for each segment, the place behind the last token that may see it.
+def reader_ends(segments: Segments) -> list[int]:
+    """Return, per segment, the exclusive end index of the tokens that may attend to it.
 
     Args:
         segments: Lengths and ancestors, laid out from the root down.
 
     Raises:
-        ValueError: They are not: what follows an ancestor does not stand in one run behind it.
+        ValueError: They are not: the segments after an ancestor do not form one run with it.
     """
     ends: list[int] = []
     end = 0
     for number, (length, ancestors) in enumerate(segments):
         if any(ends[ancestor] != end for ancestor in ancestors):
-            raise ValueError(f"segment {number} of a pack stands apart from the other readers of its ancestors")
+            raise ValueError(f"segment {number} of a pack is separated from the other readers of its ancestors")
         end += length
         ends.append(end)
         for ancestor in ancestors:
@@ -42,65 +43,59 @@ def ends_of_readers(segments: Segments) -> list[int]:
 
 
 def ends_by_token(segments: Segments) -> Tensor:
-    """Give, for each token, the place behind the last one that may see it, (tokens,)."""
+    """Return, per token, the exclusive end index of the tokens that may attend to it, (tokens,)."""
     lengths = torch.tensor([length for length, _ in segments])
-    return torch.tensor(ends_of_readers(segments)).repeat_interleave(lengths)
+    return torch.tensor(reader_ends(segments)).repeat_interleave(lengths)
 
 
-ROWS: Final = 128
-"""Queries of a block; fewer waste less on pairs that are masked, and spend more on calls."""
-_COLUMNS: Final = 32
-"""Columns of a block are a multiple of it, unless the pack has too few tokens to fill it up with."""
+def segment_attention(query: Tensor, key: Tensor, value: Tensor, segments: Segments, scale: float | None) -> Tensor:
+    """Attend within a pack, each segment by a call for itself to the few hundred keys that it sees.
 
-
-@dataclass(frozen=True)
-class QueryBlock:
-    """Queries that stand one after another, and what any of them sees.
-
-    Attributes:
-        start: First query.
-        end: Behind the last query, at most `ROWS` further.
-        keys: First key and the end of each run of keys, in order.
-        filling: First tokens of the pack that stand behind the keys, seen by nobody, to make a round number of columns.
-        mask: 0 for a pair that is seen and -inf for another, (ROWS, 1, columns) in float32; the rows behind the last
-            query see all.
-    """
-
-    start: int
-    end: int
-    keys: tuple[tuple[int, int], ...]
-    filling: int
-    mask: Tensor
-
-    @property
-    def columns(self) -> list[tuple[int, int]]:
-        """Give the runs of tokens that the columns of the block are."""
-        return [*self.keys, (0, self.filling)] if self.filling else list(self.keys)
-
-
-def query_blocks(segments: Segments) -> list[QueryBlock]:
-    """Cut a pack.
+    A dense mask over the row would compute every pair of tokens and throw most of them away; on a CPU that was a
+    quarter of a training step.
 
     Args:
-        segments: Lengths and ancestors, laid out from the root down.
+        query: (1, heads, tokens, width).
+        key: (1, key heads, tokens, width); the heads are a multiple of the key heads.
+        value: As `key`.
+        segments: Lengths and ancestors; the lengths add up to the tokens of the pack.
+        scale: Factor on the scores; None for 1 / sqrt(width).
+
+    Returns:
+        (1, heads, tokens, width).
     """
-    ends = ends_by_token(segments)
-    return [_block(ends, start, min(start + ROWS, len(ends))) for start in range(0, len(ends), ROWS)]
+    dtype = query.dtype
+    if query.device.type == "cpu" and dtype == torch.bfloat16:  # there it takes twice as long as float32
+        query, key, value = query.float(), key.float(), value.float()
+    groups = query.shape[1] // key.shape[1]
+    if groups > 1 and query.device.type != "cpu":  # not every kernel there takes fewer key heads
+        key, value = key.repeat_interleave(groups, 1), value.repeat_interleave(groups, 1)
+    # Split once: the backward pass of a slice would fill a tensor of the pack's size, for every slice.
+    lengths = [length for length, _ in segments]
+    queries, keys, values = (torch.split(part, lengths, 2) for part in (query, key, value))
+    attended = [
+        _attend(queries[number], _seen(keys, number, ancestors), _seen(values, number, ancestors), scale)
+        for number, (_, ancestors) in enumerate(segments)
+    ]
+    # PyTorch's kernel writes positions before heads, and so does the copy.
+    return torch.cat([part.transpose(1, 2) for part in attended], 1).transpose(1, 2).to(dtype)
 
 
-def _block(ends: Tensor, start: int, end: int) -> QueryBlock:
-    rows = torch.arange(start, end)
-    keys = torch.cat([(ends[:start] > start).nonzero()[:, 0], rows])
-    seen = (keys <= rows[:, None]) & (rows[:, None] < ends[keys])
-    filling = -len(keys) % _COLUMNS
-    if filling > len(ends):
-        filling = 0
-    mask = torch.zeros(ROWS, 1, len(keys) + filling)
-    mask[: len(rows), 0, len(keys) :] = float("-inf")
-    mask[: len(rows), 0, : len(keys)].masked_fill_(~seen, float("-inf"))
-    return QueryBlock(start, end, _runs(keys), filling, mask)
+def _seen(parts: Sequence[Tensor], number: int, ancestors: Sequence[int]) -> Tensor:
+    return torch.cat([parts[ancestor] for ancestor in (*ancestors, number)], 2) if ancestors else parts[number]
 
 
-def _runs(keys: Tensor) -> tuple[tuple[int, int], ...]:
-    firsts = [0, *((keys.diff() != 1).nonzero()[:, 0] + 1).tolist(), len(keys)]
-    return tuple((int(keys[one]), int(keys[other - 1]) + 1) for one, other in pairwise(firsts))
+def _attend(query: Tensor, key: Tensor, value: Tensor, scale: float | None) -> Tensor:
+    own, seen = query.shape[2], key.shape[2]
+    causal = own == seen
+    mask = _mask(own, seen, query.device) if own > 1 and not causal else None
+    grouped = query.shape[1] > key.shape[1]
+    return functional.scaled_dot_product_attention(
+        query, key, value, mask, 0.0, causal, scale=scale, enable_gqa=grouped
+    )
+
+
+@lru_cache(maxsize=16)  # a pack's few shapes come again in every layer
+def _mask(own: int, seen: int, device: torch.device) -> Tensor:
+    with torch.inference_mode(False):  # made in a validation, it has to serve in training
+        return torch.ones(own, seen, dtype=torch.bool, device=device).tril(seen - own)

@@ -6,7 +6,9 @@ from typing import Final, Literal, get_args
 
 from text2sql_lightning.errors import ConfigError
 
-Backend = Literal["auto", "unsloth", "transformers"]
+BackendName = Literal["unsloth", "transformers"]
+"""Each is a file of `modeling/backends`; a new one is named here."""
+Backend = Literal["auto", BackendName]
 Quantization = Literal["nf4", "int8", "none"]
 OptimizerName = Literal["auto", "adamw", "paged_adamw_8bit"]
 Packing = Literal["none", "sequence", "shared_prefix"]

@@ -85,7 +85,6 @@ class RunMeta:
             "wall_time_s": None,
             "tokens_seen": 0,
             "target_tokens_seen": 0,
-            "out_of_memory_splits": 0,
             "peak_memory_bytes": None,
             "command": command,
             "decontaminated": None,

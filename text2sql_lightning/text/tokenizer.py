@@ -181,7 +181,7 @@ def _convert_sentencepiece(model_file: Path, loaded: "PreTrainedTokenizerBase") 
     later_tokens = [token for index, token in sorted(loaded.added_tokens_decoder.items()) if index >= len(pieces)]
     backend.add_special_tokens([pieces.id_to_piece(i) for i in range(len(pieces)) if pieces.is_control(i)])
     backend.add_tokens(later_tokens)
-    tokenizer: PreTrainedTokenizerBase = PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
+    tokenizer: PreTrainedTokenizerBase = PreTrainedTokenizerFast(
         tokenizer_object=backend,
         **{f"{key}_token": str(value) for key, value in _special_tokens(pieces, loaded).items()},
         add_bos_token=_configured_bos(model_file),

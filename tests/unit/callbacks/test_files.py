@@ -172,7 +172,7 @@ def test_run_metadata(tmp_path: Path) -> None:
     callback, logged = RunMetadata(run), []
     trainer = make_trainer(datamodule=data, world_size=2, loggers=[SimpleNamespace(log_hyperparams=logged.append)])
     callback.setup(trainer, None, "fit")
-    module = SimpleNamespace(backend_name="unsloth", tokens_seen=10, target_tokens_seen=4, out_of_memory_splits=3)
+    module = SimpleNamespace(backend_name="unsloth", tokens_seen=10, target_tokens_seen=4)
     callback.on_train_start(trainer, module)
     callback.on_train_batch_end(trainer, module, None, None, 0)
     run.finish("completed")
@@ -181,7 +181,7 @@ def test_run_metadata(tmp_path: Path) -> None:
         "world_size": 2, "data_sha256": {"train": "abc", "val": "abc"},
         "dropped": {"train": {"too_long": 1}, "val": {}},
         "num_train_examples": 3, "num_val_examples": 2, "decontaminated": True, "backend": "unsloth",
-        "tokens_seen": 10, "target_tokens_seen": 4, "out_of_memory_splits": 3, "status": "completed",
+        "tokens_seen": 10, "target_tokens_seen": 4, "status": "completed",
     }  # fmt: skip
     assert {key: meta[key] for key in expected} == expected
     assert logged == [{"model.lora.r": 8}]

@@ -6,7 +6,7 @@ import torch
 
 from text2sql_lightning.callbacks import progress
 from text2sql_lightning.callbacks.progress import Throughput, work_of
-from text2sql_lightning.modeling.throughput import peak_flops
+from text2sql_lightning.modeling.model_shape import peak_flops
 
 pytestmark = pytest.mark.unit
 

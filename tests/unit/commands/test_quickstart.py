@@ -3,7 +3,7 @@
 import pytest
 
 from text2sql_lightning.commands.quickstart import _decide, main
-from text2sql_lightning.modeling.cpu import attention
+from text2sql_lightning.modeling import cpu
 
 pytestmark = pytest.mark.unit
 
@@ -29,7 +29,7 @@ ROWS = ["--rows", "mine.jsonl"]
 def test_what_was_not_given(
     flags: list[str], has_bfloat16: bool, expected: tuple[str, float | None, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(attention, "has_bfloat16_products", lambda: has_bfloat16)
+    monkeypatch.setattr(cpu, "has_bfloat16_products", lambda: has_bfloat16)
     args = main.parser().parse_args(flags)
     _decide(args)
     assert (args.precision, args.distractors, args.train_examples) == expected

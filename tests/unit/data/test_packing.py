@@ -15,7 +15,7 @@ from text2sql_lightning.data.packing import (
     pack_shared_prefixes,
 )
 from text2sql_lightning.modeling.loss import select_targets, target_loss
-from text2sql_lightning.modeling.segment_attention import pack_arguments, use_segment_attention
+from text2sql_lightning.modeling.pack_attention import pack_arguments, use_pack_attention
 
 pytestmark = pytest.mark.unit
 
@@ -75,7 +75,7 @@ def models() -> tuple[Any, Any]:
     )  # fmt: skip
     plain = LlamaForCausalLM(config).eval()
     packing = copy.deepcopy(plain)
-    use_segment_attention(packing, 2048)
+    use_pack_attention(packing, 2048)
     return plain, packing
 
 

@@ -4,9 +4,9 @@ from typing import Any
 import pytest
 import torch
 
-from text2sql_lightning.modeling.cpu.attention import attend_by_blocks
-from text2sql_lightning.modeling.packs import query_blocks
-from text2sql_lightning.modeling.segment_attention import PackLayout, segment_attention
+from text2sql_lightning.modeling.cpu.block_attention import attend_by_blocks, query_blocks
+from text2sql_lightning.modeling.pack_attention import PackLayout
+from text2sql_lightning.modeling.packs import segment_attention
 
 pytestmark = pytest.mark.unit
 
@@ -110,9 +110,9 @@ def test_values_of_another_width_take_the_usual_way() -> None:
 def test_a_layout_has_blocks_where_they_pay(
     monkeypatch: pytest.MonkeyPatch, segments: Any, layers: int, units: bool, by_blocks: bool
 ) -> None:
-    monkeypatch.setattr("text2sql_lightning.modeling.segment_attention.has_bfloat16_products", lambda: units)
+    monkeypatch.setattr("text2sql_lightning.modeling.pack_attention.has_bfloat16_products", lambda: units)
     config = SimpleNamespace(head_dim=64, num_attention_heads=9, num_hidden_layers=layers)
-    decoder, device = SimpleNamespace(config=config), torch.device("cpu")
-    assert PackLayout.on(device, decoder, segments).blocks is None
+    device = torch.device("cpu")
+    assert PackLayout.on(device, config, segments).blocks is None
     with torch.autocast("cpu", torch.bfloat16):
-        assert (PackLayout.on(device, decoder, segments).blocks is not None) is by_blocks
+        assert (PackLayout.on(device, config, segments).blocks is not None) is by_blocks

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from text2sql_lightning.constants import IGNORE_INDEX
-from text2sql_lightning.modeling.loss import CompletionLoss, select_targets, take, target_loss
+from text2sql_lightning.modeling.loss import CompletionLoss, select_positions, select_targets, target_loss
 
 pytestmark = pytest.mark.unit
 
@@ -130,11 +130,11 @@ def test_gradients_of_positions_that_are_taken_often_are_the_same_every_time() -
     torch.manual_seed(0)
     positions, weights = torch.randint(0, 40, (300,)), torch.randn(300, 576)
     states = torch.randn(900, 576, requires_grad=True)
-    assert torch.equal(take(states, positions), states[positions])
+    assert torch.equal(select_positions(states, positions), states[positions])
     threads = torch.get_num_threads()
     torch.set_num_threads(2)
     try:
-        found = [torch.autograd.grad(take(states, positions), states, weights)[0] for _ in range(20)]
+        found = [torch.autograd.grad(select_positions(states, positions), states, weights)[0] for _ in range(20)]
     finally:
         torch.set_num_threads(threads)
     assert all(torch.equal(one, found[0]) for one in found)

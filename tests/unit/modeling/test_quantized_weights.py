@@ -7,9 +7,7 @@ import pytest
 import torch
 
 from text2sql_lightning.modeling.backends import LoadRequest, get_backend
-from text2sql_lightning.modeling.cpu.attention import SharedPrefixes, grouped_attention
-from text2sql_lightning.modeling.cpu.generation_layers import merged_adapters
-from text2sql_lightning.modeling.cpu.products import dequantized
+from text2sql_lightning.modeling.cpu import SharedPrefixes, accelerated_generation, grouped_attention
 from text2sql_lightning.modeling.settings import LoraSettings
 
 pytestmark = pytest.mark.unit
@@ -57,11 +55,9 @@ def forwards_of(model: Any) -> dict[str, Any]:
 
 
 def test_dense_copies_give_the_same_bits(tiny_llama_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(
-        "text2sql_lightning.modeling.cpu.products.onednn_is_faster", lambda: False
-    )  # one library for both
+    monkeypatch.setattr("text2sql_lightning.modeling.cpu.linear._onednn_is_faster", lambda: False)  # one for both
     dense = load(tiny_llama_dir)
-    monkeypatch.setattr("text2sql_lightning.modeling.cpu.products._memory", lambda: 1000.0)
+    monkeypatch.setattr("text2sql_lightning.modeling.cpu.linear._memory", lambda: 1000.0)
     packed = load(tiny_llama_dir)
     ids = torch.arange(30).reshape(3, 10)
     with torch.inference_mode():  # with keys and values kept, layers take their usual way
@@ -69,18 +65,18 @@ def test_dense_copies_give_the_same_bits(tiny_llama_dir: Path, monkeypatch: pyte
     pairs = list(zip(gradients(packed, use_cache=True), gradients(dense, use_cache=True), strict=True))
     assert len(pairs) == 28
     assert all(torch.equal(one, other) for one, other in pairs)
-    assert sum("_DenseForward" in repr(forward) for forward in forwards_of(dense).values()) == 14
-    assert not any("_DenseForward" in repr(forward) for forward in forwards_of(packed).values())
+    assert sum("_FrozenLinear" in repr(forward) for forward in forwards_of(dense).values()) == 14
+    assert not any("_FrozenLinear" in repr(forward) for forward in forwards_of(packed).values())
 
 
 def test_dense_copies_for_a_while_go_away(tiny_llama_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("text2sql_lightning.modeling.cpu.products._memory", lambda: 1000.0)
+    monkeypatch.setattr("text2sql_lightning.modeling.cpu.linear._memory", lambda: 1000.0)
     model = load(tiny_llama_dir, trainable=False)
     forwards = forwards_of(model)
-    with dequantized(model):
+    with accelerated_generation(model):
         assert forwards_of(model) == forwards
-    monkeypatch.setattr("text2sql_lightning.modeling.cpu.products._memory", lambda: 1e9)
-    with dequantized(model):
+    monkeypatch.setattr("text2sql_lightning.modeling.cpu.linear._memory", lambda: 1e9)
+    with accelerated_generation(model):
         assert forwards_of(model) != forwards
     assert forwards_of(model) == forwards
 
@@ -111,7 +107,7 @@ def test_grouped_attention_is_attention(tiny_llama_dir: Path) -> None:
 @pytest.mark.parametrize("key_heads", [1, 2, 4])
 def test_rows_attend_to_shared_prefixes_as_to_copies_of_them(key_heads: int) -> None:
     """Prefixes of three lengths, one of them none, with one, two and three rows; own columns hidden at the left."""
-    from text2sql_lightning.modeling.cpu.attention import _attend
+    from text2sql_lightning.modeling.cpu.generation_attention import _attend
 
     torch.manual_seed(0)
     counts, lengths, columns, size = [1, 2, 3], [5, 0, 7], 4, 8
@@ -148,15 +144,16 @@ def test_merged_adapters_compute_the_same_and_go_away(
     ids, before = torch.arange(30).reshape(3, 10), forwards_of(model)
     with torch.inference_mode():
         expected = model(input_ids=ids, use_cache=True).logits
-        with merged_adapters(model):
-            assert sum("_Merged" in repr(forward) for forward in forwards_of(model).values()) == 14
+        with accelerated_generation(model):
+            merged = [module for module in model.modules() if hasattr(module, "lora_A") and "forward" in vars(module)]
+            assert len(merged) == 14
             torch.testing.assert_close(model(input_ids=ids, use_cache=True).logits, expected, rtol=1e-4, atol=1e-5)
         assert forwards_of(model) == before
         assert torch.equal(model(input_ids=ids, use_cache=True).logits, expected)
-        with torch.autocast("cpu", torch.bfloat16), merged_adapters(model):
+        with torch.autocast("cpu", torch.bfloat16), accelerated_generation(model):
             assert forwards_of(model) == before  # there a sum in 16 bits would not be the same
-        monkeypatch.setattr("text2sql_lightning.modeling.cpu.products._memory", lambda: 1000.0)
-        with merged_adapters(model):
+        monkeypatch.setattr("text2sql_lightning.modeling.cpu.linear._memory", lambda: 1000.0)
+        with accelerated_generation(model):
             assert forwards_of(model) == before
 
 

@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 import torch
 
-from text2sql_lightning.modeling.packs import ROWS, query_blocks
+from text2sql_lightning.modeling.cpu.block_attention import ROWS, query_blocks
 
 pytestmark = pytest.mark.unit
 
@@ -65,9 +65,9 @@ def test_each_pair_once(seed: int) -> None:
         columns = [key for start, end in block.columns for key in range(start, end)]
         assert block.mask.shape == (ROWS, 1, len(columns))
         assert len(columns) % 32 == 0 or tokens < 32
-        assert columns[: len(columns) - block.filling] == sorted(set(columns[: len(columns) - block.filling]))
+        assert columns[: len(columns) - block.padding] == sorted(set(columns[: len(columns) - block.padding]))
         pairs = (block.mask[: block.end - block.start, 0] == 0).nonzero().tolist()
-        assert all(column < len(columns) - block.filling for _, column in pairs)
+        assert all(column < len(columns) - block.padding for _, column in pairs)
         seen += [(block.start + row, columns[column]) for row, column in pairs]
     assert len(seen) == len(set(seen))
     assert set(seen) == pairs_of(segments)

@@ -6,11 +6,8 @@ import torch
 from torch.nn import functional
 
 from text2sql_lightning.errors import ModelError
-from text2sql_lightning.modeling.segment_attention import (
-    check_plain_attention,
-    segment_attention,
-    use_segment_attention,
-)
+from text2sql_lightning.modeling.pack_attention import check_plain_attention, use_pack_attention
+from text2sql_lightning.modeling.packs import segment_attention
 
 pytestmark = pytest.mark.unit
 
@@ -68,7 +65,7 @@ def test_an_architecture_whose_attention_cannot_be_replaced_is_refused() -> None
         _supports_attention_backend = False
 
     with pytest.raises(ModelError, match=r"attention of Old cannot be replaced: use --data\.packing none"):
-        use_segment_attention(Old(), 2048)
+        use_pack_attention(Old(), 2048)
 
 
 @pytest.mark.parametrize(

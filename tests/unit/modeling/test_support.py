@@ -2,17 +2,16 @@
 
 import sys
 import types
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
 from text2sql_lightning.errors import ConfigError
-from text2sql_lightning.modeling import support
-from text2sql_lightning.modeling.settings import LoraSettings
+from text2sql_lightning.modeling import backends, support
+from text2sql_lightning.modeling.backends import check_support, get_backend, unsloth
+from text2sql_lightning.modeling.settings import BackendName, LoraSettings
 from text2sql_lightning.modeling.support import (
     Hardware,
-    check_sharding,
-    check_support,
     check_trainer_support,
     choose_backend,
     choose_precision,
@@ -25,7 +24,8 @@ CPU, T4, A100 = Hardware(None), Hardware((7, 5)), Hardware((8, 0))
 
 @pytest.fixture(autouse=True)
 def everything_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(support, "is_installed", lambda package: True)
+    for module in (support, backends, unsloth):
+        monkeypatch.setattr(module, "is_installed", lambda package: True)
     monkeypatch.delitem(sys.modules, "unsloth", raising=False)
 
 
@@ -73,22 +73,9 @@ def test_what_does_not_run(backend: Any, quantization: Any, lora: Any, hardware:
         check_support(backend, quantization, lora, hardware)
 
 
-@pytest.mark.parametrize(
-    ("backend", "quantization", "words"),
-    [
-        ("transformers", "nf4", "quantization is nf4: use --trainer.strategy ddp,.*or --model.quantization none"),
-        ("transformers", "int8", "quantization is int8: use --trainer.strategy ddp"),
-        ("unsloth", "none", "fsdp2 needs --model.backend transformers, and it is unsloth"),
-    ],
-)
-def test_what_cannot_be_sharded(backend: Any, quantization: Any, words: str) -> None:
-    check_sharding("transformers", "none")
-    with pytest.raises(ConfigError, match=words):
-        check_sharding(backend, quantization)
-
-
 def test_missing_packages_name_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(support, "is_installed", lambda package: False)
+    for module in (support, backends, unsloth):
+        monkeypatch.setattr(module, "is_installed", lambda package: False)
     with pytest.raises(ConfigError, match=r"pip install 'text2sql_lightning\[unsloth\]'"):
         check_support("unsloth", "none", LoraSettings(), A100)
     with pytest.raises(ConfigError, match=r"pip install bitsandbytes, or use --model.quantization none"):
@@ -100,6 +87,25 @@ def test_transformers_is_refused_once_unsloth_is_imported(monkeypatch: pytest.Mo
     monkeypatch.setitem(sys.modules, "unsloth", types.ModuleType("unsloth"))
     with pytest.raises(ConfigError, match=r"unsloth is already imported.*start a new process"):
         check_support("transformers", "none", LoraSettings(), CPU)
+
+
+def test_every_name_is_a_backend() -> None:
+    for name in get_args(BackendName):
+        assert get_backend(name).costs().share_of_peak > 0
+
+
+def test_a_new_backend_is_found_by_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    def support(*_: Any) -> None:
+        raise ConfigError("model.lora: the backend new has no adapters")
+
+    module: Any = types.ModuleType("new")
+    module.BACKEND = types.SimpleNamespace(support=support)
+    monkeypatch.setitem(sys.modules, "text2sql_lightning.modeling.backends.new", module)
+    name: Any = "new"
+    assert choose_backend(name, CPU) == "new"
+    assert get_backend(name) is module.BACKEND
+    with pytest.raises(ConfigError, match=r"model\.lora"):
+        check_support(name, "none", LoraSettings(), CPU)
 
 
 @pytest.mark.parametrize(

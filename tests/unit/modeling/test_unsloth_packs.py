@@ -9,8 +9,8 @@ import torch
 from torch import nn
 
 from text2sql_lightning.errors import ModelError
-from text2sql_lightning.modeling.backends.unsloth import unsloth_pack_arguments, use_packs
-from text2sql_lightning.modeling.segment_attention import segment_attention
+from text2sql_lightning.modeling.backends.unsloth import BACKEND, use_packs
+from text2sql_lightning.modeling.packs import segment_attention
 
 pytestmark = pytest.mark.unit
 
@@ -51,7 +51,7 @@ def test_packs_go_past_the_attention_of_unsloth(monkeypatch: pytest.MonkeyPatch)
     torch.manual_seed(0)
     query, key, value = (torch.randn(1, heads, 9, 8) for heads in (4, 2, 2))
     attend = decoder.layers[0].self_attn
-    got = attend(query, key, value, **unsloth_pack_arguments(decoder, torch.zeros(1, 9), SEGMENTS))
+    got = attend(query, key, value, **BACKEND.pack_arguments(decoder, torch.zeros(1, 9), SEGMENTS))
     assert got.shape == (1, 9, 4, 8)
     torch.testing.assert_close(got, segment_attention(query, key, value, SEGMENTS, None).transpose(1, 2))
     assert attend(query, key, value) == "Unsloth's own"

@@ -40,7 +40,7 @@ def test_fields_of_the_start(run: Any) -> None:
         "backend": "auto", "quantization": "nf4", "precision": "32-true", "train_path": "train.jsonl",
         "val_path": None, "output_dir": "out", "config": CONFIG, "seed": 7, "num_train_examples": None,
         "num_val_examples": None, "data_sha256": {}, "world_size": 1, "finished_at": None, "wall_time_s": None,
-        "tokens_seen": 0, "target_tokens_seen": 0, "out_of_memory_splits": 0, "peak_memory_bytes": None,
+        "tokens_seen": 0, "target_tokens_seen": 0, "peak_memory_bytes": None,
         "command": ["text2sql", "fit"],
         "decontaminated": None, "dropped": {}, "pid": os.getpid(), "host": socket.gethostname(),
         "wandb_run_id": None,

@@ -1,13 +1,17 @@
-"""What a backend is asked for, and what every backend gives."""
+"""What a backend is asked for, and what every backend offers."""
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
 
 from text2sql_lightning.modeling.packs import Segments
 from text2sql_lightning.modeling.settings import LoraSettings, Packing, Quantization
+from text2sql_lightning.modeling.support import Hardware
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
 
 @dataclass(frozen=True)
@@ -25,7 +29,7 @@ class LoadRequest:
         gradient_checkpointing: Trade compute for activation memory.
         max_seq_length: Longest sequence, in tokens; Unsloth sizes its position tables by it.
         seed: Seeds the adapter's initial weights.
-        packing: How batches are laid out: packs need an attention of their own.
+        packing: How batches are laid out: packs need another attention.
     """
 
     base_model: str
@@ -41,19 +45,52 @@ class LoadRequest:
     packing: Packing = "none"
 
 
+@dataclass(frozen=True)
+class Costs:
+    """What `estimate` needs to know about a backend's training step on a GPU, measured.
+
+    Attributes:
+        kept_widths: Values that a layer keeps of each token for its backward pass, in widths of the hidden states.
+        kept_inner_widths: The same, in inner widths of the MLP, on top.
+        backward_inner_widths: Values that the backward pass of a layer needs besides for each token, in inner widths.
+        share_of_peak: Operations per second over those of the data sheet, for padded batches.
+        launch_seconds: Of a layer in a micro-batch, below which the processor that launches kernels does not get.
+        launch_seconds_checkpointed: The same with gradient checkpointing.
+        offloads: Whether gradient checkpointing keeps activations in the machine's memory instead of the GPU's.
+    """
+
+    kept_widths: float
+    kept_inner_widths: float
+    backward_inner_widths: float
+    share_of_peak: float
+    launch_seconds: float
+    launch_seconds_checkpointed: float
+    offloads: bool = False
+
+
 class ModelBackend(Protocol):
-    """Loads a causal language model with adapters and toggles it between training and generation."""
+    """Loads a causal language model with adapters and switches it between training and generation."""
 
-    def load(self, request: LoadRequest) -> Any:
-        """Give a `PeftModel`, or a bare `PreTrainedModel` where no adapter was asked for."""
+    def support(self, quantization: Quantization, lora: LoraSettings | None, hardware: Hardware) -> None:
+        """Refuse what the backend cannot do, before a weight is downloaded.
 
-    def pack_arguments(self, decoder: Any, ids: torch.Tensor, segments: Segments) -> dict[str, Any]:
-        """Give the keyword arguments that a decoder needs to attend within a pack of token ids (1, tokens)."""
+        Raises:
+            ConfigError: Names the setting, and the nearest choice that works.
+        """
 
-    def for_training(self, model: Any) -> None:
+    def costs(self) -> Costs:
+        """Return what `estimate` needs to know."""
+
+    def load(self, request: LoadRequest) -> "PreTrainedModel":
+        """Return a model on its device, a `PeftModel` where an adapter was asked for."""
+
+    def pack_arguments(self, decoder: "PreTrainedModel", ids: torch.Tensor, segments: Segments) -> dict[str, Any]:
+        """Return the keyword arguments that a decoder needs to attend within a pack of token ids (1, tokens)."""
+
+    def for_training(self, model: "PreTrainedModel") -> None:
         """Prepare for forward and backward passes."""
 
-    def for_inference(self, model: Any) -> None:
+    def for_inference(self, model: "PreTrainedModel") -> None:
         """Prepare for generation."""
 
 

@@ -1,24 +1,28 @@
 """Formulas against what was measured: on an H100, and in small on this machine."""
 
 import json
+import sys
 from pathlib import Path
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
 
 from bench.step_worker import Cost, Load, draw_examples
+from text2sql_lightning.commands.estimate import make_plan, report
 from text2sql_lightning.constants import DEFAULT_BASE_MODEL
 from text2sql_lightning.errors import ModelError
+from text2sql_lightning.modeling.backends import Costs, LoadRequest, get_backend
 from text2sql_lightning.modeling.estimate import (
     NF4_BYTES,
-    ModelShape,
     TrainingLoad,
     all_reduce_bytes,
     checkpoint_bytes,
     footprint,
     micro_batch_time,
-    read_shape,
 )
+from text2sql_lightning.modeling.model_shape import GPUS, ModelShape, read_shape
+from text2sql_lightning.modeling.settings import LoraSettings
 
 pytestmark = pytest.mark.unit
 
@@ -30,8 +34,9 @@ OURS = [row for row in MEASURED if row["path"].startswith("ours")]
 def load_of(row: Any) -> TrainingLoad:
     return TrainingLoad(
         tokens=round(row["distinct_tokens"]), targets=row["examples"] * 40,
-        backend="unsloth" if "unsloth" in row["path"] else "transformers", quantization="nf4", value_bytes=2,
-        adapter_weights=41_943_040, checkpointing="no recompute" not in row["path"], eight_bit_optimizer=True,
+        costs=get_backend("unsloth" if "unsloth" in row["path"] else "transformers").costs(), quantization="nf4",
+        value_bytes=2, adapter_weights=41_943_040, checkpointing="no recompute" not in row["path"],
+        eight_bit_optimizer=True,
     )  # fmt: skip
 
 
@@ -45,7 +50,7 @@ def test_memory_is_that_of_the_h100(row: Any) -> None:
 )
 def test_time_is_that_of_the_h100(row: Any) -> None:
     load = load_of(row)
-    one = micro_batch_time(MISTRAL, load.backend, load.checkpointing, 989e12, row["examples"], row["length"])
+    one = micro_batch_time(MISTRAL, load.costs, load.checkpointing, 989e12, row["examples"], row["length"])
     assert one.seconds == pytest.approx(row["seconds"], rel=0.06)
 
 
@@ -55,7 +60,7 @@ def test_time_is_that_of_the_h100(row: Any) -> None:
 def test_time_of_small_micro_batches_is_roughly_that_of_the_h100(row: Any) -> None:
     """Packs of 2,800 and 4,500 tokens, where the processor that launches kernels counts."""
     load = load_of(row)
-    one = micro_batch_time(MISTRAL, load.backend, load.checkpointing, 989e12, 1, row["distinct_tokens"])
+    one = micro_batch_time(MISTRAL, load.costs, load.checkpointing, 989e12, 1, row["distinct_tokens"])
     assert one.seconds == pytest.approx(row["seconds"], rel=0.3)
 
 
@@ -79,9 +84,6 @@ def test_operations_of_a_step() -> None:
 def test_weights_and_adapter_of_a_real_model(tiny_llama_dir: Path) -> None:
     """Bytes of a tiny model in NF4 with an adapter: what its tensors take."""
     import torch
-
-    from text2sql_lightning.modeling.backends import LoadRequest, get_backend
-    from text2sql_lightning.modeling.settings import LoraSettings
 
     request = LoadRequest(
         base_model=str(tiny_llama_dir), quantization="nf4", lora=LoraSettings(r=4), adapter_path=None, trainable=True,
@@ -108,6 +110,24 @@ def test_what_travels_and_what_is_kept() -> None:
     assert all_reduce_bytes(1000, 4) == 6000
     load = load_of(OURS[0])
     assert checkpoint_bytes(load) == pytest.approx(41_943_040 * 6.03125)
+
+
+def test_a_new_backend_brings_its_costs(monkeypatch: pytest.MonkeyPatch) -> None:
+    module: Any = ModuleType("new")
+    module.BACKEND = SimpleNamespace(costs=lambda: Costs(1.0, 1.0, 1.0, 0.5, 0.001, 0.002))
+    monkeypatch.setitem(sys.modules, "text2sql_lightning.modeling.backends.new", module)
+    model = SimpleNamespace(
+        base_model=DEFAULT_BASE_MODEL, backend="new", quantization="nf4", lora=LoraSettings(), optimizer="auto",
+        gradient_checkpointing=True,
+    )  # fmt: skip
+    config = SimpleNamespace(
+        model=model,
+        data=SimpleNamespace(batch_size=1, max_seq_length=2048, packing="none"),
+        trainer=SimpleNamespace(precision=None, devices=1, num_nodes=1, accumulate_grad_batches=8, max_steps=500),
+    )
+    plan = make_plan(config, GPUS["h100"])
+    assert plan.load.costs == module.BACKEND.costs()
+    assert report(plan, GPUS["h100"], 150.0).splitlines()[1].startswith("new backend, ")
 
 
 def test_a_model_of_another_kind(tmp_path: Path) -> None:
