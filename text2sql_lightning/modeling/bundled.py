@@ -91,7 +91,7 @@ def ensure_embedded_model(folder: Path = Path(EMBEDDED_BASE_MODEL)) -> Path:
 
 
 def is_complete(folder: Path) -> bool:
-    """Say whether every file of the embedded base model is there, with the size it was written with.
+    """Return whether every file of the embedded base model is there, with the size it was written with.
 
     Args:
         folder: A folder that may hold the model.

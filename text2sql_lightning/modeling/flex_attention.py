@@ -66,10 +66,9 @@ def _in_order(blocks: Tensor) -> tuple[Tensor, Tensor]:
 def attend_by_flex_kernel(query: Tensor, key: Tensor, value: Tensor, mask: BlockMask, scale: float | None) -> Tensor:
     """Attend within a pack; shapes are those of `packs.segment_attention`, and `mask` is the pack."""
     run: Any = _compiled() if query.device.type == "cuda" else flex_attention
-    attended: Tensor = run(
-        query, key, value, block_mask=mask, scale=scale, enable_gqa=query.shape[1] != key.shape[1],
-        kernel_options={"FORCE_USE_FLEX_ATTENTION": True},  # its other kernel, for few queries, has no backward pass
-    )  # fmt: skip
+    options = {"FORCE_USE_FLEX_ATTENTION": True}  # its other kernel, for few queries, has no backward pass
+    grouped = query.shape[1] != key.shape[1]
+    attended: Tensor = run(query, key, value, block_mask=mask, scale=scale, enable_gqa=grouped, kernel_options=options)
     return attended
 
 

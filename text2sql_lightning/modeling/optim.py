@@ -60,7 +60,7 @@ def _groups(
 
 
 def learning_rate_factor(name: ScheduleName, warmup_steps: int, total_steps: int) -> Callable[[int], float]:
-    """Give the factor on the peak learning rate at each optimizer step, counted from 0.
+    """Return the factor on the peak learning rate at each optimizer step, counted from 0.
 
     The first step already learns: with 50 warm-up steps step 0 has 1/50 of the peak. `linear` and `cosine` reach 0
     one step after the last.

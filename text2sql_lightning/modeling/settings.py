@@ -81,12 +81,16 @@ class GenerationSettings:
         return self.num_beams if self.num_beams > 1 and self.choice != "first" else self.num_samples
 
     def of_retries(self) -> "GenerationSettings":
-        """Give the settings with which the answers are drawn that are to take another's place."""
-        temperature = self.temperature or _RETRY_TEMPERATURE
+        """Return the settings for drawing the answers that may replace one that does not run."""
         return replace(
-            self, temperature=temperature, num_beams=1, num_samples=self.retries, choice="first", retries=0,
+            self,
+            temperature=self.temperature or _RETRY_TEMPERATURE,
+            num_beams=1,
+            num_samples=self.retries,
+            choice="first",
+            retries=0,
             seed=self.seed + 1,
-        )  # fmt: skip
+        )
 
 
 def check_lora(lora: LoraSettings | None) -> None:
@@ -132,7 +136,7 @@ def check_generation(generation: GenerationSettings, prefix: str = "model.genera
 
     Args:
         generation: The settings.
-        prefix: What stands before their names where the user wrote them; for messages.
+        prefix: Of their names where the user wrote them; for messages.
 
     Raises:
         ConfigError: Names the setting, its value and what is allowed.

@@ -81,6 +81,31 @@ def test_dense_copies_for_a_while_go_away(tiny_llama_dir: Path, monkeypatch: pyt
     assert forwards_of(model) == forwards
 
 
+@pytest.mark.parametrize("quantization", ["none", "nf4"])
+def test_adapters_keep_no_copies_of_their_inputs(tiny_llama_dir: Path, quantization: str) -> None:
+    """Under autocast q, k and v keep the state that they share; peft alone makes a float32 copy for each."""
+    model = load(tiny_llama_dir, quantization=quantization, compute_dtype=torch.bfloat16)
+    backend, found = get_backend("transformers"), {}
+    for prepare in (backend.for_training, backend.for_inference):
+        prepare(model)
+        kept: dict[int, int] = {}
+
+        def note(tensor: torch.Tensor, kept: dict[int, int] = kept) -> torch.Tensor:
+            kept[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
+            return tensor
+
+        with torch.autocast("cpu", torch.bfloat16), torch.autograd.graph.saved_tensors_hooks(note, lambda one: one):
+            logits = model(input_ids=torch.arange(400)[None], use_cache=False).logits
+        (gradient,) = torch.autograd.grad(
+            logits.float().square().sum(), model.base_model.model.model.layers[0].mlp.up_proj.lora_B["default"].weight
+        )
+        found[prepare.__name__] = sum(kept.values()), gradient
+    (ours, gradient), (theirs, expected) = found["for_training"], found["for_inference"]
+    assert theirs - ours >= 2 * 400 * 64 * 4 * 2  # layers, tokens, width, copies, bytes
+    assert gradient.dtype == torch.float32
+    assert (gradient - expected).norm() <= 0.02 * expected.norm()
+
+
 def test_grouped_attention_is_attention(tiny_llama_dir: Path) -> None:
     from transformers import DynamicCache
 

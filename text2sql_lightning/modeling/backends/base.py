@@ -52,7 +52,7 @@ class Costs:
     Attributes:
         kept_widths: Values that a layer keeps of each token for its backward pass, in widths of the hidden states.
         kept_inner_widths: The same, in inner widths of the MLP, on top.
-        backward_inner_widths: Values that the backward pass of a layer needs besides for each token, in inner widths.
+        backward_inner_widths: Further values that the backward pass of a layer needs for each token, in inner widths.
         share_of_peak: Operations per second over those of the data sheet, for padded batches.
         launch_seconds: Of a layer in a micro-batch, below which the processor that launches kernels does not get.
         launch_seconds_checkpointed: The same with gradient checkpointing.

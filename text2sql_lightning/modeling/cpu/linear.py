@@ -136,7 +136,7 @@ def _onednn_is_faster() -> bool:
 def _is_made_by_amd() -> bool:
     try:
         return "AuthenticAMD" in _CPUINFO.read_text(encoding="utf-8")
-    except OSError:  # no Linux: PyTorch's own choice stands
+    except OSError:  # no Linux: PyTorch's own choice is kept
         return False
 
 
