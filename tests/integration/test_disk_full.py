@@ -233,7 +233,7 @@ def lake(number: int) -> dict[str, str]:
 
 
 def test_build_dataset_on_a_full_disk(disk: SmallDisk, command: Any, tmp_path: Path) -> None:
-    """A data set of before stays as it was until a whole new one takes its place."""
+    """A dataset of before stays as it was until a whole new one takes its place."""
     from text2sql_lightning.commands.build import main
 
     rows = tmp_path / "rows.jsonl"

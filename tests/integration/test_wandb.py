@@ -49,7 +49,7 @@ class Fit:
 
 @pytest.fixture(scope="module")
 def data(tiny: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A data set as the builder leaves it: records, of which val has all hardnesses, beside a report."""
+    """A dataset as the builder leaves it: records, of which val has all hardnesses, beside a report."""
     folder = tmp_path_factory.mktemp("data") / "processed"
     folder.mkdir()
     (folder / "train.jsonl").write_bytes(tiny.train.read_bytes())
@@ -151,7 +151,7 @@ def test_table_of_sample_generations(fit: Fit, read_json: Any, read_lines: Any) 
 
 
 def test_artifacts(fit: Fit, data: Path) -> None:
-    """The data set's report goes into the run, the configuration and the adapter come out of it."""
+    """The dataset's report goes into the run, the configuration and the adapter come out of it."""
     run_id = fit.run.run_id
     found = {artifact.name: artifact for artifact in fit.run.artifacts if not artifact.type.startswith("run_table")}
     assert {name: (artifact.type, artifact.use_after_commit) for name, artifact in found.items()} == {

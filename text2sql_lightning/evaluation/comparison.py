@@ -36,7 +36,7 @@ class Comparison:
     figures: Mapping[str, Any]
 
     def won_by(self, side: int) -> list[Pair]:
-        """Give the examples that only A (0) or only B (1) has right."""
+        """Return the examples that only A (0) or only B (1) has right."""
         return [p for p in self.pairs if p[side].holds(self.verdict) and not p[1 - side].holds(self.verdict)]
 
 

@@ -146,7 +146,7 @@ def _folded(rows: Iterable[Row]) -> list[Row]:
 
 
 def _respell(predicted: str, gold: str) -> str:
-    """Give literals with letters beyond ASCII gold's spelling, where the two differ in letter case alone."""
+    """Write non-ASCII literals as gold does where the two differ in case alone."""
     spellings = {
         t.value.casefold(): t for t in tokenize(gold) if t.kind in ("string", "quoted") and not t.text.isascii()
     }

@@ -29,7 +29,7 @@ _NO_EXECUTION: Final = "not measured: there are no databases. Only exact set mat
 
 
 def spider_rules(*, databases: bool, suites: bool, timeout_s: float) -> dict[str, str]:
-    """Say what the figures mean."""
+    """Return what the figures mean."""
     rules = {**_EXECUTION, "timeout": f"{timeout_s:g} s a query and database"} if databases or suites else {}
     if not databases:
         rules["execution_accuracy"] = _NO_EXECUTION
@@ -119,7 +119,7 @@ def spider_row(example: ScoredExample) -> dict[str, Any]:
 
 
 def _error(verdict: SpiderVerdict, difference: Difference | None) -> str | None:
-    """Give the class of a wrong answer: by execution where there are databases, by exact set match where not."""
+    """Return the class of a wrong answer: by execution where there are databases, by exact set match where not."""
     if verdict.exec is None:
         return None if verdict.exact else verdict.error or "no_exact_match"
     if verdict.exec:

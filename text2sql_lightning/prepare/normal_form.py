@@ -224,7 +224,7 @@ class _Writer:
 
 
 def _is_literal(node: exp.Expr) -> bool:
-    """Tell a text from a name in double quotes: without a schema the place decides, the right side of a comparison."""
+    """Return whether it is a text: without a schema, double quotes on the right side of a comparison hold one."""
     if not isinstance(node, exp.Column):
         return isinstance(node, exp.Literal)
     if node.table or not isinstance(node.this, exp.Identifier) or not node.this.quoted:

@@ -1,4 +1,4 @@
-"""The folder of a built data set: it appears whole, and an old one stays as it is until then."""
+"""The folder of a built dataset: it appears whole, and an old one stays as it is until then."""
 
 import json
 import os
@@ -28,10 +28,10 @@ def check_out_dir(out_dir: Path, *, overwrite: bool) -> None:
 
     Args:
         out_dir: The folder to write to.
-        overwrite: Whether a data set there may be replaced.
+        overwrite: Whether a dataset there may be replaced.
 
     Raises:
-        DataError: The folder holds a data set, or it is a file or in one, or writing there is not permitted.
+        DataError: The folder holds a dataset, or it is a file or in one, or writing there is not permitted.
     """
     existing = next(path for path in (out_dir, *out_dir.absolute().parents) if path.exists())
     if not existing.is_dir():
@@ -46,19 +46,19 @@ def check_out_dir(out_dir: Path, *, overwrite: bool) -> None:
 
 
 class DatasetWriter:
-    """Takes the records of a data set, then its report; made by `open_dataset`.
+    """Takes the records of a dataset, then its report; made by `open_dataset`.
 
     Attributes:
-        scratch: An empty folder for what is needed until the data set is finished.
+        scratch: An empty folder for what is needed until the dataset is finished.
     """
 
     def __init__(self, out_dir: Path, work: Path, overwrite: bool) -> None:
         """Start without records.
 
         Args:
-            out_dir: Where the data set will be.
+            out_dir: Where the dataset will be.
             work: An empty folder beside it.
-            overwrite: Whether a data set may be there.
+            overwrite: Whether a dataset may be there.
         """
         self._out_dir, self._overwrite = out_dir, overwrite
         self._new, self.scratch = work / "data", work / "scratch"
@@ -72,7 +72,7 @@ class DatasetWriter:
             self._files[split].write(f"{record.to_json()}\n".encode())
 
     def finish(self, report: Mapping[str, Any], inputs: Mapping[str, str]) -> dict[str, Any]:
-        """Write the report as JSON, Markdown and HTML and the card, and put the data set in its place.
+        """Write the report as JSON, Markdown and HTML and the card, and put the dataset in its place.
 
         Args:
             report: What `make_report` collected.
@@ -82,7 +82,7 @@ class DatasetWriter:
             The report as written: with the SHA-256 of inputs and outputs.
 
         Raises:
-            DataError: A data set has appeared in the folder, and may not be replaced.
+            DataError: A dataset has appeared in the folder, and may not be replaced.
         """
         self.close()
         outputs = {f"{split}.jsonl": _hash_file(self._new / f"{split}.jsonl") for split in SPLITS}
@@ -100,20 +100,20 @@ class DatasetWriter:
 
 @contextmanager
 def open_dataset(out_dir: Path, *, overwrite: bool = False) -> Iterator[DatasetWriter]:
-    """Write a data set: records, the report as JSON, Markdown and HTML, and the card.
+    """Write a dataset: records, the report as JSON, Markdown and HTML, and the card.
 
     The files are written beside the folder and put in their place by `DatasetWriter.finish`, so a build that fails or
-    is killed leaves the old data set as it was. What such a build leaves beside it goes with the next one.
+    is killed leaves the old dataset as it was. What such a build leaves beside it goes with the next one.
 
     Args:
         out_dir: The folder. Other files in it stay.
-        overwrite: Whether a data set there may be replaced.
+        overwrite: Whether a dataset there may be replaced.
 
     Yields:
         What takes the records.
 
     Raises:
-        DataError: The folder holds a data set and `overwrite` is not given; it cannot be written; or another build is
+        DataError: The folder holds a dataset and `overwrite` is not given; it cannot be written; or another build is
             writing to it.
     """
     named, out_dir = out_dir, out_dir.resolve()
@@ -139,7 +139,7 @@ def open_dataset(out_dir: Path, *, overwrite: bool = False) -> Iterator[DatasetW
 
 @contextmanager
 def _claimed(work: Path, out_dir: Path) -> Iterator[None]:
-    """Keep other builds away from the folder in which this one makes its data set; it is gone at the end."""
+    """Keep other builds away from the folder in which this one makes its dataset; it is gone at the end."""
     try:
         claim = _lock(work)
     except (BlockingIOError, FileNotFoundError) as error:
@@ -185,7 +185,7 @@ def _install(new: Path, out_dir: Path) -> None:
 
 
 def _old(out_dir: Path) -> Path:
-    """Where the old data set is while the new one takes its place."""
+    """Where the old dataset is while the new one takes its place."""
     return out_dir.with_name(f".{out_dir.name}.old")
 
 

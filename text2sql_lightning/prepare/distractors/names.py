@@ -96,7 +96,7 @@ def compact(name: str) -> str:
 
 @lru_cache(maxsize=20_000)
 def is_id(name: str) -> bool:
-    """Tell whether a name is that of an id: `city_id`, `CityID`, `custid`."""
+    """Return whether a name is that of an id: `city_id`, `CityID`, `custid`."""
     words = _plain_words(name)
     return len(words) > 1 and words[-1] == "id"
 

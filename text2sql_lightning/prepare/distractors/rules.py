@@ -71,7 +71,7 @@ def said_columns(schema: Schema, tokens: Sequence[Token]) -> Reading | None:
 
 
 def means_the_same(before: Reading, after: Reading | None, added: Collection[tuple[str, str]]) -> bool:
-    """Tell whether a query that runs on a schema means the same on a wider one.
+    """Return whether a query that runs on a schema means the same on a wider one.
 
     Where a name does not resolve to an added column, it resolves to what it was before: an added column of that name
     would have been found instead, or have made it ambiguous, or stands in a table farther out, where it is not looked
@@ -88,7 +88,7 @@ def means_the_same(before: Reading, after: Reading | None, added: Collection[tup
 
 
 def has_star(tokens: Sequence[Token]) -> bool:
-    """Tell whether a query has a `*` that stands for columns, not for rows or a product."""
+    """Return whether a query has a `*` that stands for columns, not for rows or a product."""
     stars = [at for at, token in enumerate(tokens) if at and token.text == "*"]
     return any(tokens[at - 1].text.upper() in _BEFORE_STAR for at in stars)
 
@@ -139,7 +139,7 @@ class NameRules:
         self._implied = {name.kind for name in self._needed if name.kind and name.head not in self.question}
 
     def accept(self, name: str) -> bool:
-        """Tell whether a column of this name may be added, and take the name if so."""
+        """Return whether a column of this name may be added, and take the name if so."""
         read = read_name(name)
         meanings = {read.short, read.core, frozenset(read.words)}
         if not self.allows(name) or not meanings.isdisjoint(self._added):
@@ -153,18 +153,18 @@ class NameRules:
         self._taken.add(read_name(name).compact)
 
     def allows(self, name: str) -> bool:
-        """Tell whether a column of this name may be added."""
+        """Return whether a column of this name may be added."""
         read = read_name(name)
         if not self._is_free(name, read) or (read.kind and read.kind in self._implied):
             return False
         return not any(is_close(read, needed, self.question) for needed in self._needed)
 
     def allows_table(self, name: str) -> bool:
-        """Tell whether a table of this name may be added."""
+        """Return whether a table of this name may be added."""
         return self._is_free(name, read_name(name))
 
     def is_key(self, name: str) -> bool:
-        """Tell whether the schema has this name, and it is an id's: added tables refer to others by such."""
+        """Return whether the schema has this name, and it is an id's: added tables refer to others by such."""
         read = read_name(name)
         return read.is_usual and name.lower().endswith("id") and read.compact in self._taken
 
@@ -175,7 +175,7 @@ class NameRules:
 
 
 def is_close(one: Name, needed: Name, question: Collection[str]) -> bool:
-    """Tell whether a column could be taken for one that is needed (rule 5 of `NameRules`)."""
+    """Return whether a column could be taken for one that is needed (rule 5 of `NameRules`)."""
     fewer, more = sorted((frozenset(one.words), frozenset(needed.words)), key=len)
     if fewer <= more and (fewer == more or fewer <= _BARE):
         return True
@@ -191,7 +191,7 @@ def is_close(one: Name, needed: Name, question: Collection[str]) -> bool:
 
 
 def _abbreviates(one: frozenset[str], other: frozenset[str]) -> bool:
-    """Tell whether two names differ in words alone of which one begins with the other: `intro`, `introduction`."""
+    """Return whether two names differ in words alone of which one begins with the other: `intro`, `introduction`."""
     if len(one) != len(other):
         return False
     left, right = sorted(one - other), sorted(other - one)
