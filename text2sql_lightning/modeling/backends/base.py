@@ -4,14 +4,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-import torch
-
-from text2sql_lightning.modeling.packs import Segments
 from text2sql_lightning.modeling.settings import LoraSettings, Packing, Quantization
 from text2sql_lightning.modeling.support import Hardware
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # `text2sql estimate --help` answers without torch
+    import torch
     from transformers import PreTrainedModel
+
+    from text2sql_lightning.modeling.packs import Segments
 
 
 @dataclass(frozen=True)
@@ -34,8 +34,8 @@ class LoadRequest:
 
     base_model: str
     quantization: Quantization
-    compute_dtype: torch.dtype
-    device: torch.device
+    compute_dtype: "torch.dtype"
+    device: "torch.device"
     lora: LoraSettings | None = None
     adapter_path: Path | None = None
     trainable: bool = False
@@ -84,7 +84,7 @@ class ModelBackend(Protocol):
     def load(self, request: LoadRequest) -> "PreTrainedModel":
         """Return a model on its device, a `PeftModel` where an adapter was asked for."""
 
-    def pack_arguments(self, decoder: "PreTrainedModel", ids: torch.Tensor, segments: Segments) -> dict[str, Any]:
+    def pack_arguments(self, decoder: "PreTrainedModel", ids: "torch.Tensor", segments: "Segments") -> dict[str, Any]:
         """Return the keyword arguments that a decoder needs to attend within a pack of token ids (1, tokens)."""
 
     def for_training(self, model: "PreTrainedModel") -> None:
@@ -94,14 +94,14 @@ class ModelBackend(Protocol):
         """Prepare for generation."""
 
 
-def keep_adapter_in_float32(model: torch.nn.Module) -> None:
+def keep_adapter_in_float32(model: "torch.nn.Module") -> None:
     """Cast trainable weights to float32: small updates are lost in 16 bits."""
     for parameter in model.parameters():
-        if parameter.requires_grad and parameter.dtype != torch.float32:
+        if parameter.requires_grad:
             parameter.data = parameter.data.float()
 
 
-def keep_quantized_weights(model: torch.nn.Module) -> None:
+def keep_quantized_weights(model: "torch.nn.Module") -> None:
     """Keep bitsandbytes from repacking 4-bit weights in place on CPUs with AVX512-BF16.
 
     In evaluation mode its `Linear4bit` (0.50) would change its weights to a layout for a bfloat16 kernel: SQL would be
