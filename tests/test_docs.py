@@ -76,8 +76,8 @@ def test_files(page: Path) -> None:
 
 
 def code_of(page: Path) -> str:
-    """The text between backticks, blocks and words."""
-    text = page.read_text(encoding="utf-8")
+    """The text between backticks, blocks and words; not of diffs, which another test applies."""
+    text = re.sub(r"```diff\n.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
     blocks = re.findall(r"```[^\n]*\n(.*?)```", text, re.DOTALL)
     words = re.findall(r"`([^`\n]+)`", re.sub(r"```.*?```", "", text, flags=re.DOTALL))
     return "\n".join([*blocks, *words])

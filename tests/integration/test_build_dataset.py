@@ -105,7 +105,7 @@ def test_a_build_from_end_to_end(tmp_path: Path) -> None:
         (["--seed", "x"], "error: argument --seed: invalid int value: 'x' (see text2sql build --help)"),
         (["--max_row", "5"], "error: unrecognized arguments: --max_row 5 (see text2sql build --help)"),
         (["--input_jsonl", "rows.jsonl.gz", "--decontaminate_against", "nowhere"],
-         "error: --decontaminate_against: nowhere: no such file"),
+         "error: --decontaminate_against: nowhere: no such file; give a folder in Spider's format or a .jsonl file"),
         (["--input_jsonl", "rows.jsonl.gz", "--out_dir", "rows.jsonl.gz/data"],
          "error: --out_dir rows.jsonl.gz/data: rows.jsonl.gz is a file; give a folder"),
     ],
