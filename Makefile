@@ -7,7 +7,7 @@ SEED ?= 42
 SPIDER ?= ../shared/data/spider
 UNSLOTH := unsloth==2026.10.9 unsloth_zoo==2026.10.9
 # Two processes with a thread each: tiny matrices gain nothing from more threads. A file's tests stay together.
-PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile $(if $(CI),--durations=25)
 export HF_HUB_DISABLE_TELEMETRY := 1
 .PHONY: setup quickstart test coverage test-slow test-gpu lint format docs site sample bench bench-growth audit clean
 

@@ -1,5 +1,6 @@
 """One function for each of many rows, in this process or several, with few rows in memory at a time."""
 
+import os
 import pickle
 import signal
 from collections import deque
@@ -9,7 +10,8 @@ from contextlib import contextmanager
 from functools import lru_cache
 from hashlib import sha256
 from itertools import islice
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
+from threading import Thread
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from text2sql_lightning.prepare.clean import TOO_LONG, CleanRow, DroppedRow, clean_row
@@ -42,7 +44,7 @@ def row_map(workers: int, rows: int) -> Iterator[RowMap]:
     if workers == 1 or rows <= ROWS_FOR_POOL:
         yield map
         return
-    pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_ignore_interrupt)
+    pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_begin_worker)
 
     def map_in_pool(function: Callable[[Any], Any], items: Iterable[Any]) -> Iterator[Any]:
         remaining, known = iter(items), pickle.dumps(function)
@@ -84,9 +86,16 @@ def _interrupts_held() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _ignore_interrupt() -> None:
-    """Leave Ctrl-C to the main process, which then stops the workers."""
+def _begin_worker() -> None:
+    """Leave Ctrl-C to the main process, which then stops the workers; end with it where it is killed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    if (parent := parent_process()) is not None:
+        parent.join()
+        os._exit(1)
 
 
 class PreparedRow(NamedTuple):
