@@ -34,20 +34,40 @@ PAD, BOS, EOS = "<|endoftext|>", "<|im_start|>", "<|im_end|>"
 
 # table, text column, number column: six for each of train, val and test
 _TABLES = {
-    "train": [("singer", "name", "age"), ("stadium", "city", "capacity"), ("airport", "code", "elevation"),
-              ("student", "major", "credits"), ("ship", "flag", "tonnage"), ("film", "title", "minutes")],
-    "val": [("museum", "country", "founded"), ("farm", "crop", "hectares"), ("book", "author", "pages"),
-            ("river", "mouth", "length"), ("bridge", "material", "span"), ("team", "coach", "wins")],
-    "test": [("hotel", "street", "rooms"), ("planet", "moon", "radius"), ("recipe", "chef", "calories"),
-             ("train_line", "operator", "stations"), ("album", "label", "sales"), ("wine", "grape", "points")],
-}  # fmt: skip
+    "train": [
+        ("singer", "name", "age"),
+        ("stadium", "city", "capacity"),
+        ("airport", "code", "elevation"),
+        ("student", "major", "credits"),
+        ("ship", "flag", "tonnage"),
+        ("film", "title", "minutes"),
+    ],
+    "val": [
+        ("museum", "country", "founded"),
+        ("farm", "crop", "hectares"),
+        ("book", "author", "pages"),
+        ("river", "mouth", "length"),
+        ("bridge", "material", "span"),
+        ("team", "coach", "wins"),
+    ],
+    "test": [
+        ("hotel", "street", "rooms"),
+        ("planet", "moon", "radius"),
+        ("recipe", "chef", "calories"),
+        ("train_line", "operator", "stations"),
+        ("album", "label", "sales"),
+        ("wine", "grape", "points"),
+    ],
+}
 _QUESTIONS = (
     ("How many {table} rows are there?", "SELECT COUNT(*) FROM {table}"),
     ("Which {text} has a {number} above {limit}?", "SELECT {text} FROM {table} WHERE {number} > {limit}"),
     ("List every {text} in order of {number}.", "SELECT {text} FROM {table} ORDER BY {number}"),
-    ("What is the largest {number} for the {text} 'Alpha {limit}'?",
-     "SELECT MAX({number}) FROM {table} WHERE {text} = 'Alpha {limit}'"),
-)  # fmt: skip
+    (
+        "What is the largest {number} for the {text} 'Alpha {limit}'?",
+        "SELECT MAX({number}) FROM {table} WHERE {text} = 'Alpha {limit}'",
+    ),
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -18,7 +18,7 @@ PAGES = [
     ROOT / "configs" / "README.md",
     ROOT / "data" / "README.md",
     *sorted((ROOT / "docs").glob("*.md")),
-]  # fmt: skip  (docs/history speaks of other times)
+]  # (docs/history speaks of other times)
 LIGHTNING = ("fit", "validate", "test", "predict")
 OTHERS = {  # flags of other programs that the pages mention
     "--local-dir",

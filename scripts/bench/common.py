@@ -85,10 +85,17 @@ def train_ours(
 
     settings = {"packing": "shared_prefix", "lora": LoraSettings(r=16, alpha=16), "warmup_steps": 0, **module}
     Trainer(
-        devices=1, callbacks=[Around()], limit_val_batches=0, log_every_n_steps=1, logger=False,
-        enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False,
-        use_distributed_sampler=False, **trainer,
-    ).fit(Text2SQLModule(**settings), data)  # fmt: skip
+        devices=1,
+        callbacks=[Around()],
+        limit_val_batches=0,
+        log_every_n_steps=1,
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        use_distributed_sampler=False,
+        **trainer,
+    ).fit(Text2SQLModule(**settings), data)
 
 
 def side_by_side(rates: dict[str, list[float]], ours: Sequence[Any], theirs: Sequence[Any]) -> dict[str, Any]:

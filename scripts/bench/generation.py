@@ -84,10 +84,14 @@ def compare(prompts: list[str], quantization: str, options: argparse.Namespace) 
     """Answer with both, by turns: the first round finds the peer's best size."""
     with tempfile.TemporaryDirectory() as name:
         job = {
-            "model": str(options.model.resolve()), "quantization": quantization, "prompts": str(Path(name) / "prompts"),
+            "model": str(options.model.resolve()),
+            "quantization": quantization,
+            "prompts": str(Path(name) / "prompts"),
             "adapter": str(options.adapter_dir.resolve()),
-            "max_new_tokens": options.max_new_tokens, "out": str(Path(name) / "out.json"), "check": None,
-        }  # fmt: skip
+            "max_new_tokens": options.max_new_tokens,
+            "out": str(Path(name) / "out.json"),
+            "check": None,
+        }
         Path(job["prompts"]).write_text(json.dumps(prompts), encoding="utf-8")
         answers = Path(name) / "ours.json"
         with tqdm(total=2 * options.rounds + len(_SIZES) - 1, desc=f"generation, {quantization}", unit="run") as bar:
@@ -105,18 +109,22 @@ def compare(prompts: list[str], quantization: str, options: argparse.Namespace) 
 
 
 def _summary(ours: list[Any], theirs: list[Any], best: int, count: int) -> dict[str, Any]:
-    rates = {
-        side: [count / run["seconds"] for run in runs] for side, runs in (("ours", ours), ("peer", theirs))
-    }  # fmt: skip
+    rates = {side: [count / run["seconds"] for run in runs] for side, runs in (("ours", ours), ("peer", theirs))}
     gaps = theirs[-1]["gaps"]
     left = [gap for gap in gaps.values() if gap["distance"] is not None]  # a place where the answers part
     ties = sum(gap["distance"] < _TIE for gap in left)
     rounded = sum(gap["distance"] >= _TIE and gap["ours_is_best"] for gap in left)
     return {
-        **side_by_side(rates, ours, theirs), "n": count, "batch_size": {"ours": _OUR_SIZE, "peer": best},
-        "tokens": {"ours": ours[0]["tokens"], "peer": theirs[0]["tokens"]}, "same": count - len(gaps), "ties": ties,
-        "rounded": rounded, "differ": len(gaps) - ties - rounded, "gaps": gaps,
-    }  # fmt: skip
+        **side_by_side(rates, ours, theirs),
+        "n": count,
+        "batch_size": {"ours": _OUR_SIZE, "peer": best},
+        "tokens": {"ours": ours[0]["tokens"], "peer": theirs[0]["tokens"]},
+        "same": count - len(gaps),
+        "ties": ties,
+        "rounded": rounded,
+        "differ": len(gaps) - ties - rounded,
+        "gaps": gaps,
+    }
 
 
 def _process(side: str, job: dict[str, Any], bar: Any) -> Any:
@@ -135,18 +143,22 @@ def answer_ours(job: dict[str, Any]) -> dict[str, Any]:
 
     prompts = _prompts(job)
     request = LoadRequest(
-        base_model=job["model"], quantization=job["quantization"], adapter_path=Path(job["adapter"]),
-        compute_dtype=torch.float32, device=torch.device("cpu"),
-    )  # fmt: skip
+        base_model=job["model"],
+        quantization=job["quantization"],
+        adapter_path=Path(job["adapter"]),
+        compute_dtype=torch.float32,
+        device=torch.device("cpu"),
+    )
     generator = Generator(BuiltinEngine.load(request, "transformers"))
     settings = GenerationSettings(max_new_tokens=job["max_new_tokens"], batch_size=job["size"])
     started = time.perf_counter()
     answers = generator.generate(prompts, settings)
     return {
-        "seconds": time.perf_counter() - started, "peak_mib": peak_memory_bytes() / 2**20,
+        "seconds": time.perf_counter() - started,
+        "peak_mib": peak_memory_bytes() / 2**20,
         "answers": [[answer.token_ids, answer.sql] for answer in answers],
         "tokens": sum(answer.num_tokens for answer in answers),
-    }  # fmt: skip
+    }
 
 
 def answer_peer(job: dict[str, Any]) -> dict[str, Any]:
@@ -173,10 +185,11 @@ def answer_peer(job: dict[str, Any]) -> dict[str, Any]:
         seconds = time.perf_counter() - started
         eos = tokenizer.eos_token_id
         result: dict[str, Any] = {
-            "seconds": seconds, "peak_mib": peak_memory_bytes() / 2**20,
+            "seconds": seconds,
+            "peak_mib": peak_memory_bytes() / 2**20,
             "versions": {"transformers": transformers.__version__},
             "tokens": sum(ids.index(eos) + 1 if eos in ids else len(ids) for ids in written.values()),
-        }  # fmt: skip
+        }
         if job["check"]:
             model = _load_peer(job, exact=True)
             result["gaps"] = {

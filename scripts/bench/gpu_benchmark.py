@@ -117,9 +117,14 @@ def make_model(folder: Path, layers: int, tiny: bool) -> None:
         "num_key_value_heads": 2,
     }
     config = MistralConfig(
-        vocab_size=32000, num_hidden_layers=layers, bos_token_id=1, eos_token_id=2, pad_token_id=0,
-        sliding_window=None, **(small if tiny else {}),
-    )  # fmt: skip
+        vocab_size=32000,
+        num_hidden_layers=layers,
+        bos_token_id=1,
+        eos_token_id=2,
+        pad_token_id=0,
+        sliding_window=None,
+        **(small if tiny else {}),
+    )
     torch.manual_seed(0)
     with torch.device("cuda" if torch.cuda.is_available() else "cpu"):
         model: Any = AutoModelForCausalLM.from_config(config, dtype=torch.bfloat16)
@@ -163,14 +168,21 @@ def table(results: list[dict[str, Any]], ceiling: float) -> str:
         peer = next((r for r in results if r["path"] == "transformers" and r["length"] == row["length"]), None)
         rate = row["examples"] / row["seconds"]
         flops = row["flops"] / row["seconds"]
-        rows.append((
-            str(row["length"]), row["path"], f"{rate:.2f}",
-            f"{peer['seconds'] / row['seconds']:.2f} x" if peer else "-", f"{rate * row['length']:.0f}",
-            f"{row['distinct_tokens'] / (row['examples'] * row['length']):.0%}",
-            f"{flops / 1e12:.1f}", f"{flops / ceiling:.0%}",
-            f"{row['peak_gib']:.1f} GiB" if row["peak_gib"] is not None else "-",
-            f"{row['loss']:.4f}", f"{row['gradient_norm']:.4f}",
-        ))  # fmt: skip
+        rows.append(
+            (
+                str(row["length"]),
+                row["path"],
+                f"{rate:.2f}",
+                f"{peer['seconds'] / row['seconds']:.2f} x" if peer else "-",
+                f"{rate * row['length']:.0f}",
+                f"{row['distinct_tokens'] / (row['examples'] * row['length']):.0%}",
+                f"{flops / 1e12:.1f}",
+                f"{flops / ceiling:.0%}",
+                f"{row['peak_gib']:.1f} GiB" if row["peak_gib"] is not None else "-",
+                f"{row['loss']:.4f}",
+                f"{row['gradient_norm']:.4f}",
+            )
+        )
     return markdown_table(
         "tokens | path | examples/s | against transformers | tokens/s | of these computed | TFLOP/s | of the ceiling | "
         "peak memory | loss | gradient norm",

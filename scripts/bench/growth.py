@@ -109,10 +109,16 @@ def train(data: Any, job: dict[str, Any]) -> float:
         times[-1] = (time.perf_counter() - times[-1]) / batch["position_ids"].numel()
 
     train_ours(
-        data, lambda: times.append(time.perf_counter()), stop,
-        {"accelerator": "cpu", "precision": "32-true", "max_steps": job["steps"] + 1}, base_model=job["model"],
-        backend="transformers", quantization="nf4", gradient_checkpointing=False, max_seq_length=2048,
-    )  # fmt: skip
+        data,
+        lambda: times.append(time.perf_counter()),
+        stop,
+        {"accelerator": "cpu", "precision": "32-true", "max_steps": job["steps"] + 1},
+        base_model=job["model"],
+        backend="transformers",
+        quantization="nf4",
+        gradient_checkpointing=False,
+        max_seq_length=2048,
+    )
     return statistics.median(times[1:]) * 1000
 
 
@@ -120,13 +126,17 @@ def table(results: dict[str, Any]) -> str:
     """Return the figures as a Markdown table."""
     rows = [
         (
-            f"{int(count):,}", f"{first['first_batch_s']:.1f} s", f"{again['first_batch_s']:.1f} s",
-            f"{first['data_mib']:.0f}, {again['data_mib']:.0f}", f"{again['batch_ms']:.1f} ms",
-            f"{again['token_ms']:.2f} ms", f"{again['peak_mib']:.0f} MiB",
+            f"{int(count):,}",
+            f"{first['first_batch_s']:.1f} s",
+            f"{again['first_batch_s']:.1f} s",
+            f"{first['data_mib']:.0f}, {again['data_mib']:.0f}",
+            f"{again['batch_ms']:.1f} ms",
+            f"{again['token_ms']:.2f} ms",
+            f"{again['peak_mib']:.0f} MiB",
         )
         for count, result in results["rows"].items()
         for first, again in [(result["first"], result["again"])]
-    ]  # fmt: skip
+    ]
     head = "rows | first batch | again, encoded before | MiB then | a batch | a token of training | largest memory"
     return markdown_table(head, rows)
 

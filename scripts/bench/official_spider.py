@@ -151,12 +151,18 @@ def _summary(label: str, rounds: Sequence[Sequence[dict[str, Any]]], workers: in
         cpu, peer_cpu = (statistics.median(run["cpu_s"] for run in runs) for runs in (ours, theirs))
         peak, accuracy, official = max(run["peak_mib"] for run in ours), ours[0]["accuracy"], theirs[0]["accuracy"]
         summary[name] = {
-            "ours": round(wall, 2), "peer": round(peer, 2), "ratio": round(wall / peer, 3), "unit": "s",
+            "ours": round(wall, 2),
+            "peer": round(peer, 2),
+            "ratio": round(wall / peer, 3),
+            "unit": "s",
             "cpu": {"ours": round(cpu, 2), "peer": round(peer_cpu, 2), "ratio": round(cpu / peer_cpu, 3)},
-            "peak_mib": round(peak), "n": n, "rounds": len(rounds),
+            "peak_mib": round(peak),
+            "n": n,
+            "rounds": len(rounds),
             "accuracy": {"ours": round(accuracy, 4), "peer": official},
-            "machine": machine(), "versions": {"python": sys.version.split()[0], "peer": "taoyds/test-suite-sql-eval"},
-        }  # fmt: skip
+            "machine": machine(),
+            "versions": {"python": sys.version.split()[0], "peer": "taoyds/test-suite-sql-eval"},
+        }
         print(
             f"{name}: ours {wall:.1f} s ({cpu:.1f} s of processor, at most {peak:.0f} MiB), official {peer:.1f} s "
             f"({peer_cpu:.1f} s), {wall / peer:.2f} of its time, {cpu / peer_cpu:.2f} of its work; "

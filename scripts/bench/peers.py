@@ -36,10 +36,19 @@ def load_unsloth(
     fast: Any = import_module("unsloth").FastLanguageModel
     place = {} if torch.cuda.is_available() else {"device_map": {"": "cpu"}}
     model, _ = fast.from_pretrained(
-        path, max_seq_length=max_length, dtype=dtype, load_in_4bit=nf4, use_gradient_checkpointing=checkpointing,
+        path,
+        max_seq_length=max_length,
+        dtype=dtype,
+        load_in_4bit=nf4,
+        use_gradient_checkpointing=checkpointing,
         **place,
-    )  # fmt: skip
+    )
     return fast.get_peft_model(
-        model, r=r, lora_alpha=r, target_modules=PROJECTIONS, use_gradient_checkpointing=checkpointing,
-        random_state=SEED, max_seq_length=max_length,
-    )  # fmt: skip
+        model,
+        r=r,
+        lora_alpha=r,
+        target_modules=PROJECTIONS,
+        use_gradient_checkpointing=checkpointing,
+        random_state=SEED,
+        max_seq_length=max_length,
+    )

@@ -83,10 +83,17 @@ def peer_table(results: dict[str, Any]) -> str:
         peaks, share = result["peak_mib"], result.get("share_of_ceiling")
         ceiling = "-" if share is None else f"{share:.0%} of {result['gemm_gflops']:.0f} GFLOP/s"
         memory = f"{peaks['ours']:.0f}, {peaks['peer']:.0f} MiB"
-        rows.append((
-            name, str(result["n"]), *rates, f"{result['ratio']:.2f} x", memory, f"{result['memory_ratio']:.2f} x",
-            ceiling,
-        ))  # fmt: skip
+        rows.append(
+            (
+                name,
+                str(result["n"]),
+                *rates,
+                f"{result['ratio']:.2f} x",
+                memory,
+                f"{result['memory_ratio']:.2f} x",
+                ceiling,
+            )
+        )
     return markdown_table(
         "what | n | ours, examples/s | peer, examples/s | faster | memory, ours and peer | of it | of the ceiling", rows
     )

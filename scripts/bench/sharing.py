@@ -60,11 +60,15 @@ def table(report: dict[str, Any]) -> str:
     table_rows = []
     for length, number in sorted({key[:2] for key in rows}):
         plain, padded, shared, kept = (rows[length, number, path] for path in PATHS.values())
-        table_rows.append((
-            str(length), str(number), f"{shared['distinct_tokens'] / (EXAMPLES * length):.0%}",
-            *(f"{row['seconds']:.1f} s" for row in (plain, padded, shared, kept)),
-            *(f"{row['seconds'] / shared['seconds']:.1f} x" for row in (padded, plain)),
-        ))  # fmt: skip
+        table_rows.append(
+            (
+                str(length),
+                str(number),
+                f"{shared['distinct_tokens'] / (EXAMPLES * length):.0%}",
+                *(f"{row['seconds']:.1f} s" for row in (plain, padded, shared, kept)),
+                *(f"{row['seconds'] / shared['seconds']:.1f} x" for row in (padded, plain)),
+            )
+        )
     return markdown_table(
         "tokens | questions a schema | computed of them | transformers | ours, padded | ours, shared "
         "| activations kept | against padded | against transformers",

@@ -253,14 +253,20 @@ def _run_ours(run: _Run, args: Namespace, steps: list[Any], timer: StepTimer) ->
         for examples, packing in steps
     ]
     train_ours(
-        DataLoader(batches, batch_size=None), timer.start, stop,
+        DataLoader(batches, batch_size=None),
+        timer.start,
+        stop,
         {
-            "accelerator": "auto", "precision": "bf16-mixed" if torch.cuda.is_available() else "32-true",
+            "accelerator": "auto",
+            "precision": "bf16-mixed" if torch.cuda.is_available() else "32-true",
             "max_steps": len(steps),
         },
-        base_model=args.model, backend=args.library, learning_rate=_LEARNING_RATE,
-        gradient_checkpointing=run.checkpointing, max_seq_length=args.longest,
-    )  # fmt: skip
+        base_model=args.model,
+        backend=args.library,
+        learning_rate=_LEARNING_RATE,
+        gradient_checkpointing=run.checkpointing,
+        max_seq_length=args.longest,
+    )
 
 
 def main(argv: Sequence[str] | None = None) -> int:

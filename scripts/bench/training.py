@@ -158,18 +158,25 @@ def compare(setting: Setting, options: argparse.Namespace) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         job = {
-            "model": str(options.model.resolve()), "quantization": setting.quantization, "learning_rate": 1e-9,
-            "batch_size": setting.batch_size, "precision": setting.precision, "out": str(folder / "out.json"),
+            "model": str(options.model.resolve()),
+            "quantization": setting.quantization,
+            "learning_rate": 1e-9,
+            "batch_size": setting.batch_size,
+            "precision": setting.precision,
+            "out": str(folder / "out.json"),
             "records": str(folder / "train.jsonl"),
-        }  # fmt: skip
+        }
         write_records(folder / "train.jsonl", setting.records)
         batches = run_part(__file__, job, "order")
         _write_peer_rows(folder / "rows.jsonl", setting, batches["ids"])
         peer = job | {
-            "peer": setting.peer, "micro_batch": min(options.peer_micro_batch, setting.batch_size), "r": 16,
-            "float32_products": options.peer_float32_products, "rows": str(folder / "rows.jsonl"),
+            "peer": setting.peer,
+            "micro_batch": min(options.peer_micro_batch, setting.batch_size),
+            "r": 16,
+            "float32_products": options.peer_float32_products,
+            "rows": str(folder / "rows.jsonl"),
             "steps": len(batches["ids"]),
-        }  # fmt: skip
+        }
         ours, theirs, ceilings = [], [], []
         for _ in tqdm(range(options.rounds), desc=setting.name):
             ours.append(run_part(__file__, job, "ours"))
@@ -259,9 +266,12 @@ def _data(job: dict[str, Any], packing: Packing) -> "Text2SQLDataModule":
 
     seed_everything(42)
     return Text2SQLDataModule(
-        train_path=job["records"], tokenizer=job["model"], batch_size=job["batch_size"], packing=packing,
+        train_path=job["records"],
+        tokenizer=job["model"],
+        batch_size=job["batch_size"],
+        packing=packing,
         max_seq_length=2048,
-    )  # fmt: skip
+    )
 
 
 def order(job: dict[str, Any]) -> dict[str, Any]:
@@ -286,11 +296,17 @@ def train(job: dict[str, Any]) -> dict[str, Any]:
         work.append({"tokens": positions.numel(), "targets": batch["num_target_tokens"], "pairs": pairs})
 
     train_ours(
-        _data(job, "shared_prefix"), lambda: times.append(time.perf_counter()), stop,
-        {"accelerator": "cpu", "precision": job["precision"], "max_epochs": 1}, base_model=job["model"],
-        backend="transformers", quantization=job["quantization"], learning_rate=job["learning_rate"],
-        gradient_checkpointing=False, max_seq_length=2048,
-    )  # fmt: skip
+        _data(job, "shared_prefix"),
+        lambda: times.append(time.perf_counter()),
+        stop,
+        {"accelerator": "cpu", "precision": job["precision"], "max_epochs": 1},
+        base_model=job["model"],
+        backend="transformers",
+        quantization=job["quantization"],
+        learning_rate=job["learning_rate"],
+        gradient_checkpointing=False,
+        max_seq_length=2048,
+    )
     loss = sum(loss * count for loss, count in sums) / sum(count for _, count in sums)
     return {"seconds": times, "loss": loss, "work": work, "peak_mib": peak_memory_bytes() / 2**20}
 

@@ -56,15 +56,27 @@ def main(job: dict[str, Any]) -> None:
         processing_class=AutoTokenizer.from_pretrained(job["model"]),
         train_dataset=Dataset.from_list(rows),
         args=trl.SFTConfig(
-            output_dir=job["out"] + ".trl", per_device_train_batch_size=job["micro_batch"],
+            output_dir=job["out"] + ".trl",
+            per_device_train_batch_size=job["micro_batch"],
             gradient_accumulation_steps=job["batch_size"] // job["micro_batch"],
-            max_steps=job["steps"], learning_rate=job["learning_rate"], logging_steps=1,
-            lr_scheduler_type="constant", completion_only_loss=True, max_length=2048, packing=False,
-            gradient_checkpointing=False, use_cpu=True, bf16=in_bf16, report_to=[], save_strategy="no",
-            train_sampling_strategy="sequential", disable_tqdm=True, seed=42,
+            max_steps=job["steps"],
+            learning_rate=job["learning_rate"],
+            logging_steps=1,
+            lr_scheduler_type="constant",
+            completion_only_loss=True,
+            max_length=2048,
+            packing=False,
+            gradient_checkpointing=False,
+            use_cpu=True,
+            bf16=in_bf16,
+            report_to=[],
+            save_strategy="no",
+            train_sampling_strategy="sequential",
+            disable_tqdm=True,
+            seed=42,
         ),
         callbacks=[Clock()],
-    )  # fmt: skip
+    )
     trainer.train()
     losses = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
     versions |= {"trl": trl.__version__, "transformers": transformers.__version__, "torch": torch.__version__}

@@ -104,10 +104,16 @@ def corpora() -> dict[str, tuple[bytes, ...]]:
     rows = embedded_rows()[::97]
     plain = [{"question": row.question, "context": row.context, "answer": row.answer} for row in rows]
     records = [
-        {"id": f"r{i}", "instruction": INSTRUCTION, "input": format_input(row.context, row.question),
-         "output": row.answer, "source": "b", "meta": {"row": i, "deep": {"a": [1, 2.5e3, None, True, "é"]}}}
+        {
+            "id": f"r{i}",
+            "instruction": INSTRUCTION,
+            "input": format_input(row.context, row.question),
+            "output": row.answer,
+            "source": "b",
+            "meta": {"row": i, "deep": {"a": [1, 2.5e3, None, True, "é"]}},
+        }
         for i, row in enumerate(rows)
-    ]  # fmt: skip
+    ]
     lines = [json.dumps(entry, ensure_ascii=False).encode() + b"\n" for entry in plain + records]
     lines += [b"".join(lines[start : start + 3]) for start in range(0, len(lines), 5)]
     answers = [row.answer for row in rows]

@@ -45,9 +45,13 @@ def test_a_short_run(fit: Any, mistral_7b_dir: Any) -> None:
 
     torch.cuda.reset_peak_memory_stats()
     trainer = fit(
-        mistral_7b_dir, precision=choose_precision(Hardware.here()), steps=2, quantization="nf4",
-        lora=LoraSettings(r=16), learning_rate=2e-4,
-    )  # fmt: skip
+        mistral_7b_dir,
+        precision=choose_precision(Hardware.here()),
+        steps=2,
+        quantization="nf4",
+        lora=LoraSettings(r=16),
+        learning_rate=2e-4,
+    )
     trained = sum(p.numel() for p in trainer.lightning_module.parameters() if p.requires_grad)
     assert trained == 41_943_040
     assert torch.isfinite(trainer.callback_metrics["train/loss"])

@@ -51,9 +51,13 @@ def test_the_kernel_is_segment_attention(dtype: torch.dtype, tolerance: float) -
 def test_losses_with_and_without_packs(fit: Any, tiny_llama_dir: Path, packing: str) -> None:
     """All records in each batch, so that every way to pack sees the same at each step."""
     settings = {
-        "precision": "32-true", "steps": 3, "quantization": "none", "optimizer": "adamw", "batch_size": 16,
+        "precision": "32-true",
+        "steps": 3,
+        "quantization": "none",
+        "optimizer": "adamw",
+        "batch_size": 16,
         "learning_rate": 1e-3,
-    }  # fmt: skip
+    }
     packed = fit(tiny_llama_dir, packing=packing, **settings)
     separate = fit(tiny_llama_dir, **settings)
     assert packed.lightning_module.tokens_seen == separate.lightning_module.tokens_seen
@@ -70,10 +74,17 @@ def test_lora_in_place_is_that_of_peft(tiny_llama_dir: Path, dtype: torch.dtype)
 
     def gradients(compute_dtype: torch.dtype, fused: bool) -> torch.Tensor:
         request = LoadRequest(
-            base_model=str(tiny_llama_dir), quantization="nf4", lora=LoraSettings(r=8), adapter_path=None,
-            trainable=True, compute_dtype=compute_dtype, device=torch.device("cuda:0"), gradient_checkpointing=False,
-            max_seq_length=128, seed=0,
-        )  # fmt: skip
+            base_model=str(tiny_llama_dir),
+            quantization="nf4",
+            lora=LoraSettings(r=8),
+            adapter_path=None,
+            trainable=True,
+            compute_dtype=compute_dtype,
+            device=torch.device("cuda:0"),
+            gradient_checkpointing=False,
+            max_seq_length=128,
+            seed=0,
+        )
         model = get_backend("transformers").load(request)
         torch.manual_seed(0)
         for name, module in model.named_modules():

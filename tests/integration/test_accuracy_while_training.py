@@ -11,8 +11,12 @@ import pytest
 pytestmark = pytest.mark.integration
 
 MONITOR = ["--checkpoint.monitor", "val/execution_accuracy", "--checkpoint.mode", "max"]
-STOP = ["--trainer.callbacks+=EarlyStopping", "--trainer.callbacks.monitor=val/execution_accuracy",
-        "--trainer.callbacks.mode=max", "--trainer.callbacks.patience=1"]  # fmt: skip
+STOP = [
+    "--trainer.callbacks+=EarlyStopping",
+    "--trainer.callbacks.monitor=val/execution_accuracy",
+    "--trainer.callbacks.mode=max",
+    "--trainer.callbacks.patience=1",
+]
 
 
 @pytest.fixture
@@ -62,8 +66,10 @@ def test_the_best_checkpoint_and_the_end_of_the_run(
     assert metrics["val/num_scored"] == 6
     assert metrics["val/execution_accuracy_seconds"] > 0
     assert {name for name in metrics if name.startswith("val/execution_accuracy_")} == {
-        "val/execution_accuracy_case_blind", "val/execution_accuracy_easy", "val/execution_accuracy_seconds",
-    }  # fmt: skip
+        "val/execution_accuracy_case_blind",
+        "val/execution_accuracy_easy",
+        "val/execution_accuracy_seconds",
+    }
 
 
 def test_a_monitor_without_records(tiny: Any, text2sql: Any, tmp_path: Path) -> None:

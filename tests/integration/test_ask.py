@@ -100,9 +100,14 @@ def test_json(ask: Callable[..., Any]) -> None:
     content = json.loads(done.out)
     assert content.pop("seconds") >= 0
     assert content == {
-        "question": "Who is there?", "sql": "SELECT name, age FROM singer ORDER BY age", "finished": True,
-        "error": None, "columns": ["name", "age"], "rows": [["Bob [b]", None], ["Ann", 30], ["Cy", 40]], "num_rows": 3,
-    }  # fmt: skip
+        "question": "Who is there?",
+        "sql": "SELECT name, age FROM singer ORDER BY age",
+        "finished": True,
+        "error": None,
+        "columns": ["name", "age"],
+        "rows": [["Bob [b]", None], ["Ann", 30], ["Cy", 40]],
+        "num_rows": 3,
+    }
 
 
 @pytest.mark.parametrize(

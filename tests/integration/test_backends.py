@@ -103,8 +103,12 @@ def test_every_backend_trains_and_validates(found: Any) -> None:
 
 def test_the_reference_has_never_seen_unsloth(found: Any) -> None:
     assert {name: found[name]["unsloth"] for name in BACKENDS} == {
-        "dense": False, "nf4": False, "unsloth dense": True, "unsloth nf4": True, "unsloth packs": True,
-    }  # fmt: skip
+        "dense": False,
+        "nf4": False,
+        "unsloth dense": True,
+        "unsloth nf4": True,
+        "unsloth packs": True,
+    }
 
 
 @pytest.mark.parametrize("loss", ["llama train", "llama val", "mistral train"])

@@ -21,8 +21,15 @@ pytestmark = pytest.mark.integration
 
 ROOT = Path(__file__).parents[2]
 SHARED = ROOT.parent / "shared" / "data"
-FILES = ("train.jsonl", "val.jsonl", "test.jsonl", "dataset_report.json", "dataset_report.md", "dataset_report.html",
-         "dataset_card.md")  # fmt: skip
+FILES = (
+    "train.jsonl",
+    "val.jsonl",
+    "test.jsonl",
+    "dataset_report.json",
+    "dataset_report.md",
+    "dataset_report.html",
+    "dataset_card.md",
+)
 
 
 def command(*arguments: str | Path) -> list[str]:
@@ -104,12 +111,16 @@ def test_a_build_from_end_to_end(tmp_path: Path) -> None:
         (["--val_ratio", "2"], "error: --val_ratio 2.0: give a share of at least 0 and below 1"),
         (["--seed", "x"], "error: argument --seed: invalid int value: 'x' (see text2sql build --help)"),
         (["--max_row", "5"], "error: unrecognized arguments: --max_row 5 (see text2sql build --help)"),
-        (["--input_jsonl", "rows.jsonl.gz", "--decontaminate_against", "nowhere"],
-         "error: --decontaminate_against: nowhere: no such file; give a folder in Spider's format or a .jsonl file"),
-        (["--input_jsonl", "rows.jsonl.gz", "--out_dir", "rows.jsonl.gz/data"],
-         "error: --out_dir rows.jsonl.gz/data: rows.jsonl.gz is a file; give a folder"),
+        (
+            ["--input_jsonl", "rows.jsonl.gz", "--decontaminate_against", "nowhere"],
+            "error: --decontaminate_against: nowhere: no such file; give a folder in Spider's format or a .jsonl file",
+        ),
+        (
+            ["--input_jsonl", "rows.jsonl.gz", "--out_dir", "rows.jsonl.gz/data"],
+            "error: --out_dir rows.jsonl.gz/data: rows.jsonl.gz is a file; give a folder",
+        ),
     ],
-)  # fmt: skip
+)
 def test_a_mistake_is_one_line_and_nothing_is_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], line: str
 ) -> None:

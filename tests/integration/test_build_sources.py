@@ -63,8 +63,11 @@ def write_database(path: Path) -> Path:
 
 def write_pairs(path: Path) -> Path:
     columns = ("id", "name", "city")
-    pairs = [(f"What {c} is of the customer called X{n}?", f"SELECT {c} FROM customer WHERE name = 'X{n}' LIMIT {n}")
-             for n in range(1, 4) for c in columns]  # fmt: skip
+    pairs = [
+        (f"What {c} is of the customer called X{n}?", f"SELECT {c} FROM customer WHERE name = 'X{n}' LIMIT {n}")
+        for n in range(1, 4)
+        for c in columns
+    ]
     pairs += [(f"Show {a} by {b}.", f"SELECT {a} FROM customer ORDER BY {b}") for a in columns for b in columns]
     pairs += [("Wrong?", "SELECT wrong FROM customer")]
     path.write_text("".join(json.dumps({"question": q, "sql": s}) + "\n" for q, s in pairs))
@@ -74,11 +77,18 @@ def write_pairs(path: Path) -> Path:
 def write_spider(folder: Path) -> Path:
     write_database(folder / "database" / "shop" / "shop.sqlite")
     columns = [[-1, "*"], [0, "id"], [0, "name"], [0, "city"], [1, "customer_id"], [1, "amount"]]
-    tables = {"db_id": "shop", "table_names_original": ["customer", "sale"], "column_names_original": columns,
-              "column_types": ["text", "number", "text", "text", "number", "number"], "primary_keys": [1],
-              "foreign_keys": [[4, 1]]}  # fmt: skip
-    questions = [{"db_id": "shop", "question": f"Sales above {n}?", "query": f"SELECT * FROM sale WHERE amount > {n}"}
-                 for n in range(5)]  # fmt: skip
+    tables = {
+        "db_id": "shop",
+        "table_names_original": ["customer", "sale"],
+        "column_names_original": columns,
+        "column_types": ["text", "number", "text", "text", "number", "number"],
+        "primary_keys": [1],
+        "foreign_keys": [[4, 1]],
+    }
+    questions = [
+        {"db_id": "shop", "question": f"Sales above {n}?", "query": f"SELECT * FROM sale WHERE amount > {n}"}
+        for n in range(5)
+    ]
     for name, content in (("tables", [tables]), ("train_spider", questions), ("dev", questions)):
         (folder / f"{name}.json").write_text(json.dumps(content))
     return folder
@@ -100,16 +110,29 @@ def content(folder: Path) -> dict[str, bytes]:
 
 def test_all_sources_stand_together(tmp_path: Path) -> None:
     arguments: list[str | Path] = [
-        "--input_jsonl", write_jsonl(tmp_path / "rows.jsonl"), "--input_csv", write_csv(tmp_path / "rows.csv"),
-        "--input_parquet", write_parquet(tmp_path / "rows.parquet"), "--spider_dir", write_spider(tmp_path / "spider"),
-        "--sqlite", write_database(tmp_path / "own.sqlite"), "--pairs", write_pairs(tmp_path / "pairs.jsonl"),
-    ]  # fmt: skip
+        "--input_jsonl",
+        write_jsonl(tmp_path / "rows.jsonl"),
+        "--input_csv",
+        write_csv(tmp_path / "rows.csv"),
+        "--input_parquet",
+        write_parquet(tmp_path / "rows.parquet"),
+        "--spider_dir",
+        write_spider(tmp_path / "spider"),
+        "--sqlite",
+        write_database(tmp_path / "own.sqlite"),
+        "--pairs",
+        write_pairs(tmp_path / "pairs.jsonl"),
+    ]
     out = tmp_path / "data"
     assert build(*arguments, "--out_dir", out) == 0
     everything = [record for split in records(out).values() for record in split]
     assert Counter(record.source for record in everything) == {
-        "rows.jsonl": 30, "rows.csv": 30, "rows.parquet": 30, "spider": 5, "own.sqlite": 18,
-    }  # fmt: skip
+        "rows.jsonl": 30,
+        "rows.csv": 30,
+        "rows.parquet": 30,
+        "spider": 5,
+        "own.sqlite": 18,
+    }
     assert len({record.id for record in everything}) == 113
     assert all(record.id.startswith("sqlcc-") for record in everything)
     own = next(record for record in everything if record.source == "own.sqlite")
@@ -121,8 +144,13 @@ def test_all_sources_stand_together(tmp_path: Path) -> None:
     report = json.loads((out / "dataset_report.json").read_text())
     assert report["by_source"]["own.sqlite"]["dropped"] == report["dropped"]["gold_unknown_column"]["count"] == 1
     assert sorted(report["inputs"]) == [
-        "own.sqlite", "own.sqlite pairs", "rows.csv", "rows.jsonl", "rows.parquet", "spider/train_spider.json",
-    ]  # fmt: skip
+        "own.sqlite",
+        "own.sqlite pairs",
+        "rows.csv",
+        "rows.jsonl",
+        "rows.parquet",
+        "spider/train_spider.json",
+    ]
     assert str(tmp_path) not in (out / "dataset_report.json").read_text()
     assert "| own.sqlite | 19 | 1 |" in (out / "dataset_report.md").read_text()
     first = content(out)
@@ -175,8 +203,10 @@ def test_values_are_shown_only_when_asked_for(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [
-        (["--sqlite", "own.sqlite"], "0 --pairs for 1 databases: give one --pairs FILE for each --sqlite and "
-         "--database_url, in the same order"),
+        (
+            ["--sqlite", "own.sqlite"],
+            "0 --pairs for 1 databases: give one --pairs FILE for each --sqlite and --database_url, in the same order",
+        ),
         (["--input_jsonl", "rows.jsonl", "--pairs", "pairs.jsonl"], "1 --pairs for 0 databases: give one --pairs FILE"),
         (["--sqlite", "own.sqlite", "--pairs", "none.jsonl"], "--pairs none.jsonl: no such file"),
         (["--sqlite", "none.sqlite", "--pairs", "pairs.jsonl"], "no database file none.sqlite; give the path of a"),
@@ -184,16 +214,29 @@ def test_values_are_shown_only_when_asked_for(tmp_path: Path) -> None:
         (["--spider_dir", "none"], "none: no such folder; give a Spider folder"),
         (["--input_jsonl", "rows.jsonl", "--allow_dev"], "--allow_dev is about dev.json of --spider_dir and"),
         (["--input_jsonl", "rows.jsonl", "--sample_values", "2"], "--sample_values needs a source with databases"),
-        (["--sqlite", "own.sqlite", "--pairs", "pairs.jsonl", "--sample_values", "2", "--exclude_columns", "sale.nme"],
-         "--exclude_columns sale.nme: no table has such a column; give table.column or column"),
+        (
+            [
+                "--sqlite",
+                "own.sqlite",
+                "--pairs",
+                "pairs.jsonl",
+                "--sample_values",
+                "2",
+                "--exclude_columns",
+                "sale.nme",
+            ],
+            "--exclude_columns sale.nme: no table has such a column; give table.column or column",
+        ),
         (["--input_jsonl", "rows.jsonl", "--mix", "rows=1"], "--mix rows: no training rows of a source of this name"),
         (["--input_jsonl", "rows.jsonl", "--mix", "rows.jsonl=x"], "--mix rows.jsonl=x: give NAME=WEIGHT with a"),
-        (["--databse_url", "postgresql://u:s3cret@h/x"],
-         "unrecognized arguments: --databse_url postgresql://u:***@h/x (see text2sql build --help)"),
+        (
+            ["--databse_url", "postgresql://u:s3cret@h/x"],
+            "unrecognized arguments: --databse_url postgresql://u:***@h/x (see text2sql build --help)",
+        ),
         (["--sqlite", "postgresql://u:s3cret@h/x", "--pairs", "pairs.jsonl"], "no database file postgresql:/u:***@h/x"),
         (["--input_jsonl", "mysql://u:s3cret@h/x"], "mysql:/u:***@h/x: no such file"),
     ],
-)  # fmt: skip
+)
 def test_a_mistake_is_one_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], arguments: list[str], line: str
 ) -> None:
@@ -272,9 +315,13 @@ def test_bad_rows_are_counted_and_the_others_kept(tmp_path: Path) -> None:
     report = json.loads((tmp_path / "data" / "dataset_report.json").read_text())
     assert report["rows_kept"] == 30
     assert {reason: entry["count"] for reason, entry in report["dropped"].items()} == {
-        "too_long": 2, "context_does_not_run": 1, "control_characters": 1, "empty_question": 1, "no_create_table": 1,
+        "too_long": 2,
+        "context_does_not_run": 1,
+        "control_characters": 1,
+        "empty_question": 1,
+        "no_create_table": 1,
         "no_select_statement": 1,
-    }  # fmt: skip
+    }
 
 
 def test_spider_s_own_folder(tmp_path: Path) -> None:

@@ -36,10 +36,15 @@ def test_results_come_in_order_and_rows_do_not_pile_up() -> None:
 
 def test_a_build_in_several_processes_gives_the_same_result(monkeypatch: pytest.MonkeyPatch) -> None:
     rows = [
-        RawRow(f"Which song is called {n}?", f"CREATE TABLE song_{n // 9} (title TEXT)",
-               f"SELECT title FROM song_{n // 9} WHERE title = '{n}'", n, "rows.jsonl")
+        RawRow(
+            f"Which song is called {n}?",
+            f"CREATE TABLE song_{n // 9} (title TEXT)",
+            f"SELECT title FROM song_{n // 9} WHERE title = '{n}'",
+            n,
+            "rows.jsonl",
+        )
         for n in range(300)
-    ]  # fmt: skip
+    ]
     one = build_dataset(rows, BuildSettings(val_ratio=0.1))
     assert one.report["rows_kept"] == 300
     monkeypatch.setattr(workers, "ROWS_FOR_POOL", 200)

@@ -50,9 +50,14 @@ def core(tmp_path: Path) -> Core:
     def run(*commands: list[object]) -> tuple[list[int], list[str]]:
         arguments = json.dumps([[str(word) for word in command] for command in commands])
         done = subprocess.run(
-            [sys.executable, "-c", RUN, arguments], cwd=tmp_path, env=os.environ | {"PYTHONPATH": path}, text=True,
-            capture_output=True, timeout=300, check=False,
-        )  # fmt: skip
+            [sys.executable, "-c", RUN, arguments],
+            cwd=tmp_path,
+            env=os.environ | {"PYTHONPATH": path},
+            text=True,
+            capture_output=True,
+            timeout=300,
+            check=False,
+        )
         assert done.returncode == 0, done.stderr[-3000:]
         codes = [int(line) for line in done.stdout.splitlines() if line in ("0", "1", "2")]
         return codes, done.stderr.split("end of ")
@@ -71,7 +76,7 @@ def test_from_rows_to_a_scored_adapter(
         ["build", *build],
         ["fit", *config, *few],
         ["evaluate", "--records", "data/processed/val.jsonl", *evaluate],
-    )  # fmt: skip
+    )
     assert codes == [0, 0, 0], errors
     assert "text2sql_lightning[reports]" in (tmp_path / "reports" / "eval_internal.html").read_text(encoding="utf-8")
 

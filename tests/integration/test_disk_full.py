@@ -17,9 +17,17 @@ pytestmark = pytest.mark.integration
 
 ADAPTER = "adapters/adapter_model.safetensors"
 TRAINING = [
-    "--model.lora.dropout", 0.2, "--model.learning_rate", 0.01, "--checkpoint.every_n_steps", 2,
-    "--trainer.val_check_interval", 2, "--trainer.check_val_every_n_epoch", "null",
-]  # fmt: skip
+    "--model.lora.dropout",
+    0.2,
+    "--model.learning_rate",
+    0.01,
+    "--checkpoint.every_n_steps",
+    2,
+    "--trainer.val_check_interval",
+    2,
+    "--trainer.check_val_every_n_epoch",
+    "null",
+]
 
 
 @pytest.fixture
@@ -104,10 +112,15 @@ def test_fit_on_a_disk_that_is_full_from_each_write_on(
 ) -> None:
     found = check_fit(disk, tiny, text2sql, read_json, tmp_path, None)
     assert found >= {
-        "run/config.yaml", "run/run_meta.json", "run/logs/version_0/metrics.csv",
-        "run/checkpoints/last.ckpt", "run/checkpoints/best.ckpt", "run/adapters", "run/samples.jsonl",
+        "run/config.yaml",
+        "run/run_meta.json",
+        "run/logs/version_0/metrics.csv",
+        "run/checkpoints/last.ckpt",
+        "run/checkpoints/best.ckpt",
+        "run/adapters",
+        "run/samples.jsonl",
         "run/metrics.json",
-    }  # fmt: skip
+    }
 
 
 def check_fit(
@@ -160,7 +173,7 @@ def test_going_on_with_a_finished_run_on_a_disk_that_is_full_from_each_write_on(
         "run/checkpoints/last.ckpt",
         "run/adapters",
         "run/metrics.json",
-    }  # fmt: skip  (what is appended to a file fits into its last page)
+    }  # (what is appended to a file fits into its last page)
 
 
 def check_going_on(disk: SmallDisk, tiny: Any, text2sql: Any, tmp_path: Path, few: list[int] | None) -> set[str]:

@@ -59,9 +59,15 @@ def test_the_checkpoint_has_the_size_that_is_estimated(tiny_run: Path) -> None:
     saved = torch.load(path, weights_only=True, map_location="cpu")
     weights = sum(tensor.numel() for tensor in saved["state_dict"].values())
     load = TrainingLoad(
-        tokens=1, targets=1, costs=get_backend("transformers").costs(), quantization="none", value_bytes=4,
-        adapter_weights=weights, checkpointing=False, eight_bit_optimizer=False,
-    )  # fmt: skip
+        tokens=1,
+        targets=1,
+        costs=get_backend("transformers").costs(),
+        quantization="none",
+        value_bytes=4,
+        adapter_weights=weights,
+        checkpointing=False,
+        eight_bit_optimizer=False,
+    )
     state = saved["optimizer_states"][0]["state"].values()
     tensors = [*saved["state_dict"].values(), *(value for part in state for value in part.values() if value.dim())]
     assert sum(tensor.nbytes for tensor in tensors) == checkpoint_bytes(load)

@@ -36,8 +36,13 @@ def test_gold_against_gold(records: Path, gold: dict[str, str], tmp_path: Path, 
     )
     assert done.returncode == 0, done.stderr[-2000:]
     report = read_json(tmp_path / "out" / "eval_internal.json")
-    for figure in ("execution_accuracy", "execution_accuracy_case_blind", "exact_match", "exact_set_match",
-                   "valid_sql_rate"):  # fmt: skip
+    for figure in (
+        "execution_accuracy",
+        "execution_accuracy_case_blind",
+        "exact_match",
+        "exact_set_match",
+        "valid_sql_rate",
+    ):
         assert report[figure] == 1.0, figure
     assert (report["n"], report["gold_invalid"], report["errors"]) == (8, 0, {})
     assert {"rules", "versions", "by_hardness", "by_source", "confidence_interval_95"} <= set(report)
@@ -60,8 +65,13 @@ def test_wrong_answers(
     assert done.code == 0, done.err
     rows = read_lines(tmp_path / "out" / "eval_internal.jsonl")
     assert [row["error"] for row in rows] == [
-        "unknown_table", "wrong_rows", "wrong_order", "wrong_rows", "empty", None,
-    ]  # fmt: skip
+        "unknown_table",
+        "wrong_rows",
+        "wrong_order",
+        "wrong_rows",
+        "empty",
+        None,
+    ]
     assert [row["exec_case_blind"] for row in rows] == [False, False, False, True, False, True]
     assert [row["valid"] for row in rows] == [False, True, True, True, False, True]
     report = read_json(tmp_path / "out" / "eval_internal.json")
@@ -90,9 +100,21 @@ def test_mistakes_name_file_and_line(records: Path, tmp_path: Path, command: Any
 
 def test_answers_of_a_model(records: Path, tiny_llama_dir: Path, tmp_path: Path, command: Any, read_lines: Any) -> None:
     flags = (
-        "--records", records, "--base_model", tiny_llama_dir, "--quantization", "none", "--backend", "transformers",
-        "--max_new_tokens", 4, "--max_examples", 3, "--out_dir", tmp_path / "out",
-    )  # fmt: skip
+        "--records",
+        records,
+        "--base_model",
+        tiny_llama_dir,
+        "--quantization",
+        "none",
+        "--backend",
+        "transformers",
+        "--max_new_tokens",
+        4,
+        "--max_examples",
+        3,
+        "--out_dir",
+        tmp_path / "out",
+    )
     done = command(main, *flags)
     assert done.code == 0, done.err
     rows = read_lines(tmp_path / "out" / "predictions_internal.jsonl")

@@ -40,13 +40,16 @@ QUESTIONS = [
     ("zoo", "How many keepers are there?", "SELECT count(*) FROM keeper"),
     ("zoo", "Who is older than 35?", "SELECT name FROM keeper WHERE age > 35"),
     ("zoo", "List the names by age.", "SELECT name FROM keeper ORDER BY age"),
-    ("zoo", "Who keeps a lion?",
-     "SELECT T1.name FROM keeper AS T1 JOIN animal AS T2 ON T1.keeper_id = T2.keeper_id WHERE T2.kind = 'lion'"),
+    (
+        "zoo",
+        "Who keeps a lion?",
+        "SELECT T1.name FROM keeper AS T1 JOIN animal AS T2 ON T1.keeper_id = T2.keeper_id WHERE T2.kind = 'lion'",
+    ),
     ("library", "How many books are there?", "SELECT count(*) FROM book"),
     ("library", "Which titles have more than 100 pages?", "SELECT title FROM book WHERE pages > 100"),
     ("library", "Which title is the longest?", "SELECT title FROM book ORDER BY pages DESC LIMIT 1"),
     ("library", "What is the average number of pages?", "SELECT avg(pages) FROM book"),
-]  # fmt: skip
+]
 GOLD = [sql for _, _, sql in QUESTIONS]
 
 
@@ -128,9 +131,16 @@ def test_gold_against_gold(spider: Path, tmp_path: Path, shell: Callable[..., An
     before = checksums(spider)
     gold = predictions_file(tmp_path / "gold.sql", [f"{sql}\tzoo" for sql in GOLD])
     done = shell(
-        "scripts/evaluate_spider_external.py", "--spider_dir", spider, "--predictions", gold,
-        "--test_suite_dir", spider / "testsuite", "--out_dir", tmp_path / "out",
-    )  # fmt: skip
+        "scripts/evaluate_spider_external.py",
+        "--spider_dir",
+        spider,
+        "--predictions",
+        gold,
+        "--test_suite_dir",
+        spider / "testsuite",
+        "--out_dir",
+        tmp_path / "out",
+    )
     assert done.returncode == 0, done.stderr[-2000:]
     report = read_json(tmp_path / "out" / "eval_spider.json")
     names = ("n", "execution_accuracy", "test_suite_accuracy", "exact_set_match")
@@ -147,29 +157,56 @@ def test_every_class_of_error_and_every_file(
 ) -> None:
     predictions = predictions_file(tmp_path / "p.sql", WRONG)
     done = run(
-        "--spider_dir", spider, "--predictions", predictions, "--test_suite_dir", spider / "testsuite",
-        "--out_dir", tmp_path / "out",
-    )  # fmt: skip
+        "--spider_dir",
+        spider,
+        "--predictions",
+        predictions,
+        "--test_suite_dir",
+        spider / "testsuite",
+        "--out_dir",
+        tmp_path / "out",
+    )
     assert done.code == 0, done.err
     rows = read_lines(tmp_path / "out" / "eval_spider.jsonl")
     assert [row["error"] for row in rows] == [
-        None, "wrong_rows", "wrong_order", "refused", "unknown_table", "unknown_column", None, "empty",
-    ]  # fmt: skip
+        None,
+        "wrong_rows",
+        "wrong_order",
+        "refused",
+        "unknown_table",
+        "unknown_column",
+        None,
+        "empty",
+    ]
     assert [row["exec"] for row in rows] == [row["error"] is None for row in rows]
     assert [row["exec_suite"] for row in rows] == [True, *[False] * 5, True, False]
     assert list(rows[0]) == [
-        "index", "db_id", "question", "gold", "predicted", "exec", "exec_suite", "exact", "hardness", "error",
+        "index",
+        "db_id",
+        "question",
+        "gold",
+        "predicted",
+        "exec",
+        "exec_suite",
+        "exact",
+        "hardness",
+        "error",
         "seconds",
-    ]  # fmt: skip
+    ]
     report = read_json(tmp_path / "out" / "eval_spider.json")
     assert report["execution_accuracy"] == 0.25
     assert sum(report["errors"].values()) == 6
     html = (tmp_path / "out" / "eval_spider.html").read_text(encoding="utf-8")
     assert "DROP TABLE keeper" in html.replace("<mark>", "").replace("</mark>", "")
     assert {path.name for path in (tmp_path / "out").iterdir()} == {
-        "eval_spider.json", "eval_spider.jsonl", "eval_spider.md", "eval_spider.html", "eval_spider_hardness.png",
-        "eval_spider_databases.png", "eval_spider_errors.png",
-    }  # fmt: skip
+        "eval_spider.json",
+        "eval_spider.jsonl",
+        "eval_spider.md",
+        "eval_spider.html",
+        "eval_spider_hardness.png",
+        "eval_spider_databases.png",
+        "eval_spider_errors.png",
+    }
 
 
 def test_workers_change_nothing(spider: Path, tmp_path: Path, read_lines: Any, run: Any) -> None:
@@ -219,7 +256,7 @@ def test_without_databases_only_exact_set_match(tmp_path: Path, read_json: Any, 
         (b'{"index": true, "sql": "a"}\n', "line 1, field index: expected a number from 0 to 7, got boolean"),
         (b'{"index": 0, "sql": "a"}\nSELECT 1\n', "line 2 is not JSON"),
     ],
-)  # fmt: skip
+)
 def test_mistakes_in_predictions_name_file_and_line(
     spider: Path, tmp_path: Path, content: bytes, message: str, run: Any
 ) -> None:
@@ -269,10 +306,27 @@ def test_answers_of_a_model(
     spider: Path, tmp_path: Path, tiny_llama_dir: Path, records_file: Any, read_lines: Any, read_json: Any, run: Any
 ) -> None:
     flags = (
-        "--spider_dir", spider, "--base_model", tiny_llama_dir, "--quantization", "none", "--backend", "transformers",
-        "--max_new_tokens", 4, "--max_examples", 3, "--sample_values", 2, "--few_shot", 2,
-        "--train_file", records_file("train", 8), "--out_dir", tmp_path / "out",
-    )  # fmt: skip
+        "--spider_dir",
+        spider,
+        "--base_model",
+        tiny_llama_dir,
+        "--quantization",
+        "none",
+        "--backend",
+        "transformers",
+        "--max_new_tokens",
+        4,
+        "--max_examples",
+        3,
+        "--sample_values",
+        2,
+        "--few_shot",
+        2,
+        "--train_file",
+        records_file("train", 8),
+        "--out_dir",
+        tmp_path / "out",
+    )
     done = run(*flags)
     assert done.code == 0, done.err
     rows = read_lines(tmp_path / "out" / "predictions_spider.jsonl")
@@ -283,9 +337,15 @@ def test_answers_of_a_model(
     assert facts["few_shot"].startswith("2 examples of")
     assert facts["sample_values"] == "2 of each column"
     again = run(
-        "--spider_dir", spider, "--predictions", tmp_path / "out" / "predictions_spider.jsonl", "--max_examples", 3,
-        "--out_dir", tmp_path / "again",
-    )  # fmt: skip
+        "--spider_dir",
+        spider,
+        "--predictions",
+        tmp_path / "out" / "predictions_spider.jsonl",
+        "--max_examples",
+        3,
+        "--out_dir",
+        tmp_path / "again",
+    )
     assert again.code == 0, again.err
     assert "no chat template" in run(*flags, "--prompt", "chat").error
 
@@ -362,9 +422,17 @@ def test_every_table_and_column_of_dev_is_in_its_prompt() -> None:
 @needs_shared
 def test_two_hundred_real_predictions(tmp_path: Path, read_json: Any, read_lines: Any, run: Any) -> None:
     done = run(
-        "--spider_dir", SHARED, "--predictions", SHARED / "predictions" / "codes-1b.sql", "--max_examples", 200,
-        "--out_dir", tmp_path, "--workers", 2,
-    )  # fmt: skip
+        "--spider_dir",
+        SHARED,
+        "--predictions",
+        SHARED / "predictions" / "codes-1b.sql",
+        "--max_examples",
+        200,
+        "--out_dir",
+        tmp_path,
+        "--workers",
+        2,
+    )
     assert done.code == 0, done.err
     recorded = read_lines(SHARED / "predictions" / "codes-1b.reference.jsonl")
     rows = read_lines(tmp_path / "eval_spider.jsonl")
@@ -375,5 +443,8 @@ def test_two_hundred_real_predictions(tmp_path: Path, read_json: Any, read_lines
         assert (row["exact"], row["hardness"]) == (bool(official["exact"]), official["hardness"]), row
     report = read_json(tmp_path / "eval_spider.json")
     assert {name: part["n"] for name, part in report["by_hardness"].items()} == {
-        "easy": 48, "medium": 86, "hard": 34, "extra": 32,
-    }  # fmt: skip
+        "easy": 48,
+        "medium": 86,
+        "hard": 34,
+        "extra": 32,
+    }

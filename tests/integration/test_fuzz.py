@@ -52,8 +52,9 @@ LINES = st.one_of(
     st.binary(max_size=60),
     JSON.map(json.dumps).map(str.encode),
     st.dictionaries(FIELDS, JSON | st.just("### Schema:\na\n\n### Question:\nb"), max_size=10)
-    .map(lambda entry: json.dumps(entry, ensure_ascii=False)).map(lambda line: line.encode("utf-8", "surrogatepass")),
-)  # fmt: skip
+    .map(lambda entry: json.dumps(entry, ensure_ascii=False))
+    .map(lambda line: line.encode("utf-8", "surrogatepass")),
+)
 NAMES = st.sampled_from(["a", "t", "order", "`b c`", '"d""e"', "[f]", "'g'", "2h", "é", "\x00", "$", ""])
 TYPES = st.sampled_from(
     ["", "INT", "decimal(1,2)", "TEXT DEFAULT 'a,b'", "x y z", "CHECK (a > (1))", "COMMENT 'x'", "("]
@@ -116,7 +117,7 @@ def test_inputs_of_a_grammar(name: str, count: int, tmp_path: Path) -> None:
         ("parse_ddl", b"CREATE TABLE t (CONSTRAINT c " + b"FOREIGN KEY " * REPEATS),
         ("parse_ddl", b"".join(b"CREATE TABLE t (a%d REFERENCES u (b%d)); " % (i, i) for i in range(REPEATS // 6))),
     ],
-)  # fmt: skip
+)
 def test_inputs_that_once_went_wrong(name: str, data: bytes, tmp_path: Path) -> None:
     check(TARGETS[name], data, tmp_path)
 

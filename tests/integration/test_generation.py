@@ -155,9 +155,14 @@ ASKED += ["CREATE", "CREATE TABLE singer"]  # what others begin with
 @pytest.mark.parametrize(("most_tokens", "group_cost"), [(1, 0), (40, 0), (40, 128), (512, 0), (512, 30)])
 @pytest.mark.parametrize("batch_size", [1, 5, 64])
 def test_shared_prefixes_change_no_answer(
-    monkeypatch: pytest.MonkeyPatch, model: Any, tokenizer: Any, no_early_end: Any, most_tokens: int, batch_size: int,
+    monkeypatch: pytest.MonkeyPatch,
+    model: Any,
+    tokenizer: Any,
+    no_early_end: Any,
+    most_tokens: int,
+    batch_size: int,
     group_cost: int,
-) -> None:  # fmt: skip
+) -> None:
     monkeypatch.setattr(prefix_cache, "_MOST_TOKENS", most_tokens)
     monkeypatch.setattr(prefix_cache, "_GROUP_COST", group_cost)
     answers = generate_sql(model, tokenizer, ASKED, GenerationSettings(max_new_tokens=9, batch_size=batch_size))
@@ -206,10 +211,17 @@ def test_a_window_shorter_than_the_prompts_is_respected(tokenizer: Any, no_early
     torch.manual_seed(0)
     windowed = MistralForCausalLM(
         MistralConfig(
-            vocab_size=len(tokenizer), hidden_size=64, intermediate_size=128, num_hidden_layers=2,
-            num_attention_heads=4, num_key_value_heads=2, sliding_window=8, bos_token_id=1, eos_token_id=2,
+            vocab_size=len(tokenizer),
+            hidden_size=64,
+            intermediate_size=128,
+            num_hidden_layers=2,
+            num_attention_heads=4,
+            num_key_value_heads=2,
+            sliding_window=8,
+            bos_token_id=1,
+            eos_token_id=2,
         )
-    ).eval()  # fmt: skip
+    ).eval()
     assert not prefix_cache.shares_prefixes(windowed, 9)
     assert prefix_cache.shares_prefixes(windowed, 8)
     answers = generate_sql(windowed, tokenizer, ASKED[:3], GenerationSettings(max_new_tokens=6, batch_size=1))
@@ -248,9 +260,13 @@ def test_beams_are_those_of_transformers(model: Any, tokenizer: Any, no_early_en
         ids = torch.tensor([list(encode_prompt(tokenizer, prompt))])
         with torch.no_grad():
             whole = model.generate(
-                input_ids=ids, attention_mask=torch.ones_like(ids), num_beams=num_beams, do_sample=False,
-                max_new_tokens=8, pad_token_id=0,
-            )  # fmt: skip
+                input_ids=ids,
+                attention_mask=torch.ones_like(ids),
+                num_beams=num_beams,
+                do_sample=False,
+                max_new_tokens=8,
+                pad_token_id=0,
+            )
         assert answer.raw == tokenizer.decode(whole[0, ids.shape[1] :], skip_special_tokens=True)
 
 
@@ -261,9 +277,14 @@ def test_all_beams_where_one_of_them_is_to_be_chosen(model: Any, tokenizer: Any,
         ids = torch.tensor([list(encode_prompt(tokenizer, prompt))])
         with torch.no_grad():
             whole = model.generate(
-                input_ids=ids, attention_mask=torch.ones_like(ids), num_beams=4, num_return_sequences=4,
-                do_sample=False, max_new_tokens=8, pad_token_id=0,
-            )  # fmt: skip
+                input_ids=ids,
+                attention_mask=torch.ones_like(ids),
+                num_beams=4,
+                num_return_sequences=4,
+                do_sample=False,
+                max_new_tokens=8,
+                pad_token_id=0,
+            )
         texts = tokenizer.batch_decode(whole[:, ids.shape[1] :], skip_special_tokens=True)
         assert [answer.raw for answer in answers] == texts
 

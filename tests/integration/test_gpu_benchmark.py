@@ -16,8 +16,11 @@ def test_it_runs_and_losses_agree(shell: Any, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr[-4000:]
     results = {row["path"]: row for row in json.loads(out.read_text())["results"]}
     assert list(results) == [
-        "transformers", "ours, transformers", "ours, transformers, shared", "ours, transformers, shared, no recompute",
-    ]  # fmt: skip
+        "transformers",
+        "ours, transformers",
+        "ours, transformers, shared",
+        "ours, transformers, shared, no recompute",
+    ]
     reference = results["transformers"]
     for row in results.values():
         assert row["loss"] == pytest.approx(reference["loss"], rel=1e-5)

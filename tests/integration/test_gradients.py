@@ -31,9 +31,14 @@ class Recorded(Text2SQLModule):
 
 def made(tiny: Any, path: Any, batch_size: int, packing: str = "none", **settings: Any) -> Any:
     module = Recorded(
-        base_model=str(tiny.base_model), backend="transformers", quantization="none", lora=LoraSettings(r=4),
-        generation=GenerationSettings(max_new_tokens=1), packing=packing, **settings,
-    )  # fmt: skip
+        base_model=str(tiny.base_model),
+        backend="transformers",
+        quantization="none",
+        lora=LoraSettings(r=4),
+        generation=GenerationSettings(max_new_tokens=1),
+        packing=packing,
+        **settings,
+    )
     data = Text2SQLDataModule(
         train_path=str(path), val_path=str(path), tokenizer=str(tiny.base_model), batch_size=batch_size, packing=packing
     )
@@ -42,10 +47,17 @@ def made(tiny: Any, path: Any, batch_size: int, packing: str = "none", **setting
 
 def trainer_of(accumulate: int = 1, **settings: Any) -> Trainer:
     return Trainer(
-        accelerator="cpu", devices=1, accumulate_grad_batches=accumulate, limit_val_batches=0, logger=False,
-        enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False,
-        use_distributed_sampler=False, **{"max_steps": 1, **settings},
-    )  # fmt: skip
+        accelerator="cpu",
+        devices=1,
+        accumulate_grad_batches=accumulate,
+        limit_val_batches=0,
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        use_distributed_sampler=False,
+        **{"max_steps": 1, **settings},
+    )
 
 
 def gradients(tiny: Any, path: Any, batch_size: int, accumulate: int, **settings: Any) -> Any:
@@ -87,9 +99,12 @@ def test_gradient_checkpointing_changes_nothing(tiny: Any, uneven: Any, whole: A
 def test_the_gradient_is_that_of_an_independent_reference(tiny: Any, uneven: Any, whole: Any) -> None:
     """Full logits of each row alone, without padding, cross_entropy by hand, mean over all targets."""
     module = Recorded(
-        base_model=str(tiny.base_model), backend="transformers", quantization="none", lora=LoraSettings(r=4),
+        base_model=str(tiny.base_model),
+        backend="transformers",
+        quantization="none",
+        lora=LoraSettings(r=4),
         gradient_checkpointing=False,
-    )  # fmt: skip
+    )
     module.configure_model()
     data = Text2SQLDataModule(train_path=str(uneven), tokenizer=str(tiny.base_model), batch_size=1)
     data.setup("fit")

@@ -19,10 +19,23 @@ ROOT = Path(__file__).parents[2]
 ADAPTER = "adapters/adapter_model.safetensors"
 STEPS = 120
 FLAGS = [
-    "--model.lora.dropout", 0.2, "--model.learning_rate", 0.01, "--trainer.max_steps", STEPS,
-    "--trainer.accumulate_grad_batches", 2, "--checkpoint.every_n_steps", 3, "--trainer.val_check_interval", 10,
-    "--trainer.check_val_every_n_epoch", "null", "--trainer.limit_val_batches", 1,
-]  # fmt: skip
+    "--model.lora.dropout",
+    0.2,
+    "--model.learning_rate",
+    0.01,
+    "--trainer.max_steps",
+    STEPS,
+    "--trainer.accumulate_grad_batches",
+    2,
+    "--checkpoint.every_n_steps",
+    3,
+    "--trainer.val_check_interval",
+    10,
+    "--trainer.check_val_every_n_epoch",
+    "null",
+    "--trainer.limit_val_batches",
+    1,
+]
 
 
 def start(flags: list[Any]) -> "subprocess.Popen[bytes]":

@@ -213,9 +213,15 @@ def test_a_folder_that_holds_a_completed_run(text2sql: Any, tiny: Any, tiny_run:
 
 @pytest.mark.parametrize(
     "mistake",
-    [["--data.train_path", "nowhere.jsonl"], ["--model.base_model", "./nowhere"], ["--model.lora.r", "0"],
-     ["--data.max_seq_length", "9"], ["--model.unknown", "1"], ["--trainer.accelerator", "gpu"]],
-)  # fmt: skip
+    [
+        ["--data.train_path", "nowhere.jsonl"],
+        ["--model.base_model", "./nowhere"],
+        ["--model.lora.r", "0"],
+        ["--data.max_seq_length", "9"],
+        ["--model.unknown", "1"],
+        ["--trainer.accelerator", "gpu"],
+    ],
+)
 def test_overwriting_with_a_mistake_loses_nothing(
     text2sql: Any, tiny: Any, tiny_run: Path, tmp_path: Path, mistake: Any
 ) -> None:

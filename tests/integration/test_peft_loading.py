@@ -32,10 +32,25 @@ print(json.dumps(answers))
 def test_same_greedy_sql_as_predict(tiny: Any, text2sql: Any, shell: Any, read_lines: Any, tmp_path: Path) -> None:
     """The model has learned enough of its few records that different questions get different answers."""
     learn = [
-        "--data.train_path", tiny.test, "--data.val_path", tiny.test, "--data.batch_size", 5, "--trainer.max_steps", 60,
-        "--model.learning_rate", 0.005, "--model.gradient_checkpointing", "false", "--model.lora.r", 32,
-        "--model.lora.alpha", 64, "--trainer.limit_val_batches", 0,
-    ]  # fmt: skip
+        "--data.train_path",
+        tiny.test,
+        "--data.val_path",
+        tiny.test,
+        "--data.batch_size",
+        5,
+        "--trainer.max_steps",
+        60,
+        "--model.learning_rate",
+        0.005,
+        "--model.gradient_checkpointing",
+        "false",
+        "--model.lora.r",
+        32,
+        "--model.lora.alpha",
+        64,
+        "--trainer.limit_val_batches",
+        0,
+    ]
     done = text2sql("fit", *tiny.flags(tmp_path), *learn)
     assert done.code == 0, done.err
     limit = 24

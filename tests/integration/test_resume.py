@@ -61,8 +61,11 @@ def test_a_damaged_checkpoint_and_the_one_before_it(tiny: Any, text2sql: Any, tm
         assert text2sql("fit", *tiny.flags(tmp_path / name), *flags).code == 0
     checkpoints = tmp_path / "parts" / "checkpoints"
     assert sorted(path.name for path in checkpoints.iterdir()) == [
-        "best.ckpt", "last.ckpt", "step-00000004.ckpt", "step-00000005.ckpt",
-    ]  # fmt: skip
+        "best.ckpt",
+        "last.ckpt",
+        "step-00000004.ckpt",
+        "step-00000005.ckpt",
+    ]
     last, before = checkpoints / "last.ckpt", checkpoints / "step-00000005.ckpt"
     last.write_bytes(last.read_bytes()[:5000])
     (checkpoints / "best.ckpt").unlink()
@@ -157,9 +160,11 @@ def stop(tmp_path: Path) -> Any:
     def run(folder: Path, flags: list[Any], number: int, ready: Any) -> str:
         process = subprocess.Popen(
             [sys.executable, "-m", "text2sql_lightning", "fit", *(str(flag) for flag in flags)],
-            stderr=subprocess.PIPE, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"},
+            stderr=subprocess.PIPE,
+            text=True,
+            env=os.environ | {"OMP_NUM_THREADS": "1"},
             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell's background job ignores it
-        )  # fmt: skip
+        )
         try:
             deadline = time.monotonic() + 120
             while not ready() and time.monotonic() < deadline:
@@ -196,8 +201,16 @@ def test_a_cluster_asks_to_stop(
 
     folder, steps = tmp_path / "run", 60
     flags = [*DROPOUT, "--trainer.accumulate_grad_batches", 3, "--trainer.max_steps", steps]
-    flags += ["--checkpoint.every_n_steps", 10_000, "--trainer.val_check_interval", 9, "--trainer.limit_val_batches", 1,
-              "--trainer.check_val_every_n_epoch", "null"]  # fmt: skip
+    flags += [
+        "--checkpoint.every_n_steps",
+        10_000,
+        "--trainer.val_check_interval",
+        9,
+        "--trainer.limit_val_batches",
+        1,
+        "--trainer.check_val_every_n_epoch",
+        "null",
+    ]
     log = folder / "logs" / "version_0" / "metrics.csv"
     stop(folder, [*tiny.flags(folder), *flags], number, lambda: log.exists() and log.read_text().count("\n") > 4)
     assert read_json(folder / "run_meta.json")["status"] == "interrupted"

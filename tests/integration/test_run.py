@@ -11,21 +11,55 @@ import pytest
 pytestmark = pytest.mark.integration
 
 META_FIELDS = {
-    "format_version", "mode", "status", "error", "base_model", "backend", "quantization", "precision", "train_path",
-    "val_path", "output_dir", "config", "seed", "num_train_examples", "num_val_examples", "data_sha256",
-    "prompt_sha256", "git_commit", "git_dirty", "versions", "hardware", "world_size", "started_at", "finished_at",
-    "wall_time_s", "tokens_seen", "target_tokens_seen", "peak_memory_bytes", "command", "decontaminated",
+    "format_version",
+    "mode",
+    "status",
+    "error",
+    "base_model",
+    "backend",
+    "quantization",
+    "precision",
+    "train_path",
+    "val_path",
+    "output_dir",
+    "config",
+    "seed",
+    "num_train_examples",
+    "num_val_examples",
+    "data_sha256",
+    "prompt_sha256",
+    "git_commit",
+    "git_dirty",
+    "versions",
+    "hardware",
+    "world_size",
+    "started_at",
+    "finished_at",
+    "wall_time_s",
+    "tokens_seen",
+    "target_tokens_seen",
+    "peak_memory_bytes",
+    "command",
+    "decontaminated",
     "wandb_run_id",
-}  # fmt: skip
+}
 
 
 def test_fit_writes_the_output_folder(tiny_run: Path) -> None:
     files = {str(path.relative_to(tiny_run)) for path in tiny_run.rglob("*") if path.is_file()}
     assert {
-        "adapters/adapter_config.json", "adapters/adapter_model.safetensors", "adapters/prompt.json",
-        "adapters/tokenizer.json", "adapters/tokenizer_config.json", "checkpoints/best.ckpt", "checkpoints/last.ckpt",
-        "config.yaml", "metrics.json", "run_meta.json", "samples.jsonl",
-    } <= files  # fmt: skip
+        "adapters/adapter_config.json",
+        "adapters/adapter_model.safetensors",
+        "adapters/prompt.json",
+        "adapters/tokenizer.json",
+        "adapters/tokenizer_config.json",
+        "checkpoints/best.ckpt",
+        "checkpoints/last.ckpt",
+        "config.yaml",
+        "metrics.json",
+        "run_meta.json",
+        "samples.jsonl",
+    } <= files
     assert not [name for name in files if ".tmp" in name or ".old" in name or "TrainerFn" in name]
 
 
@@ -33,11 +67,24 @@ def test_run_meta_of_a_fit(tiny_run: Path, tiny: Any, read_json: Any) -> None:
     meta = read_json(tiny_run / "run_meta.json")
     assert set(meta) >= META_FIELDS
     expected = {
-        "format_version": 1, "mode": "train", "status": "completed", "error": None, "backend": "transformers",
-        "quantization": "none", "precision": "32-true", "seed": 42, "num_train_examples": 8, "num_val_examples": 6,
-        "world_size": 1, "base_model": str(tiny.base_model), "train_path": str(tiny.train), "val_path": str(tiny.val),
-        "output_dir": str(tiny_run), "decontaminated": None, "dropped": {"train": {}, "val": {}},
-    }  # fmt: skip
+        "format_version": 1,
+        "mode": "train",
+        "status": "completed",
+        "error": None,
+        "backend": "transformers",
+        "quantization": "none",
+        "precision": "32-true",
+        "seed": 42,
+        "num_train_examples": 8,
+        "num_val_examples": 6,
+        "world_size": 1,
+        "base_model": str(tiny.base_model),
+        "train_path": str(tiny.train),
+        "val_path": str(tiny.val),
+        "output_dir": str(tiny_run),
+        "decontaminated": None,
+        "dropped": {"train": {}, "val": {}},
+    }
     assert {key: meta[key] for key in expected} == expected
     assert meta["command"][:2] == ["text2sql", "fit"]
     assert meta["config"]["model"]["learning_rate"] == 0.01
@@ -50,8 +97,15 @@ def test_run_meta_of_a_fit(tiny_run: Path, tiny: Any, read_json: Any) -> None:
 
 def test_metrics_of_a_fit(tiny_run: Path, read_json: Any) -> None:
     metrics = read_json(tiny_run / "metrics.json")
-    assert {"train/loss", "train/learning_rate", "val/loss", "val/token_accuracy", "val/execution_accuracy",
-            "val/execution_accuracy_case_blind", "val/exact_match"} <= set(metrics)  # fmt: skip
+    assert {
+        "train/loss",
+        "train/learning_rate",
+        "val/loss",
+        "val/token_accuracy",
+        "val/execution_accuracy",
+        "val/execution_accuracy_case_blind",
+        "val/exact_match",
+    } <= set(metrics)
     assert all(name.count("/") == 1 for name in metrics)
     assert 0 < metrics["val/loss"] < 6.3  # ln 512 = 6.24: the model has learned nothing worse than chance
 
@@ -60,8 +114,11 @@ def test_prompt_json_names_its_format(tiny_run: Path, read_json: Any) -> None:
     from text2sql_lightning.text.prompts import INSTRUCTION, PROMPT_TEMPLATE, prompt_sha256
 
     assert read_json(tiny_run / "adapters" / "prompt.json") == {
-        "format_version": 1, "template": PROMPT_TEMPLATE, "instruction": INSTRUCTION, "sha256": prompt_sha256(),
-    }  # fmt: skip
+        "format_version": 1,
+        "template": PROMPT_TEMPLATE,
+        "instruction": INSTRUCTION,
+        "sha256": prompt_sha256(),
+    }
 
 
 def test_checkpoints_hold_adapter_weights_only(tiny_run: Path) -> None:
@@ -143,8 +200,10 @@ def test_other_commands_leave_the_fit_alone_and_write_their_own_folder(
         assert isinstance(read_json(folder / command / "metrics.json"), dict)
     assert {path: path.read_bytes() for path in before} == before
     assert {path.name for path in folder.iterdir()} == {path.name for path in tiny_run.iterdir()} | {
-        "validate", "test", "predict",
-    }  # fmt: skip
+        "validate",
+        "test",
+        "predict",
+    }
     assert {"test/loss", "test/execution_accuracy", "test/exact_match"} <= set(
         read_json(folder / "test" / "metrics.json")
     )
@@ -154,8 +213,16 @@ def test_settings_that_were_not_given_come_from_the_checkpoint(
     tiny_run: Path, tiny: Any, text2sql: Any, read_json: Any, tmp_path: Path
 ) -> None:
     """Neither the base model nor the quantization nor the adapter's shape has to be repeated."""
-    flags = ["--data.val_path", tiny.val, "--trainer.accelerator", "cpu", "--data.eval_batch_size", 2,
-             "--model.generation.max_new_tokens", 2]  # fmt: skip
+    flags = [
+        "--data.val_path",
+        tiny.val,
+        "--trainer.accelerator",
+        "cpu",
+        "--data.eval_batch_size",
+        2,
+        "--model.generation.max_new_tokens",
+        2,
+    ]
     done = text2sql(
         "validate", *flags, "--output_dir", tmp_path / "ckpt", "--ckpt_path", tiny_run / "checkpoints" / "last.ckpt"
     )
@@ -230,9 +297,15 @@ def test_fit_goes_on_training_an_adapter(
     tiny_run: Path, tiny: Any, text2sql: Any, read_json: Any, tmp_path: Path
 ) -> None:
     done = text2sql(
-        "fit", *tiny.flags(tmp_path / "run"), "--model.adapter_path", tiny_run / "adapters", "--trainer.max_steps", 1,
-        "--model.learning_rate", 1e-6,
-    )  # fmt: skip
+        "fit",
+        *tiny.flags(tmp_path / "run"),
+        "--model.adapter_path",
+        tiny_run / "adapters",
+        "--trainer.max_steps",
+        1,
+        "--model.learning_rate",
+        1e-6,
+    )
     assert done.code == 0, done.err
     before = read_json(tiny_run / "metrics.json")["val/loss"]
     assert read_json(tmp_path / "run" / "metrics.json")["val/loss"] == pytest.approx(before, abs=1e-3)

@@ -32,18 +32,32 @@ TABLES = [
         "table_names_original": ["shop", "sale"],
         "table_names": ["shop", "sale"],
         "column_names_original": [
-            [-1, "*"], [0, "id"], [0, "name"], [0, "city"], [0, "opened"],
-            [1, "id"], [1, "shop_id"], [1, "amount"], [1, "day"],
+            [-1, "*"],
+            [0, "id"],
+            [0, "name"],
+            [0, "city"],
+            [0, "opened"],
+            [1, "id"],
+            [1, "shop_id"],
+            [1, "amount"],
+            [1, "day"],
         ],
         "column_names": [
-            [-1, "*"], [0, "id"], [0, "name"], [0, "city"], [0, "opened"],
-            [1, "id"], [1, "shop id"], [1, "amount"], [1, "day"],
+            [-1, "*"],
+            [0, "id"],
+            [0, "name"],
+            [0, "city"],
+            [0, "opened"],
+            [1, "id"],
+            [1, "shop id"],
+            [1, "amount"],
+            [1, "day"],
         ],
         "column_types": ["text", "number", "text", "text", "number", "number", "number", "number", "text"],
         "primary_keys": [1, 5],
         "foreign_keys": [[6, 1]],
     }
-]  # fmt: skip
+]
 
 NAMES = "SELECT name FROM shop"
 OLDEST = "SELECT name FROM shop ORDER BY opened LIMIT 1"
@@ -93,7 +107,7 @@ CASES: list[tuple[str, str, bool, bool, str | None]] = [
     (NONE, "SELECT 'a\0b'", False, False, "syntax"),
     (NONE, "SELECT '\udcff'", False, False, "syntax"),
     ("SELECT nothing FROM shop", "SELECT name FROM shop", False, False, "gold_failed"),
-]  # fmt: skip
+]
 
 
 def make_database(path: Path, rows: str) -> None:

@@ -52,10 +52,23 @@ def train(text2sql: Any, tiny: Any, folder: Path, steps: int, monkeypatch: pytes
 
     monkeypatch.setattr(cli.Text2SQLCLI, "instantiate_trainer", with_meter)
     done = text2sql(
-        "fit", *tiny.flags(folder), "--trainer.max_steps", steps, "--checkpoint.every_n_steps", 50,
-        "--trainer.val_check_interval", 100, "--trainer.check_val_every_n_epoch", "null",
-        "--trainer.limit_val_batches", 1, "--execution_accuracy.fit_examples", 2, "--sample_generations.num_samples", 1,
-    )  # fmt: skip
+        "fit",
+        *tiny.flags(folder),
+        "--trainer.max_steps",
+        steps,
+        "--checkpoint.every_n_steps",
+        50,
+        "--trainer.val_check_interval",
+        100,
+        "--trainer.check_val_every_n_epoch",
+        "null",
+        "--trainer.limit_val_batches",
+        1,
+        "--execution_accuracy.fit_examples",
+        2,
+        "--sample_generations.num_samples",
+        1,
+    )
     assert done.code == 0, done.err[-3000:]
     assert len(meter.seen) == steps // 50
     return meter.seen

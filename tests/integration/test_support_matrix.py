@@ -37,8 +37,11 @@ def settings(quantization: str, packing: str, precision: str) -> list[str]:
 def check(folder: Path, backend: str, cell: tuple[str, str, str]) -> None:
     meta = json.loads((folder / "run_meta.json").read_text(encoding="utf-8"))
     assert (meta["status"], meta["backend"], meta["quantization"], meta["precision"]) == (
-        "completed", backend, cell[0], cell[2],
-    )  # fmt: skip
+        "completed",
+        backend,
+        cell[0],
+        cell[2],
+    )
     metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
     assert 5 < metrics["train/loss"] < 7  # ln(512) = 6.24: a random model of 512 tokens
     assert metrics["val/num_scored"] == 2

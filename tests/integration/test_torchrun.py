@@ -27,9 +27,13 @@ def free_port() -> int:
 def start(torchrun: list[Any], flags: list[Any]) -> "subprocess.Popen[str]":
     command = [sys.executable, "-m", "torch.distributed.run", *torchrun, *FIT, *flags, "--trainer.strategy", "ddp"]
     return subprocess.Popen(
-        [str(part) for part in command], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        [str(part) for part in command],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
         env=os.environ | {"OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": "lo"},
-    )  # fmt: skip
+    )
 
 
 def end(process: "subprocess.Popen[str]", timeout: float = 300) -> str:

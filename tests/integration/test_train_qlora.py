@@ -10,16 +10,22 @@ import pytest
 pytestmark = pytest.mark.integration
 
 FLAGS = {
-    "train_path": ("a.jsonl", "data.train_path"), "val_path": ("b.jsonl", "data.val_path"),
-    "base_model": ("owner/model", "model.base_model"), "output_dir": ("out", "output_dir"),
-    "max_steps": ("7", "trainer.max_steps"), "per_device_train_batch_size": ("3", "data.batch_size"),
+    "train_path": ("a.jsonl", "data.train_path"),
+    "val_path": ("b.jsonl", "data.val_path"),
+    "base_model": ("owner/model", "model.base_model"),
+    "output_dir": ("out", "output_dir"),
+    "max_steps": ("7", "trainer.max_steps"),
+    "per_device_train_batch_size": ("3", "data.batch_size"),
     "gradient_accumulation_steps": ("5", "trainer.accumulate_grad_batches"),
-    "learning_rate": ("0.001", "model.learning_rate"), "warmup_steps": ("9", "model.warmup_steps"),
-    "weight_decay": ("0.1", "model.weight_decay"), "max_seq_length": ("333", "data.max_seq_length"),
-    "lora_r": ("4", "model.lora.r"), "lora_alpha": ("6", "model.lora.alpha"),
+    "learning_rate": ("0.001", "model.learning_rate"),
+    "warmup_steps": ("9", "model.warmup_steps"),
+    "weight_decay": ("0.1", "model.weight_decay"),
+    "max_seq_length": ("333", "data.max_seq_length"),
+    "lora_r": ("4", "model.lora.r"),
+    "lora_alpha": ("6", "model.lora.alpha"),
     "lora_dropout": ("0.2", "model.lora.dropout"),
     "seed": ("11", "seed_everything"),
-}  # fmt: skip
+}
 
 
 @pytest.fixture
@@ -109,8 +115,20 @@ def test_a_dry_run_does_not_stand_in_the_way_of_the_run(
     train_qlora: Any, tiny: Any, read_json: Any, tmp_path: Path
 ) -> None:
     """And then a real run: NF4, as always with this command."""
-    flags = ["--train_path", tiny.train, "--val_path", tiny.val, "--output_dir", tmp_path / "run",
-             "--base_model", tiny.base_model, "--max_steps", 2, "--max_seq_length", 256]  # fmt: skip
+    flags = [
+        "--train_path",
+        tiny.train,
+        "--val_path",
+        tiny.val,
+        "--output_dir",
+        tmp_path / "run",
+        "--base_model",
+        tiny.base_model,
+        "--max_steps",
+        2,
+        "--max_seq_length",
+        256,
+    ]
     assert train_qlora(*flags, "--dry_run").code == 0
     done = train_qlora(*flags)
     assert done.code == 0, done.err[-3000:]

@@ -41,9 +41,15 @@ def fit(script: Path, *flags: Any) -> None:
 
 @pytest.mark.parametrize(
     ("quantization", "packing"),
-    [("none", "none"), ("nf4", "shared_prefix"), *[pytest.param(*pair, marks=pytest.mark.slow) for pair in
-     [("none", "sequence"), ("none", "shared_prefix"), ("nf4", "none"), ("nf4", "sequence")]]],
-)  # fmt: skip
+    [
+        ("none", "none"),
+        ("nf4", "shared_prefix"),
+        *[
+            pytest.param(*pair, marks=pytest.mark.slow)
+            for pair in [("none", "sequence"), ("none", "shared_prefix"), ("nf4", "none"), ("nf4", "sequence")]
+        ],
+    ],
+)
 def test_gradients_are_those_of_one_process(
     tiny: Any, uneven: Path, tmp_path: Path, quantization: str, packing: str
 ) -> None:

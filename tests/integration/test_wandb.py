@@ -20,22 +20,37 @@ SECRETS = {"WANDB_API_KEY": "c0ffee" * 6 + "dead", "HF_TOKEN": "hf_MarkedDummyTo
 GIT_PASSWORD = "MarkedDummyPasswordOfTheRemote"
 LEVELS = ("easy", "medium", "hard", "extra")
 CHARTS = {
-    "train/loss", "train/token_accuracy", "train/learning_rate", "train/gradient_norm", "train/target_tokens",
-    "train/tokens_per_second", "train/target_tokens_per_second", "train/memory_gib", "val/loss", "val/token_accuracy",
-    "val/execution_accuracy", "val/execution_accuracy_case_blind", "val/exact_match", "val/valid_sql",
-    "val/schema_adherence", "val/num_scored", "val/execution_accuracy_seconds",
+    "train/loss",
+    "train/token_accuracy",
+    "train/learning_rate",
+    "train/gradient_norm",
+    "train/target_tokens",
+    "train/tokens_per_second",
+    "train/target_tokens_per_second",
+    "train/memory_gib",
+    "val/loss",
+    "val/token_accuracy",
+    "val/execution_accuracy",
+    "val/execution_accuracy_case_blind",
+    "val/exact_match",
+    "val/valid_sql",
+    "val/schema_adherence",
+    "val/num_scored",
+    "val/execution_accuracy_seconds",
     *(f"val/execution_accuracy_{level}" for level in LEVELS),
-}  # fmt: skip
+}
 LOGGERS = {
     "trainer": {
         "logger": [
             {"class_path": "lightning.pytorch.loggers.WandbLogger", "init_args": {"project": "tests"}},
             {"class_path": "lightning.pytorch.loggers.CSVLogger", "init_args": {"save_dir": ".", "name": "csv"}},
-            {"class_path": "lightning.pytorch.loggers.TensorBoardLogger",
-             "init_args": {"save_dir": ".", "name": "tensorboard"}},
+            {
+                "class_path": "lightning.pytorch.loggers.TensorBoardLogger",
+                "init_args": {"save_dir": ".", "name": "tensorboard"},
+            },
         ]
     }
-}  # fmt: skip
+}
 
 
 @dataclass(frozen=True)
@@ -72,9 +87,13 @@ def fit(tiny: Any, data: Path, tmp_path_factory: pytest.TempPathFactory) -> Fit:
     flags += ["--data.train_path", data / "train.jsonl", "--data.val_path", data / "val.jsonl"]
     done = subprocess.run(
         [sys.executable, "-m", "text2sql_lightning", "fit", *(str(flag) for flag in flags)],
-        cwd=place, capture_output=True, text=True, timeout=300, check=False,
+        cwd=place,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
         env=os.environ | SECRETS | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)},
-    )  # fmt: skip
+    )
     assert done.returncode == 0, done.stderr[-3000:]
     files = list(folder.rglob("*.wandb"))
     assert len(files) == 1
@@ -94,9 +113,13 @@ def test_the_run_with_its_configuration(fit: Fit, tiny: Any, read_json: Any) -> 
     assert read_json(fit.folder / "run_meta.json")["wandb_run_id"] == fit.run.run_id != ""
     assert (fit.run.project, fit.run.exit_code) == ("tests", 0)
     expected = {
-        "model.learning_rate": 2e-4, "model.lora.r": 16, "model.base_model": str(tiny.base_model),
-        "trainer.max_steps": STEPS, "data.max_seq_length": 1024, "seed_everything": 42,
-    }  # fmt: skip
+        "model.learning_rate": 2e-4,
+        "model.lora.r": 16,
+        "model.base_model": str(tiny.base_model),
+        "trainer.max_steps": STEPS,
+        "data.max_seq_length": 1024,
+        "seed_everything": 42,
+    }
     assert {name: fit.run.config[name] for name in expected} == expected
 
 
@@ -160,9 +183,10 @@ def test_artifacts(fit: Fit, data: Path) -> None:
         f"adapter-{run_id}": ("model", False),
     }
     sources = {
-        "dataset-processed": data / "dataset_report.json", f"config-{run_id}": fit.folder / "config.yaml",
+        "dataset-processed": data / "dataset_report.json",
+        f"config-{run_id}": fit.folder / "config.yaml",
         f"adapter-{run_id}": fit.folder / "adapters",
-    }  # fmt: skip
+    }
     for name, source in sources.items():
         files = sorted(source.iterdir()) if source.is_dir() else [source]
         entries = {entry.path: Path(entry.local_path) for entry in found[name].manifest.contents}

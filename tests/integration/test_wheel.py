@@ -32,9 +32,14 @@ class Installed:
         """Run a program of the environment; its output, standard error first."""
         environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
         done = subprocess.run(
-            [self.bin / str(command[0]), *map(str, command[1:])], cwd=self.folder, env=environment, text=True,
-            capture_output=True, timeout=300, check=False,
-        )  # fmt: skip
+            [self.bin / str(command[0]), *map(str, command[1:])],
+            cwd=self.folder,
+            env=environment,
+            text=True,
+            capture_output=True,
+            timeout=300,
+            check=False,
+        )
         assert done.returncode in codes, done.stderr[-3000:]
         return done.stderr + done.stdout
 

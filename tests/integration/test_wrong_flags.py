@@ -49,7 +49,7 @@ def fit(text2sql: Any, tiny: Any, folder: Path, *more: Any) -> Any:
         (["--sample_generations.num_samples", "-1"], ["sample_generations.num_samples", "-1"]),
         (["--checkpoint.every_n_steps", "0"], ["checkpoint.every_n_steps", "0"]),
     ],
-)  # fmt: skip
+)
 def test_flags_that_make_no_sense(text2sql: Any, tiny: Any, tmp_path: Path, flags: Any, words: Any) -> None:
     error = fit(text2sql, tiny, tmp_path / "run", *flags).error
     for word in words:

@@ -38,9 +38,12 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_five_commands() -> None:
     assert [command[:2] for command in COMMANDS] == [
-        ["text2sql", "build"], ["python", "-c"], ["text2sql", "fit"], ["text2sql", "validate"],
+        ["text2sql", "build"],
+        ["python", "-c"],
+        ["text2sql", "fit"],
+        ["text2sql", "validate"],
         ["text2sql", "ask"],
-    ]  # fmt: skip
+    ]
 
 
 def test_from_pairs_to_a_tuned_adapter(folder: Path, text2sql: Callable[..., Any], tiny_llama_dir: Path) -> None:

@@ -167,9 +167,12 @@ def _columns(tree: exp.Expression, columns: dict[str, list[str]], rng: Random) -
     for column in tree.find_all(exp.Column):
         name = column.name.lower()
         others = {
-            other for names in columns.values() if name in map(str.lower, names) for other in names
+            other
+            for names in columns.values()
+            if name in map(str.lower, names)
+            for other in names
             if other.lower() != name
-        }  # fmt: skip
+        }
         for other in rng.sample(sorted(others), min(3, len(others))):
             table = column.args.get("table")
             yield column, exp.Column(this=exp.to_identifier(other, quoted=True), table=table.copy() if table else None)

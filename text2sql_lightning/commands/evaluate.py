@@ -57,10 +57,16 @@ def _answered_by_model(args: Namespace, chosen: "Sequence[Record]") -> "tuple[li
     questions = [Question(record.context, record.question, record.instruction) for record in chosen]
     answers, facts = answer(args, questions)
     rows = [
-        {"id": record.id, "question": record.question, "gold": record.output, "predicted": each.sql, "raw": each.raw,
-         "num_tokens": each.num_tokens}
+        {
+            "id": record.id,
+            "question": record.question,
+            "gold": record.output,
+            "predicted": each.sql,
+            "raw": each.raw,
+            "num_tokens": each.num_tokens,
+        }
         for record, each in zip(chosen, answers, strict=True)
-    ]  # fmt: skip
+    ]
     write_json_lines(args.out_dir / PREDICTIONS, rows)  # before scoring: they took much longer than that will
     return [_case(record, each.sql) for record, each in zip(chosen, answers, strict=True)], facts
 
@@ -100,9 +106,15 @@ def _evaluate(args: Namespace, cases: "Sequence[Case]", facts: Mapping[str, str]
     facts = {**facts, "left out": f"{invalid} records whose gold query does not run", "seed": str(args.seed)}
     lead = f"{len(valid):,} records of {figures['databases']:,} schemas, from {args.records.name}."
     return Evaluation(
-        f"{args.records.stem}: {source_name(args)}", lead, scored, figures, INTERNAL_MEASURES, facts, INTERNAL_RULES,
+        f"{args.records.stem}: {source_name(args)}",
+        lead,
+        scored,
+        figures,
+        INTERNAL_MEASURES,
+        facts,
+        INTERNAL_RULES,
         differences,
-    )  # fmt: skip
+    )
 
 
 main = Command("text2sql evaluate", __doc__, _add_flags, _run)

@@ -48,9 +48,15 @@ def _run(args: Namespace) -> None:
     chosen = choose_examples(spider, args.max_examples, seed=args.seed)
     predictions, facts = _predictions(args, spider, chosen)
     verdicts = score_spider(
-        chosen, predictions, spider.schemas, database_dir=spider.database_dir, test_suite_dir=args.test_suite_dir,
-        timeout_s=args.timeout_s, workers=args.workers, progress=True,
-    )  # fmt: skip
+        chosen,
+        predictions,
+        spider.schemas,
+        database_dir=spider.database_dir,
+        test_suite_dir=args.test_suite_dir,
+        timeout_s=args.timeout_s,
+        workers=args.workers,
+        progress=True,
+    )
     evaluation = _evaluation(args, spider, chosen, predictions, verdicts, facts)
     write_report(args, STEM, evaluation, map(spider_row, evaluation.examples))
     if spider.database_dir is None:
@@ -98,9 +104,14 @@ def _evaluation(
 
     databases = spider.database_dir
     differences = explain_wrong(
-        chosen, predictions, verdicts, database_dir=databases, timeout_s=args.timeout_s, workers=args.workers,
+        chosen,
+        predictions,
+        verdicts,
+        database_dir=databases,
+        timeout_s=args.timeout_s,
+        workers=args.workers,
         progress=True,
-    )  # fmt: skip
+    )
     scored = scored_examples(chosen, predictions, verdicts, differences)
     figures = make_figures(scored, SPIDER_MEASURES, seed=args.seed)
     rules = spider_rules(
@@ -112,9 +123,16 @@ def _evaluation(
     which = "All" if len(scored) == whole else f"{len(scored):,} of the"
     lead = f"{which} {whole:,} questions of Spider dev, about {figures['databases']} databases."
     return Evaluation(
-        f"Spider dev: {source_name(args)}", lead, scored, figures, SPIDER_MEASURES, facts, rules, differences,
+        f"Spider dev: {source_name(args)}",
+        lead,
+        scored,
+        figures,
+        SPIDER_MEASURES,
+        facts,
+        rules,
+        differences,
         "DISTINCT is taken out of both before, see the rules." if databases else "",
-    )  # fmt: skip
+    )
 
 
 def choose_examples(spider: Spider, count: int | None, *, seed: int) -> list[SpiderExample]:

@@ -95,8 +95,11 @@ class Text2SQLDataModule(LightningDataModule):
     ) -> None:
         super().__init__()
         self.paths: dict[Split, str | None] = {
-            "train": train_path, "val": val_path, "test": test_path, "predict": predict_path,
-        }  # fmt: skip
+            "train": train_path,
+            "val": val_path,
+            "test": test_path,
+            "predict": predict_path,
+        }
         self.tokenizer_name = tokenizer
         self.max_seq_length = max_seq_length
         self.batch_size = batch_size
@@ -104,8 +107,10 @@ class Text2SQLDataModule(LightningDataModule):
         self.num_workers = num_workers
         self.seed = seed
         self.max_examples: dict[Split, int | None] = {
-            "train": max_train_examples, "val": max_val_examples, "test": max_test_examples,
-        }  # fmt: skip
+            "train": max_train_examples,
+            "val": max_val_examples,
+            "test": max_test_examples,
+        }
         self.packing = packing
         self.pack_tokens = pack_tokens
         self.token_cache = token_cache

@@ -95,6 +95,13 @@ def url_rows(
 def _rows(pairs: str | Path, context: str, source: str, dialect: str, database: Path | None) -> Iterator[RawRow]:
     for index, pair in enumerate(read_pairs(pairs)):
         yield RawRow(
-            pair.question, context, pair.sql, index, source,
-            dialect=dialect, database=database, full_schema=True, own_database=True,
-        )  # fmt: skip
+            pair.question,
+            context,
+            pair.sql,
+            index,
+            source,
+            dialect=dialect,
+            database=database,
+            full_schema=True,
+            own_database=True,
+        )

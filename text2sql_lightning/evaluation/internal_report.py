@@ -102,10 +102,17 @@ def scored_cases(
         error = _error(verdict, differences.get(case.id))
         scored.append(
             ScoredExample(
-                case.id, case.group, case.question, case.gold, case.predicted, verdicts_of, case.hardness, error,
+                case.id,
+                case.group,
+                case.question,
+                case.gold,
+                case.predicted,
+                verdicts_of,
+                case.hardness,
+                error,
                 source=case.source,
             )
-        )  # fmt: skip
+        )
     return scored
 
 

@@ -138,9 +138,12 @@ def _check_prompt(saved: str, path: Path) -> None:
 
 
 def _merge(
-    model: MutableMapping[str, Any], given: Mapping[str, Any], saved: Mapping[str, Any], path: Path,
+    model: MutableMapping[str, Any],
+    given: Mapping[str, Any],
+    saved: Mapping[str, Any],
+    path: Path,
     keys: tuple[str, ...],
-) -> None:  # fmt: skip
+) -> None:
     for key in keys:
         if key in saved and key in given:
             if not _same(str(given[key]), str(saved[key])):

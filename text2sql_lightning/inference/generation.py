@@ -218,14 +218,21 @@ class _TokenLoop:
 
         describe: Any = GenerationConfig
         config = describe(
-            num_beams=self._settings.num_beams, num_return_sequences=self._settings.num_answers, do_sample=False,
-            max_new_tokens=self._settings.max_new_tokens, pad_token_id=pad, eos_token_id=self._eos, use_cache=True,
-        )  # fmt: skip
+            num_beams=self._settings.num_beams,
+            num_return_sequences=self._settings.num_answers,
+            do_sample=False,
+            max_new_tokens=self._settings.max_new_tokens,
+            pad_token_id=pad,
+            eos_token_id=self._eos,
+            use_cache=True,
+        )
         base: Any = base_of(self._model)
         whole = base.generate(
-            input_ids=ids, attention_mask=mask, generation_config=config,
+            input_ids=ids,
+            attention_mask=mask,
+            generation_config=config,
             stopping_criteria=StoppingCriteriaList([Complete()]),
-        )  # fmt: skip
+        )
         answers: list[list[int]] = whole[:, width:].tolist()
         return answers
 

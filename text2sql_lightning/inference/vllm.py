@@ -90,9 +90,12 @@ class VllmEngine:
             **lora,
         )
         sampling = SamplingParams(
-            temperature=settings.temperature, top_p=settings.top_p, max_tokens=settings.max_new_tokens,
-            seed=settings.seed, stop_token_ids=[self.tokenizer.eos_token_id],
-        )  # fmt: skip
+            temperature=settings.temperature,
+            top_p=settings.top_p,
+            max_tokens=settings.max_new_tokens,
+            seed=settings.seed,
+            stop_token_ids=[self.tokenizer.eos_token_id],
+        )
         adapter = None if self.adapter_dir is None else LoRARequest("adapter", 1, str(self.adapter_dir))
         outputs = engine.generate([{"prompt_token_ids": ids} for ids in encoded], sampling, lora_request=adapter)
         return [[_generation(self.tokenizer, output.outputs[0].token_ids)] for output in outputs]

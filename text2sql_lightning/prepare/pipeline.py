@@ -56,9 +56,13 @@ def build_dataset(
     records: dict[str, list[Record]] = {split: [] for split in SPLITS}
     with TemporaryDirectory() as folder:
         report = stream_dataset(
-            rows, settings, Path(folder), lambda split, record: records[split].append(record),
-            count_tokens=count_tokens, progress=progress,
-        )  # fmt: skip
+            rows,
+            settings,
+            Path(folder),
+            lambda split, record: records[split].append(record),
+            count_tokens=count_tokens,
+            progress=progress,
+        )
     return BuiltDataset(records["train"], records["val"], records["test"], report)
 
 

@@ -22,9 +22,21 @@ from text2sql_lightning.runs.run_meta import is_alive
 logger = logging.getLogger(__name__)
 
 RUN_FILES: Final = (
-    ADAPTERS_DIR, CHECKPOINTS_DIR, "validate", "test", "predict", "logs", "csv", "tensorboard", "wandb",
-    CONFIG_FILE, METRICS_FILE, PREDICTIONS_FILE, SAMPLES_FILE, RUN_META_FILE,
-)  # fmt: skip
+    ADAPTERS_DIR,
+    CHECKPOINTS_DIR,
+    "validate",
+    "test",
+    "predict",
+    "logs",
+    "csv",
+    "tensorboard",
+    "wandb",
+    CONFIG_FILE,
+    METRICS_FILE,
+    PREDICTIONS_FILE,
+    SAMPLES_FILE,
+    RUN_META_FILE,
+)
 """What a run leaves in its folder; `run_meta.json` last, so that a half emptied folder is still known as one."""
 
 

@@ -33,9 +33,16 @@ HEARTBEAT_S: Final = 30.0
 _SILENCE: Final = timedelta(minutes=5)
 _CLOCK_SLACK_S: Final = 5.0
 _PACKAGES: Final = (
-    "text2sql_lightning", "torch", "lightning", "transformers", "peft", "bitsandbytes", "unsloth", "datasets",
+    "text2sql_lightning",
+    "torch",
+    "lightning",
+    "transformers",
+    "peft",
+    "bitsandbytes",
+    "unsloth",
+    "datasets",
     "sqlglot",
-)  # fmt: skip
+)
 
 
 class RunMeta:

@@ -88,9 +88,11 @@ def test_bird_s_evidence_follows_the_question(tmp_path: Path) -> None:
         tmp_path / "bird",
         "train_databases",
         train_tables=[TABLES],
-        train=[question("How much tea?", "SELECT COUNT(*) FROM item WHERE name = 'tea'", evidence=" tea is\n'tea' "),
-               question("All?", "SELECT * FROM item", evidence=None)],
-    )  # fmt: skip
+        train=[
+            question("How much tea?", "SELECT COUNT(*) FROM item WHERE name = 'tea'", evidence=" tea is\n'tea' "),
+            question("All?", "SELECT * FROM item", evidence=None),
+        ],
+    )
     first, second = rows(folder, BIRD)
     cleaned = clean_row(first, "question")
     assert isinstance(cleaned, CleanRow)

@@ -51,9 +51,13 @@ class Module:
 
 def make_trainer(records: Any, fn: Any) -> Any:
     return SimpleNamespace(
-        state=SimpleNamespace(fn=fn), datamodule=SimpleNamespace(records=lambda split: records), global_rank=0,
-        world_size=1, is_global_zero=True, sanity_checking=False,
-    )  # fmt: skip
+        state=SimpleNamespace(fn=fn),
+        datamodule=SimpleNamespace(records=lambda split: records),
+        global_rank=0,
+        world_size=1,
+        is_global_zero=True,
+        sanity_checking=False,
+    )
 
 
 def test_validate_scores_every_record_and_writes_predictions(tmp_path: Path) -> None:
@@ -63,10 +67,14 @@ def test_validate_scores_every_record_and_writes_predictions(tmp_path: Path) -> 
     callback.on_validation_epoch_end(make_trainer(records, TrainerFn.VALIDATING), module)
     assert module.logged.pop("val/execution_accuracy_seconds") > 0
     assert module.logged == {
-        "val/execution_accuracy": pytest.approx(1 / 3), "val/execution_accuracy_case_blind": pytest.approx(1 / 3),
-        "val/execution_accuracy_easy": pytest.approx(1 / 3), "val/exact_match": pytest.approx(1 / 3),
-        "val/valid_sql": pytest.approx(2 / 3), "val/schema_adherence": pytest.approx(2 / 3), "val/num_scored": 3.0,
-    }  # fmt: skip
+        "val/execution_accuracy": pytest.approx(1 / 3),
+        "val/execution_accuracy_case_blind": pytest.approx(1 / 3),
+        "val/execution_accuracy_easy": pytest.approx(1 / 3),
+        "val/exact_match": pytest.approx(1 / 3),
+        "val/valid_sql": pytest.approx(2 / 3),
+        "val/schema_adherence": pytest.approx(2 / 3),
+        "val/num_scored": 3.0,
+    }
     lines = (tmp_path / "validate" / "predictions.jsonl").read_text(encoding="utf-8").splitlines()
     rows = [json.loads(line) for line in lines]
     assert [row["id"] for row in rows] == ["r0", "r1", "r2", "r3"]

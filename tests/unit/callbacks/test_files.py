@@ -102,8 +102,11 @@ def test_samples_are_appended_for_the_same_prompts(tmp_path: Path) -> None:
         callback.on_validation_epoch_end(trainer, module)
     rows = rows_of(tmp_path / "samples.jsonl")
     assert [(row["step"], row["id"], row["predicted"]) for row in rows] == [
-        (5, "r0", "SELECT 0"), (5, "r4", "SELECT 1"), (10, "r0", "SELECT 0"), (10, "r4", "SELECT 1"),
-    ]  # fmt: skip
+        (5, "r0", "SELECT 0"),
+        (5, "r4", "SELECT 1"),
+        (10, "r0", "SELECT 0"),
+        (10, "r4", "SELECT 1"),
+    ]
     assert rows[0] | {"question": "q0", "gold": "SELECT a FROM t"} == rows[0]
     assert module.prompts[0] == module.prompts[1]
 
@@ -178,11 +181,17 @@ def test_run_metadata(tmp_path: Path) -> None:
     run.finish("completed")
     meta = json.loads((tmp_path / "run_meta.json").read_text())
     expected = {
-        "world_size": 2, "data_sha256": {"train": "abc", "val": "abc"},
+        "world_size": 2,
+        "data_sha256": {"train": "abc", "val": "abc"},
         "dropped": {"train": {"too_long": 1}, "val": {}},
-        "num_train_examples": 3, "num_val_examples": 2, "decontaminated": True, "backend": "unsloth",
-        "tokens_seen": 10, "target_tokens_seen": 4, "status": "completed",
-    }  # fmt: skip
+        "num_train_examples": 3,
+        "num_val_examples": 2,
+        "decontaminated": True,
+        "backend": "unsloth",
+        "tokens_seen": 10,
+        "target_tokens_seen": 4,
+        "status": "completed",
+    }
     assert {key: meta[key] for key in expected} == expected
     assert logged == [{"model.lora.r": 8}]
 

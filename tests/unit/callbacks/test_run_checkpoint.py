@@ -34,9 +34,16 @@ class Recorder(RunCheckpoint):
 
 def make_trainer(max_steps: Any = 5, fn: Any = "fit") -> Any:
     trainer = SimpleNamespace(
-        global_step=0, max_steps=max_steps, should_stop=False, fast_dev_run=False, sanity_checking=False,
-        state=SimpleNamespace(fn=fn), world_size=1, datamodule=None, current_epoch=0,
-    )  # fmt: skip
+        global_step=0,
+        max_steps=max_steps,
+        should_stop=False,
+        fast_dev_run=False,
+        sanity_checking=False,
+        state=SimpleNamespace(fn=fn),
+        world_size=1,
+        datamodule=None,
+        current_epoch=0,
+    )
     counters = [SimpleNamespace(ready=0, started=0, processed=0, completed=0) for _ in range(2)]
     trainer.fit_loop = SimpleNamespace(
         state_dict=lambda: {"step": trainer.global_step},

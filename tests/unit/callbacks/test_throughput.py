@@ -21,8 +21,11 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Any:
 def test_tokens_per_second_over_all_processes(clock: Any) -> None:
     """Two steps of two micro-batches each, an entry after every second step; a validation does not count."""
     logged: list[tuple[str, float]] = []
-    module = SimpleNamespace(device=torch.device("cpu"), log=lambda name, value, **_: logged.append((name, value)),
-                             flops_utilization=lambda *work: None)  # fmt: skip
+    module = SimpleNamespace(
+        device=torch.device("cpu"),
+        log=lambda name, value, **_: logged.append((name, value)),
+        flops_utilization=lambda *work: None,
+    )
     trainer = SimpleNamespace(global_step=0, log_every_n_steps=2, world_size=3)
     batch = {"num_tokens": 50, "num_target_tokens": 10, "input_ids": torch.zeros(2, 30)}
     callback = Throughput()
@@ -60,9 +63,15 @@ def test_what_a_batch_computes() -> None:
 
 @pytest.mark.parametrize(
     ("name", "flops"),
-    [("NVIDIA H100 80GB HBM3", 989e12), ("NVIDIA A100-SXM4-80GB", 312e12), ("Tesla T4", 65e12), ("NVIDIA A10G", 70e12),
-     ("NVIDIA H100 PCIe", None), ("NVIDIA GeForce GTX 1080", None)],
-)  # fmt: skip
+    [
+        ("NVIDIA H100 80GB HBM3", 989e12),
+        ("NVIDIA A100-SXM4-80GB", 312e12),
+        ("Tesla T4", 65e12),
+        ("NVIDIA A10G", 70e12),
+        ("NVIDIA H100 PCIe", None),
+        ("NVIDIA GeForce GTX 1080", None),
+    ],
+)
 def test_data_sheets(monkeypatch: pytest.MonkeyPatch, name: str, flops: float | None) -> None:
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: name)
     assert peak_flops(torch.device("cuda")) == flops

@@ -26,8 +26,9 @@ def test_every_command_is_in_the_help(capsys: pytest.CaptureFixture[str]) -> Non
 def test_an_unknown_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["evalute"]) == 2
     assert capsys.readouterr() == (
-        "", "error: there is no command 'evalute', the nearest is 'evaluate' (see text2sql --help)\n",
-    )  # fmt: skip
+        "",
+        "error: there is no command 'evalute', the nearest is 'evaluate' (see text2sql --help)\n",
+    )
 
 
 @pytest.mark.parametrize("command", COMMANDS)

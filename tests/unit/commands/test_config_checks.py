@@ -60,8 +60,9 @@ def test_parts_are_relative_to_the_config(tmp_path: Path) -> None:
     (tmp_path / "experiment" / "run.yaml").write_text("model: ../model/part.yaml\n")
     (tmp_path / "model" / "part.yaml").write_text("base_model: a\nbackend: unsloth\n")
     assert given_model_settings(["fit", "--config", str(tmp_path / "experiment" / "run.yaml")]) == {
-        "base_model": "a", "backend": "unsloth",
-    }  # fmt: skip
+        "base_model": "a",
+        "backend": "unsloth",
+    }
     assert given_model_settings(["fit", "--model", str(tmp_path / "model" / "part.yaml")])["base_model"] == "a"
 
 

@@ -116,9 +116,15 @@ def fit(num_workers: int, folder: Path | None = None, ckpt_path: Path | None = N
     steps = ModelCheckpoint(folder, "{step}", every_n_train_steps=1, save_top_k=-1)
     epochs = ModelCheckpoint(folder, "end-{step}", every_n_epochs=1, save_top_k=-1, save_on_train_epoch_end=True)
     trainer = Trainer(
-        accelerator="cpu", max_epochs=2, logger=False, enable_progress_bar=False, enable_model_summary=False,
-        use_distributed_sampler=False, callbacks=[steps, epochs] if folder else [], enable_checkpointing=bool(folder),
-    )  # fmt: skip
+        accelerator="cpu",
+        max_epochs=2,
+        logger=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        use_distributed_sampler=False,
+        callbacks=[steps, epochs] if folder else [],
+        enable_checkpointing=bool(folder),
+    )
     trainer.fit(model, loader(num_workers), ckpt_path=ckpt_path, weights_only=True)
     return model
 
@@ -147,9 +153,16 @@ def test_state_is_plain_json_and_good_for_one_epoch() -> None:
     batches = [next(iterator) for _ in range(3)]
     state = json.loads(json.dumps(source.state_dict()))
     assert state == {
-        "epoch": 0, "position": 3, "num_examples": 23, "num_tokens": sum(LENGTHS), "batch_size": 3, "world_size": 1,
-        "seed": 1, "grouped": 0, "most_tokens": 0,
-    }  # fmt: skip
+        "epoch": 0,
+        "position": 3,
+        "num_examples": 23,
+        "num_tokens": sum(LENGTHS),
+        "batch_size": 3,
+        "world_size": 1,
+        "seed": 1,
+        "grouped": 0,
+        "most_tokens": 0,
+    }
     resumed = loader()
     resumed.load_state_dict(state)
     assert len(resumed) == 8

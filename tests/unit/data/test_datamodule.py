@@ -240,9 +240,15 @@ class Silent(LightningModule):
 def test_inside_a_trainer(make_data: Callable[..., Text2SQLDataModule], records_file: RecordsFile) -> None:
     data, model = make_data(predict_path=str(records_file("test", 5, with_output=False))), Silent()
     trainer = Trainer(
-        accelerator="cpu", max_epochs=2, logger=False, enable_progress_bar=False, enable_model_summary=False,
-        enable_checkpointing=False, use_distributed_sampler=False, num_sanity_val_steps=0,
-    )  # fmt: skip
+        accelerator="cpu",
+        max_epochs=2,
+        logger=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        enable_checkpointing=False,
+        use_distributed_sampler=False,
+        num_sanity_val_steps=0,
+    )
     trainer.fit(model, data)
     trainer.predict(model, data)
     train_ids = [record.id for record in data.records("train")]
@@ -256,9 +262,14 @@ def test_inside_a_trainer(make_data: Callable[..., Text2SQLDataModule], records_
 def test_training_without_validation(make_data: Callable[..., Text2SQLDataModule]) -> None:
     data, model = make_data(val_path=None), Silent()
     trainer = Trainer(
-        accelerator="cpu", max_epochs=1, limit_val_batches=0, logger=False, enable_progress_bar=False,
-        enable_model_summary=False, enable_checkpointing=False,
-    )  # fmt: skip
+        accelerator="cpu",
+        max_epochs=1,
+        limit_val_batches=0,
+        logger=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        enable_checkpointing=False,
+    )
     trainer.fit(model, data)
     assert len(model.seen["train"]) == 24
     assert model.seen["val"] == []

@@ -16,11 +16,17 @@ def run(rights: str, gold: str = "SELECT 1") -> list[ScoredExample]:
     """One example a letter: + is right; two examples a database."""
     return [
         ScoredExample(
-            str(i), f"db{i // 2}", f"question {i}", gold, f"SELECT {sign!r}", {"exec": sign == "+", "exec_suite": None},
-            "easy" if i % 2 else "hard", None if sign == "+" else "wrong_rows",
+            str(i),
+            f"db{i // 2}",
+            f"question {i}",
+            gold,
+            f"SELECT {sign!r}",
+            {"exec": sign == "+", "exec_suite": None},
+            "easy" if i % 2 else "hard",
+            None if sign == "+" else "wrong_rows",
         )
         for i, sign in enumerate(rights)
-    ]  # fmt: skip
+    ]
 
 
 def test_figures_and_winners() -> None:

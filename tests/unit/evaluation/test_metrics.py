@@ -17,8 +17,11 @@ def scored(key: str, right: bool, hardness: str = "easy", source: str = "a", gol
 
 
 EXAMPLES = [
-    scored("1", True), scored("2", False), scored("3", True, "hard", "b"), scored("4", True, "extra", gold_runs=False),
-]  # fmt: skip
+    scored("1", True),
+    scored("2", False),
+    scored("3", True, "hard", "b"),
+    scored("4", True, "extra", gold_runs=False),
+]
 
 
 def make(**settings: object) -> RunMetrics:

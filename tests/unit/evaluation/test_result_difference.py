@@ -30,8 +30,13 @@ def test_kinds(database: Path) -> None:
     ]
     found = find_differences(answers, timeout_s=5.0)
     assert [each.kind if each else None for each in found] == [
-        "wrong_rows", "wrong_order", "unknown_column", "timeout", "wrong_rows", None,
-    ]  # fmt: skip
+        "wrong_rows",
+        "wrong_order",
+        "unknown_column",
+        "timeout",
+        "wrong_rows",
+        None,
+    ]
     first, known = found[0], found[3]
     assert first is not None
     assert known is not None

@@ -11,8 +11,17 @@ from text2sql_lightning.evaluation.results import ScoredExample, from_prediction
 
 pytestmark = pytest.mark.unit
 
-ROW = {"question": "q", "gold": "SELECT 1", "predicted": "SELECT 2", "gold_runs": True, "exec": False,
-       "exec_case_blind": False, "exact": False, "adheres": True, "error": None}  # fmt: skip
+ROW = {
+    "question": "q",
+    "gold": "SELECT 1",
+    "predicted": "SELECT 2",
+    "gold_runs": True,
+    "exec": False,
+    "exec_case_blind": False,
+    "exact": False,
+    "adheres": True,
+    "error": None,
+}
 
 
 def scored(hardness: str = "easy", group: str = "a", source: str = "", **changes: Any) -> ScoredExample:
@@ -30,10 +39,15 @@ def test_records_whose_gold_does_not_run_count_nowhere() -> None:
         scored("extra", **RIGHT, gold_runs=False),
     ]
     assert run_figures(examples) == {
-        "execution_accuracy": pytest.approx(2 / 3), "execution_accuracy_case_blind": 1.0, "exact_match": 0.0,
-        "execution_accuracy_easy": 0.5, "execution_accuracy_hard": 1.0, "valid_sql": pytest.approx(2 / 3),
-        "schema_adherence": pytest.approx(1 / 3), "num_scored": 3.0,
-    }  # fmt: skip
+        "execution_accuracy": pytest.approx(2 / 3),
+        "execution_accuracy_case_blind": 1.0,
+        "exact_match": 0.0,
+        "execution_accuracy_easy": 0.5,
+        "execution_accuracy_hard": 1.0,
+        "valid_sql": pytest.approx(2 / 3),
+        "schema_adherence": pytest.approx(1 / 3),
+        "num_scored": 3.0,
+    }
 
 
 def test_without_gold_that_runs_no_accuracy_is_given() -> None:
@@ -54,17 +68,23 @@ def test_each_source_has_its_own_figure() -> None:
 
 
 def test_figures_of_the_quickstart() -> None:
-    figures = summarize([
-        scored("easy", "a", **RIGHT, exact=True),
-        scored("easy", "b", exec_case_blind=True),
-        scored("hard", "b", error="syntax"),
-        scored("medium", "c", **RIGHT),
-        scored("extra", "d", exact=True, gold_runs=False),
-    ])  # fmt: skip
+    figures = summarize(
+        [
+            scored("easy", "a", **RIGHT, exact=True),
+            scored("easy", "b", exec_case_blind=True),
+            scored("hard", "b", error="syntax"),
+            scored("medium", "c", **RIGHT),
+            scored("extra", "d", exact=True, gold_runs=False),
+        ]
+    )
     interval = figures.pop("interval_95")
     assert interval[0] <= 0.5 <= interval[1]
     assert figures == {
-        "n": 4, "schemas": 3, "gold_invalid": 1, "execution_accuracy": 0.5, "execution_accuracy_case_blind": 0.75,
+        "n": 4,
+        "schemas": 3,
+        "gold_invalid": 1,
+        "execution_accuracy": 0.5,
+        "execution_accuracy_case_blind": 0.75,
         "exact_match": 0.25,
         "by_hardness": {
             "easy": {"n": 2, "execution_accuracy": 0.5},
@@ -72,7 +92,7 @@ def test_figures_of_the_quickstart() -> None:
             "hard": {"n": 1, "execution_accuracy": 0.0},
         },
         "errors": {"syntax": 1},
-    }  # fmt: skip
+    }
     json.dumps(figures, allow_nan=False)
     json.dumps(RULES)
 

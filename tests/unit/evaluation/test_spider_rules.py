@@ -34,7 +34,7 @@ pytestmark = pytest.mark.unit
         ("SELECT value FROM t", "SELECT value FROM t"),
         ("", ""),
     ],
-)  # fmt: skip
+)
 def test_text_that_runs(sql: str, expected: str) -> None:
     assert official_gold(sql) == expected
 

@@ -39,7 +39,7 @@ def agree(files: list[Path], gold: str, predicted: str, ordered: bool = False) -
         # only the first rows are read, and they tell enough
         ("SELECT 1", "WITH c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELECT x FROM c", False, False, False),
     ],
-)  # fmt: skip
+)
 def test_all_files_must_agree(
     files: list[Path], gold: str, predicted: str, ordered: bool, first: bool, both: bool
 ) -> None:

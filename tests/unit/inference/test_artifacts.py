@@ -14,15 +14,25 @@ from text2sql_lightning.text.prompts import prompt_sha256
 pytestmark = pytest.mark.unit
 
 SAVED = {
-    "base_model": "owner/base", "quantization": "nf4", "prompt_sha256": prompt_sha256(),
+    "base_model": "owner/base",
+    "quantization": "nf4",
+    "prompt_sha256": prompt_sha256(),
     "lora": {"r": 8, "alpha": 16, "dropout": 0.0, "target_modules": ["q_proj"], "use_rslora": False, "use_dora": False},
-    "learning_rate": 2e-4, "weight_decay": 0.0, "optimizer": "auto",
-}  # fmt: skip
+    "learning_rate": 2e-4,
+    "weight_decay": 0.0,
+    "optimizer": "auto",
+}
 
 
 def defaults() -> Any:
-    return {"base_model": "mistral", "quantization": "none", "lora": {"r": 16, "alpha": 16}, "learning_rate": 1e-3,
-            "weight_decay": 0.1, "optimizer": "auto"}  # fmt: skip
+    return {
+        "base_model": "mistral",
+        "quantization": "none",
+        "lora": {"r": 16, "alpha": 16},
+        "learning_rate": 1e-3,
+        "weight_decay": 0.1,
+        "optimizer": "auto",
+    }
 
 
 @pytest.fixture
@@ -95,9 +105,14 @@ def test_checkpoint_of_another_project(tmp_path: Path) -> None:
 
 def write_adapter(folder: Any, **changes: Any) -> Any:
     config = {
-        "base_model_name_or_path": "owner/base", "r": 8, "lora_alpha": 32, "lora_dropout": 0.1, "use_rslora": True,
-        "use_dora": False, "target_modules": ["v_proj", "q_proj"],
-    }  # fmt: skip
+        "base_model_name_or_path": "owner/base",
+        "r": 8,
+        "lora_alpha": 32,
+        "lora_dropout": 0.1,
+        "use_rslora": True,
+        "use_dora": False,
+        "target_modules": ["v_proj", "q_proj"],
+    }
     (folder / "adapter_config.json").write_text(json.dumps(config | changes))
 
 
@@ -109,9 +124,13 @@ def test_an_adapter_of_any_origin(tmp_path: Path) -> None:
     assert model["base_model"] == "owner/base"
     assert model["quantization"] == "none"  # an adapter does not say
     assert model["lora"] == {
-        "r": 8, "alpha": 32, "dropout": 0.1, "use_rslora": True, "use_dora": False,
+        "r": 8,
+        "alpha": 32,
+        "dropout": 0.1,
+        "use_rslora": True,
+        "use_dora": False,
         "target_modules": ["q_proj", "v_proj"],
-    }  # fmt: skip
+    }
     with pytest.raises(ConfigError, match=r"model.lora.alpha 16 disagrees with 32"):
         merge_adapter_settings(defaults(), {"lora": {"alpha": 16}}, tmp_path)
 

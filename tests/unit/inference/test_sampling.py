@@ -10,9 +10,7 @@ pytestmark = pytest.mark.unit
 LOGITS = torch.log(torch.tensor([[0.1, 0.6, 0.3]]))
 
 
-@pytest.mark.parametrize(
-    ("chance", "token"), [(0.0, 1), (0.59, 1), (0.61, 2), (0.89, 2), (0.91, 0), (0.9999999, 0)]
-)  # fmt: skip
+@pytest.mark.parametrize(("chance", "token"), [(0.0, 1), (0.59, 1), (0.61, 2), (0.89, 2), (0.91, 0), (0.9999999, 0)])
 def test_the_likeliest_come_first(chance: float, token: int) -> None:
     assert draw(LOGITS, [chance], 1.0, 1.0).tolist() == [token]
 

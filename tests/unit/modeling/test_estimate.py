@@ -33,11 +33,15 @@ OURS = [row for row in MEASURED if row["path"].startswith("ours")]
 
 def load_of(row: Any) -> TrainingLoad:
     return TrainingLoad(
-        tokens=round(row["distinct_tokens"]), targets=row["examples"] * 40,
-        costs=get_backend("unsloth" if "unsloth" in row["path"] else "transformers").costs(), quantization="nf4",
-        value_bytes=2, adapter_weights=41_943_040, checkpointing="no recompute" not in row["path"],
+        tokens=round(row["distinct_tokens"]),
+        targets=row["examples"] * 40,
+        costs=get_backend("unsloth" if "unsloth" in row["path"] else "transformers").costs(),
+        quantization="nf4",
+        value_bytes=2,
+        adapter_weights=41_943_040,
+        checkpointing="no recompute" not in row["path"],
         eight_bit_optimizer=True,
-    )  # fmt: skip
+    )
 
 
 @pytest.mark.parametrize("row", OURS, ids=lambda row: f"{row['path']} {row['length']}")
@@ -72,9 +76,7 @@ def test_the_shape_of_mistral_7b() -> None:
 
 
 def test_operations_of_a_step() -> None:
-    shape = ModelShape(
-        width=8, inner_width=16, layers=2, query_width=8, key_width=4, vocabulary=100, tied=False
-    )  # fmt: skip
+    shape = ModelShape(width=8, inner_width=16, layers=2, query_width=8, key_width=4, vocabulary=100, tied=False)
     # two layers of 2 x 8 x (8 + 4) + 3 x 8 x 16 weights, a head of 800, 4 operations each; 12 x 2 x 8 a pair
     assert shape.step_flops(300, 80, 22650) == 4 * (2 * 576 * 300 + 800 * 80) + 192 * 22650
     cost = Cost.of(draw_examples(Load(150, 2, 2), 100, seed=0), shared=False)
@@ -86,10 +88,17 @@ def test_weights_and_adapter_of_a_real_model(tiny_llama_dir: Path) -> None:
     import torch
 
     request = LoadRequest(
-        base_model=str(tiny_llama_dir), quantization="nf4", lora=LoraSettings(r=4), adapter_path=None, trainable=True,
-        compute_dtype=torch.float32, device=torch.device("cpu"), gradient_checkpointing=False, max_seq_length=64,
+        base_model=str(tiny_llama_dir),
+        quantization="nf4",
+        lora=LoraSettings(r=4),
+        adapter_path=None,
+        trainable=True,
+        compute_dtype=torch.float32,
+        device=torch.device("cpu"),
+        gradient_checkpointing=False,
+        max_seq_length=64,
         seed=0,
-    )  # fmt: skip
+    )
     model = get_backend("transformers").load(request)
     shape = read_shape(str(tiny_llama_dir))
     trained = sum(p.numel() for p in model.parameters() if p.requires_grad)
@@ -117,9 +126,13 @@ def test_a_new_backend_brings_its_costs(monkeypatch: pytest.MonkeyPatch) -> None
     module.BACKEND = SimpleNamespace(costs=lambda: Costs(1.0, 1.0, 1.0, 0.5, 0.001, 0.002))
     monkeypatch.setitem(sys.modules, "text2sql_lightning.modeling.backends.new", module)
     model = SimpleNamespace(
-        base_model=DEFAULT_BASE_MODEL, backend="new", quantization="nf4", lora=LoraSettings(), optimizer="auto",
+        base_model=DEFAULT_BASE_MODEL,
+        backend="new",
+        quantization="nf4",
+        lora=LoraSettings(),
+        optimizer="auto",
         gradient_checkpointing=True,
-    )  # fmt: skip
+    )
     config = SimpleNamespace(
         model=model,
         data=SimpleNamespace(batch_size=1, max_seq_length=2048, packing="none"),

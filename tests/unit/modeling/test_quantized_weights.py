@@ -15,10 +15,17 @@ pytestmark = pytest.mark.unit
 
 def load(folder: Path, **changes: Any) -> Any:
     request = {
-        "base_model": str(folder), "quantization": "nf4", "lora": LoraSettings(), "adapter_path": None,
-        "trainable": True, "compute_dtype": torch.float32, "device": torch.device("cpu"),
-        "gradient_checkpointing": False, "max_seq_length": 64, "seed": 1,
-    }  # fmt: skip
+        "base_model": str(folder),
+        "quantization": "nf4",
+        "lora": LoraSettings(),
+        "adapter_path": None,
+        "trainable": True,
+        "compute_dtype": torch.float32,
+        "device": torch.device("cpu"),
+        "gradient_checkpointing": False,
+        "max_seq_length": 64,
+        "seed": 1,
+    }
     return get_backend("transformers").load(LoadRequest(**{**request, **changes}))
 
 

@@ -14,9 +14,11 @@ GOOD = {"learning_rate": 2e-4, "warmup_steps": 50, "weight_decay": 0.0, "max_seq
 
 def test_defaults_are_those_of_the_documents() -> None:
     assert LoraSettings() == LoraSettings(
-        r=16, alpha=16, dropout=0.0,
+        r=16,
+        alpha=16,
+        dropout=0.0,
         target_modules=["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"],
-    )  # fmt: skip
+    )
     check_lora(LoraSettings())
     check_lora(None)
     check_numbers(GenerationSettings(), **GOOD)

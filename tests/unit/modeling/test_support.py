@@ -40,10 +40,12 @@ def test_precision_follows_the_compute_capability(hardware: Any, precision: Any)
 @pytest.mark.parametrize(
     ("asked", "hardware", "chosen"),
     [
-        ("auto", CPU, "transformers"), ("auto", A100, "unsloth"),
-        ("unsloth", CPU, "unsloth"), ("transformers", A100, "transformers"),
+        ("auto", CPU, "transformers"),
+        ("auto", A100, "unsloth"),
+        ("unsloth", CPU, "unsloth"),
+        ("transformers", A100, "transformers"),
     ],
-)  # fmt: skip
+)
 def test_backend(asked: Any, hardware: Any, chosen: Any) -> None:
     assert choose_backend(asked, hardware) == chosen
 
@@ -110,9 +112,13 @@ def test_a_new_backend_is_found_by_its_name(monkeypatch: pytest.MonkeyPatch) -> 
 
 @pytest.mark.parametrize(
     "strategy",
-    ["auto", "ddp", "ddp_find_unused_parameters_true",
-     types.SimpleNamespace(class_path="lightning.pytorch.strategies.DDPStrategy")],
-)  # fmt: skip
+    [
+        "auto",
+        "ddp",
+        "ddp_find_unused_parameters_true",
+        types.SimpleNamespace(class_path="lightning.pytorch.strategies.DDPStrategy"),
+    ],
+)
 @pytest.mark.parametrize("precision", ["bf16-mixed", "32-true", 32, "32", "bf16"])
 def test_ways_to_train_that_work(strategy: object, precision: object) -> None:
     check_trainer_support(strategy, precision, on_cpu=True)

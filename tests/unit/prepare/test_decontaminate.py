@@ -51,7 +51,7 @@ def find(question: str, sql: str) -> tuple[str, str] | None:
         # another kind of query on other tables
         ("Names of singers older than 30 years?", "SELECT n FROM artist ORDER BY years", None),
     ],
-)  # fmt: skip
+)
 def test_what_is_found(question: str, sql: str, expected: str | None) -> None:
     assert find(question, sql) == (expected and (expected, "x:1"))
 

@@ -76,8 +76,9 @@ def test_a_schema_with_enough_columns_is_left_alone() -> None:
 
 def test_zero_changes_nothing() -> None:
     assert distract_all({"train": [SURFACE, STAR]}, 0, 42)["train"] == [
-        Distracted(SURFACE.context, SURFACE.schema_id), Distracted(STAR.context, STAR.schema_id),
-    ]  # fmt: skip
+        Distracted(SURFACE.context, SURFACE.schema_id),
+        Distracted(STAR.context, STAR.schema_id),
+    ]
 
 
 def test_a_row_gets_the_same_whatever_stands_around_it() -> None:
@@ -90,15 +91,27 @@ def test_a_row_gets_the_same_whatever_stands_around_it() -> None:
 def test_train_does_not_get_the_schema_of_a_test_row() -> None:
     """Each is the other's only donor or superset: what would come out is forbidden, so another draw is taken."""
     train = [
-        clean("Which cup?", "CREATE TABLE table_name_1 (cup VARCHAR, zone VARCHAR)",
-              "SELECT cup FROM table_name_1 WHERE zone = 'x'", 0),
-        clean("Which cup?", "CREATE TABLE table_name_2 (cup VARCHAR, zone VARCHAR, blip VARCHAR)",
-              "SELECT cup FROM table_name_2 WHERE zone = 'x' AND blip = 'y'", 1),
-    ]  # fmt: skip
+        clean(
+            "Which cup?",
+            "CREATE TABLE table_name_1 (cup VARCHAR, zone VARCHAR)",
+            "SELECT cup FROM table_name_1 WHERE zone = 'x'",
+            0,
+        ),
+        clean(
+            "Which cup?",
+            "CREATE TABLE table_name_2 (cup VARCHAR, zone VARCHAR, blip VARCHAR)",
+            "SELECT cup FROM table_name_2 WHERE zone = 'x' AND blip = 'y'",
+            1,
+        ),
+    ]
     test = [
-        clean("Which cup?", "CREATE TABLE table_name_1 (cup VARCHAR, zone VARCHAR, blip VARCHAR)",
-              "SELECT cup FROM table_name_1 WHERE zone = 'x' AND blip = 'y'", 2),
-    ]  # fmt: skip
+        clean(
+            "Which cup?",
+            "CREATE TABLE table_name_1 (cup VARCHAR, zone VARCHAR, blip VARCHAR)",
+            "SELECT cup FROM table_name_1 WHERE zone = 'x' AND blip = 'y'",
+            2,
+        ),
+    ]
     for seed in range(60):
         done = distract_all({"train": train, "val": [], "test": test}, 1.0, seed)
         found = {result.schema_id for result in done["train"]}
@@ -121,8 +134,11 @@ def test_types_are_those_of_the_schema() -> None:
     assert {write_type("integer", ["VARCHAR"], rng) for _ in range(20)} == {"VARCHAR", "INTEGER"}
     assert write_type("integer", ["", ""], rng) == ""
     assert [kind_of(name) for name in ("decimal(10,2)", "varchar(20)", "datetime", "")] == [
-        "real", "text", "date", "text",
-    ]  # fmt: skip
+        "real",
+        "text",
+        "date",
+        "text",
+    ]
 
 
 def test_figures() -> None:

@@ -21,8 +21,11 @@ def tables(text: str) -> tuple:  # type: ignore[type-arg]
 
 def test_generic_names_are_not_real() -> None:
     assert [is_real(name) for name in ("table_name_12", "TABLE_NAME_1", "table_12_3", "song")] == [
-        False, False, True, True,
-    ]  # fmt: skip
+        False,
+        False,
+        True,
+        True,
+    ]
 
 
 def test_other_columns_of_the_same_table_in_the_same_split() -> None:
@@ -87,8 +90,11 @@ def test_equal_tables_are_stored_once() -> None:
 
 
 def test_another_process_gets_the_file(tmp_path: Path) -> None:
-    texts = ["CREATE TABLE table_7_1 (year INT, club TEXT)", "CREATE TABLE table_7_1 (club TEXT)",
-             "CREATE TABLE Student (stuid INT); CREATE TABLE pet (stuid INT, kind TEXT)"]  # fmt: skip
+    texts = [
+        "CREATE TABLE table_7_1 (year INT, club TEXT)",
+        "CREATE TABLE table_7_1 (club TEXT)",
+        "CREATE TABLE Student (stuid INT); CREATE TABLE pet (stuid INT, kind TEXT)",
+    ]
     schemas = [(Schema.from_ddl(text), schema_id(Schema.from_ddl(text))) for text in texts]
     made = index_of({"train": schemas}, 0, tmp_path / "columns.sqlite")
     pickled = pickle.dumps(made)

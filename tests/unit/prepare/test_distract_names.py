@@ -83,8 +83,13 @@ def test_unusual_names() -> None:
 
 def test_ids_and_compact_names() -> None:
     assert [is_id(name) for name in ("city_id", "CityID", "custid", "id", "paid", "idea")] == [
-        True, True, True, False, False, False,
-    ]  # fmt: skip
+        True,
+        True,
+        True,
+        False,
+        False,
+        False,
+    ]
     assert compact("Air_Dates") == compact("airdate") == "airdate"
 
 

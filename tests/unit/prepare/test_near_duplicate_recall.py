@@ -14,36 +14,63 @@ pytestmark = pytest.mark.unit
 
 BENCHMARK = [
     ("How many lighthouses were built before 1900?", "SELECT count(*) FROM lighthouse WHERE built < 1900"),
-    ("What are the names of all lighthouses on the island of Skye?",
-     "SELECT name FROM lighthouse WHERE island = 'Skye'"),
-    ("List the keepers who have served in at least two lighthouses.",
-     "SELECT T1.name FROM keeper AS T1 JOIN service AS T2 ON T1.id = T2.keeper_id GROUP BY T1.id HAVING count(*) >= 2"),
+    (
+        "What are the names of all lighthouses on the island of Skye?",
+        "SELECT name FROM lighthouse WHERE island = 'Skye'",
+    ),
+    (
+        "List the keepers who have served in at least two lighthouses.",
+        "SELECT T1.name FROM keeper AS T1 JOIN service AS T2 ON T1.id = T2.keeper_id "
+        "GROUP BY T1.id HAVING count(*) >= 2",
+    ),
     ("Which lighthouse is the tallest?", "SELECT name FROM lighthouse ORDER BY height DESC LIMIT 1"),
-    ("Show the average height of the lighthouses of each island.",
-     "SELECT avg(height), island FROM lighthouse GROUP BY island"),
-    ("What are the names of keepers older than 60 who never served in a storm?",
-     "SELECT name FROM keeper WHERE age > 60 AND id NOT IN (SELECT keeper_id FROM storm)"),
-    ("Find the ferries that connect Oban and Tiree.",
-     "SELECT ferry_name FROM ferry WHERE harbour_from = 'Oban' AND harbour_to = 'Tiree'"),
-    ("What is the total number of passengers of ferries whose company is Calmac?",
-     "SELECT sum(T1.passengers) FROM trip AS T1 JOIN ferry AS T2 ON T1.ferry_id = T2.id WHERE T2.company = 'Calmac'"),
-    ("Return the titles of books about whales, in alphabetical order.",
-     "SELECT title FROM book WHERE subject = 'whales' ORDER BY title"),
-    ("How many different instruments does the violinist Ada Stern own?",
-     "SELECT count(DISTINCT T1.instrument) FROM owns AS T1 JOIN musician AS T2 ON T1.mid = T2.id "
-     "WHERE T2.full_name = 'Ada Stern'"),
-    ("Which orchards grow apples or pears?",
-     "SELECT orchard FROM orchard WHERE fruit = 'apples' UNION SELECT orchard FROM orchard WHERE fruit = 'pears'"),
-    ("Give the beekeeper whose hives made the most honey in 2019.",
-     "SELECT T1.name FROM beekeeper AS T1 JOIN harvest AS T2 ON T1.id = T2.keeper WHERE T2.year = 2019 "
-     "ORDER BY T2.honey DESC LIMIT 1"),
-    ("What are the names and prices of kites that are cheaper than 20 euros?",
-     "SELECT kite_name, price FROM kite WHERE price < 20"),
-    ("For each glacier, show its length and the country it lies in.",
-     "SELECT glacier_name, length, country FROM glacier"),
-    ("How many potters have won a medal between 1990 and 2000?",
-     "SELECT count(*) FROM medal WHERE craft = 'potter' AND year BETWEEN 1990 AND 2000"),
-]  # fmt: skip
+    (
+        "Show the average height of the lighthouses of each island.",
+        "SELECT avg(height), island FROM lighthouse GROUP BY island",
+    ),
+    (
+        "What are the names of keepers older than 60 who never served in a storm?",
+        "SELECT name FROM keeper WHERE age > 60 AND id NOT IN (SELECT keeper_id FROM storm)",
+    ),
+    (
+        "Find the ferries that connect Oban and Tiree.",
+        "SELECT ferry_name FROM ferry WHERE harbour_from = 'Oban' AND harbour_to = 'Tiree'",
+    ),
+    (
+        "What is the total number of passengers of ferries whose company is Calmac?",
+        "SELECT sum(T1.passengers) FROM trip AS T1 JOIN ferry AS T2 ON T1.ferry_id = T2.id WHERE T2.company = 'Calmac'",
+    ),
+    (
+        "Return the titles of books about whales, in alphabetical order.",
+        "SELECT title FROM book WHERE subject = 'whales' ORDER BY title",
+    ),
+    (
+        "How many different instruments does the violinist Ada Stern own?",
+        "SELECT count(DISTINCT T1.instrument) FROM owns AS T1 JOIN musician AS T2 ON T1.mid = T2.id "
+        "WHERE T2.full_name = 'Ada Stern'",
+    ),
+    (
+        "Which orchards grow apples or pears?",
+        "SELECT orchard FROM orchard WHERE fruit = 'apples' UNION SELECT orchard FROM orchard WHERE fruit = 'pears'",
+    ),
+    (
+        "Give the beekeeper whose hives made the most honey in 2019.",
+        "SELECT T1.name FROM beekeeper AS T1 JOIN harvest AS T2 ON T1.id = T2.keeper WHERE T2.year = 2019 "
+        "ORDER BY T2.honey DESC LIMIT 1",
+    ),
+    (
+        "What are the names and prices of kites that are cheaper than 20 euros?",
+        "SELECT kite_name, price FROM kite WHERE price < 20",
+    ),
+    (
+        "For each glacier, show its length and the country it lies in.",
+        "SELECT glacier_name, length, country FROM glacier",
+    ),
+    (
+        "How many potters have won a medal between 1990 and 2000?",
+        "SELECT count(*) FROM medal WHERE craft = 'potter' AND year BETWEEN 1990 AND 2000",
+    ),
+]
 
 UNRELATED = [
     ("How many windmills were built before 1900?", "SELECT count(*) FROM windmill WHERE built < 1900"),

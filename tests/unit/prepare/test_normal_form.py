@@ -97,7 +97,7 @@ def test_normal_query(sql: str, canonical: str, tables: tuple[str, ...]) -> None
             "SELECT a FROM t WHERE c = 5 INTERSECT SELECT a FROM t WHERE b = 1",
         ),
     ],
-)  # fmt: skip
+)
 def test_one_query_in_two_spellings(sql: str, same: str) -> None:
     one, other = normal_query(sql), normal_query(same)
     assert (one.canonical, one.skeleton, one.tables) == (other.canonical, other.skeleton, other.tables)

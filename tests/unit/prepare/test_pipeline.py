@@ -169,8 +169,13 @@ def test_no_row_that_can_be_used_is_an_error() -> None:
 
 
 def test_rows_on_the_same_tables_are_kept_and_reported() -> None:
-    row = RawRow("Which boat is red?", "CREATE TABLE purple_boat (a, b)", "SELECT a FROM purple_boat WHERE b = 'red'",
-                 60, "rows.jsonl")  # fmt: skip
+    row = RawRow(
+        "Which boat is red?",
+        "CREATE TABLE purple_boat (a, b)",
+        "SELECT a FROM purple_boat WHERE b = 'red'",
+        60,
+        "rows.jsonl",
+    )
     found = build_dataset([*good_rows(60), row], BuildSettings()).report["contamination"]
     assert (found["rows"], found["kept_on_same_tables"], found["same_table_sets"]) == ([], 1, {"purple_boat": 1})
 

@@ -39,8 +39,12 @@ def test_rows_wait_on_disk_and_come_back_in_any_order(tmp_path: Path) -> None:
 def test_the_first_of_equal_rows_is_found(tmp_path: Path) -> None:
     store = RowStore(tmp_path)
     assert [store.first_place(digest, place) for place, digest in enumerate([b"a", b"b", b"a", b"c", b"b"])] == [
-        0, 1, 0, 3, 1,
-    ]  # fmt: skip
+        0,
+        1,
+        0,
+        3,
+        1,
+    ]
     store.close()
 
 

@@ -124,8 +124,12 @@ def test_claiming_deletes_nothing(tmp_path: Path, resume: Any, overwrite: Any) -
     reserve_folder(folder, resume=resume, overwrite=overwrite)
     assert (folder / "adapters" / "adapter_model.safetensors").read_bytes() == b"weights"
     assert sorted(path.name for path in folder.iterdir()) == [
-        "adapters", "checkpoints", "logs", "run_meta.json", "validate",
-    ]  # fmt: skip
+        "adapters",
+        "checkpoints",
+        "logs",
+        "run_meta.json",
+        "validate",
+    ]
 
 
 def test_a_folder_of_something_else_is_not_overwritten(tmp_path: Path) -> None:

@@ -17,10 +17,12 @@ from text2sql_lightning.runs.run_meta import RunMeta, git_state, hardware, packa
 pytestmark = pytest.mark.unit
 
 CONFIG = {
-    "seed_everything": 7, "output_dir": "out",
+    "seed_everything": 7,
+    "output_dir": "out",
     "model": {"base_model": "owner/model", "backend": "auto", "quantization": "nf4"},
-    "data": {"train_path": "train.jsonl", "val_path": None}, "trainer": {"precision": "32-true"},
-}  # fmt: skip
+    "data": {"train_path": "train.jsonl", "val_path": None},
+    "trainer": {"precision": "32-true"},
+}
 
 
 @pytest.fixture
@@ -36,15 +38,35 @@ def test_fields_of_the_start(run: Any) -> None:
     run.begin()
     meta = read(run)
     expected = {
-        "format_version": 1, "mode": "train", "status": "running", "error": None, "base_model": "owner/model",
-        "backend": "auto", "quantization": "nf4", "precision": "32-true", "train_path": "train.jsonl",
-        "val_path": None, "output_dir": "out", "config": CONFIG, "seed": 7, "num_train_examples": None,
-        "num_val_examples": None, "data_sha256": {}, "world_size": 1, "finished_at": None, "wall_time_s": None,
-        "tokens_seen": 0, "target_tokens_seen": 0, "peak_memory_bytes": None,
+        "format_version": 1,
+        "mode": "train",
+        "status": "running",
+        "error": None,
+        "base_model": "owner/model",
+        "backend": "auto",
+        "quantization": "nf4",
+        "precision": "32-true",
+        "train_path": "train.jsonl",
+        "val_path": None,
+        "output_dir": "out",
+        "config": CONFIG,
+        "seed": 7,
+        "num_train_examples": None,
+        "num_val_examples": None,
+        "data_sha256": {},
+        "world_size": 1,
+        "finished_at": None,
+        "wall_time_s": None,
+        "tokens_seen": 0,
+        "target_tokens_seen": 0,
+        "peak_memory_bytes": None,
         "command": ["text2sql", "fit"],
-        "decontaminated": None, "dropped": {}, "pid": os.getpid(), "host": socket.gethostname(),
+        "decontaminated": None,
+        "dropped": {},
+        "pid": os.getpid(),
+        "host": socket.gethostname(),
         "wandb_run_id": None,
-    }  # fmt: skip
+    }
     assert {key: meta[key] for key in expected} == expected
     assert {"prompt_sha256", "git_commit", "git_dirty", "versions", "hardware", "started_at", "heartbeat_at"} == set(
         meta

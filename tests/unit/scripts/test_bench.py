@@ -15,10 +15,17 @@ pytestmark = pytest.mark.unit
 
 BENCH = Path(__file__).parents[3] / "scripts" / "bench"
 RESULT = {
-    "ours": 2.5, "peer": 1.25, "ratio": 2.0, "n": 48, "memory_ratio": 0.5, "machine": "a machine",
-    "rounds": {"ours": [2.25, 2.5, 2.75], "peer": [1.0, 1.25, 1.5]}, "peak_mib": {"ours": 2000.4, "peer": 4000.8},
-    "share_of_ceiling": 0.663, "gemm_gflops": 207.6,
-}  # fmt: skip
+    "ours": 2.5,
+    "peer": 1.25,
+    "ratio": 2.0,
+    "n": 48,
+    "memory_ratio": 0.5,
+    "machine": "a machine",
+    "rounds": {"ours": [2.25, 2.5, 2.75], "peer": [1.0, 1.25, 1.5]},
+    "peak_mib": {"ours": 2000.4, "peer": 4000.8},
+    "share_of_ceiling": 0.663,
+    "gemm_gflops": 207.6,
+}
 LINE = (
     "| training: rows, nf4 | 48 | 2.50 (2.25 - 2.75) | 1.25 (1.00 - 1.50) | 2.00 x | 2000, 4001 MiB | 0.50 x "
     "| 66% of 208 GFLOP/s |"
@@ -85,16 +92,24 @@ def test_every_kind_is_compared_in_every_precision(bench: Any) -> None:
         for peer in ("trl", "unsloth")
     ]
     assert names == [
-        "rows, nf4", "rows, nf4, beside Unsloth", "rows, nf4, bf16", "rows, nf4, bf16, beside Unsloth",
-        "rows, none", "rows, none, beside Unsloth", "rows, none, bf16", "rows, none, bf16, beside Unsloth",
-    ]  # fmt: skip
+        "rows, nf4",
+        "rows, nf4, beside Unsloth",
+        "rows, nf4, bf16",
+        "rows, nf4, bf16, beside Unsloth",
+        "rows, none",
+        "rows, none, beside Unsloth",
+        "rows, none, bf16",
+        "rows, none, bf16, beside Unsloth",
+    ]
 
 
 def test_steps_by_length_and_questions_per_schema(bench: Any) -> None:
     seconds = {
-        "transformers": 8.0, "ours, transformers": 4.0, "ours, transformers, shared": 1.6,
+        "transformers": 8.0,
+        "ours, transformers": 4.0,
+        "ours, transformers, shared": 1.6,
         "ours, transformers, shared, no recompute": 1.25,
-    }  # fmt: skip
+    }
     results = [
         {"path": path, "length": 128, "per_schema": 4, "seconds": value, "distinct_tokens": 512}
         for path, value in seconds.items()
@@ -125,9 +140,16 @@ def test_what_a_step_costs() -> None:
 
 def test_table_of_the_gpu_benchmark(bench: Any) -> None:
     row = {
-        "path": "transformers", "length": 512, "examples": 16, "seconds": 1.0, "distinct_tokens": 8192, "flops": 1e12,
-        "peak_gib": 9.25, "loss": 11.0, "gradient_norm": 1.5,
-    }  # fmt: skip
+        "path": "transformers",
+        "length": 512,
+        "examples": 16,
+        "seconds": 1.0,
+        "distinct_tokens": 8192,
+        "flops": 1e12,
+        "peak_gib": 9.25,
+        "loss": 11.0,
+        "gradient_norm": 1.5,
+    }
     ours = {**row, "path": "ours", "seconds": 0.5, "distinct_tokens": 2048, "flops": 25e10, "peak_gib": None}
     assert bench("gpu_benchmark").table([row, ours], ceiling=1e13).splitlines()[2:] == [
         "| 512 | transformers | 16.00 | 1.00 x | 8192 | 100% | 1.0 | 10% | 9.2 GiB | 11.0000 | 1.5000 |",

@@ -92,10 +92,20 @@ OTHER_FAULTS = [
     "SELECT a FROM t UNION SELECT a, c FROM u",
 ]
 NO_QUERIES = [
-    "", "I think that", "SELECT FROM WHERE", "SELECT '\ud800'", "SELECT '\0'", "SELECT a FROM t; SELECT 1", 
-    "DROP TABLE t", "DELETE FROM t", "WITH q AS (SELECT 1) DELETE FROM t", "PRAGMA table_info(t)",
-    "PLAN SELECT a FROM t", "QUERY PLAN SELECT a FROM t", "SELECT " + "(" * 3000 + "a" + ")" * 3000 + " FROM t",
-]  # fmt: skip
+    "",
+    "I think that",
+    "SELECT FROM WHERE",
+    "SELECT '\ud800'",
+    "SELECT '\0'",
+    "SELECT a FROM t; SELECT 1",
+    "DROP TABLE t",
+    "DELETE FROM t",
+    "WITH q AS (SELECT 1) DELETE FROM t",
+    "PRAGMA table_info(t)",
+    "PLAN SELECT a FROM t",
+    "QUERY PLAN SELECT a FROM t",
+    "SELECT " + "(" * 3000 + "a" + ")" * 3000 + " FROM t",
+]
 WORDS = sorted(keywords("SELECT a b zz FROM t u WITH ( ) , * = IN ORDER BY UNION AS 1 'x' \"q\" . JOIN ON"))
 
 

@@ -110,9 +110,14 @@ def test_what_cannot_run_is_an_error(context: str, gold: str, message: str) -> N
 @pytest.mark.parametrize("kind", ["INTEGER", "REAL", "VARCHAR"])
 @pytest.mark.parametrize(
     "gold",
-    ["SELECT a FROM t WHERE b = {}", "SELECT a FROM t WHERE b <= {}", "SELECT a FROM t WHERE b = '{}'",
-     "SELECT a FROM t GROUP BY a HAVING COUNT(*) <= {}", "SELECT a FROM t WHERE a LIKE '%{}' AND b BETWEEN 3 AND {}"],
-)  # fmt: skip
+    [
+        "SELECT a FROM t WHERE b = {}",
+        "SELECT a FROM t WHERE b <= {}",
+        "SELECT a FROM t WHERE b = '{}'",
+        "SELECT a FROM t GROUP BY a HAVING COUNT(*) <= {}",
+        "SELECT a FROM t WHERE a LIKE '%{}' AND b BETWEEN 3 AND {}",
+    ],
+)
 def test_numbers_that_no_column_holds(gold: str, kind: str, number: str) -> None:
     """A model writes digits without an end; SQLite takes such a number for a REAL, or for infinity."""
     databases = make_databases(f"CREATE TABLE t (a VARCHAR, b {kind})", gold.replace("{}", number), seed=0)

@@ -65,11 +65,18 @@ def test_numbers_as_text(text: str, numeric: bool) -> None:
 @pytest.mark.parametrize(
     ("operator", "values", "expected"),
     [
-        (">", (5,), [6]), (">=", (5,), [5]), ("<", (5,), [4]), ("<=", (5,), [5]), ("between", (3, 9), [3, 9]),
-        (">", (248.44,), [248.45]), ("<", ("1993",), ["1992"]), (">", ("Rock",), ["Rock"]), ("=", (5,), []),
+        (">", (5,), [6]),
+        (">=", (5,), [5]),
+        ("<", (5,), [4]),
+        ("<=", (5,), [5]),
+        ("between", (3, 9), [3, 9]),
+        (">", (248.44,), [248.45]),
+        ("<", ("1993",), ["1992"]),
+        (">", ("Rock",), ["Rock"]),
+        ("=", (5,), []),
         ("like", ("%x",), []),
     ],
-)  # fmt: skip
+)
 def test_edges_only_just_fulfil_a_comparison(operator: str, values: tuple[Any, ...], expected: list[Any]) -> None:
     assert edges(Condition(Place(0, "t", "a"), operator, values)) == expected
 

@@ -12,12 +12,31 @@ pytestmark = pytest.mark.unit
 def test_every_kind() -> None:
     sql = "SELECT a1, 'it''s', \"x\"\"y\", `n`, [m n], 1.5e-3, .5, 0x1F /* c */ FROM t1 WHERE a<>b--end"
     assert [(token.kind, token.value) for token in iter_tokens(sql)] == [
-        ("word", "SELECT"), ("word", "a1"), ("symbol", ","), ("string", "it's"), ("symbol", ","), ("quoted", 'x"y'),
-        ("symbol", ","), ("name", "n"), ("symbol", ","), ("name", "m n"), ("symbol", ","), ("number", "1.5e-3"),
-        ("symbol", ","), ("number", ".5"), ("symbol", ","), ("number", "0x1F"), ("comment", "/* c */"),
-        ("word", "FROM"), ("word", "t1"), ("word", "WHERE"), ("word", "a"), ("symbol", "<>"), ("word", "b"),
+        ("word", "SELECT"),
+        ("word", "a1"),
+        ("symbol", ","),
+        ("string", "it's"),
+        ("symbol", ","),
+        ("quoted", 'x"y'),
+        ("symbol", ","),
+        ("name", "n"),
+        ("symbol", ","),
+        ("name", "m n"),
+        ("symbol", ","),
+        ("number", "1.5e-3"),
+        ("symbol", ","),
+        ("number", ".5"),
+        ("symbol", ","),
+        ("number", "0x1F"),
+        ("comment", "/* c */"),
+        ("word", "FROM"),
+        ("word", "t1"),
+        ("word", "WHERE"),
+        ("word", "a"),
+        ("symbol", "<>"),
+        ("word", "b"),
         ("comment", "--end"),
-    ]  # fmt: skip
+    ]
 
 
 @pytest.mark.parametrize(
