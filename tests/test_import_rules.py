@@ -21,7 +21,7 @@ ALLOWED = {
     "text": {*BOTTOM},
     "sql": {*BOTTOM, "text"},
     "benchmarks": {*FOUNDATION, "data.sources"},
-    "prepare": {*FOUNDATION, "benchmarks", "data.records", "data.sources", "data.own_database"},
+    "prepare": {*FOUNDATION, "benchmarks", "data.records", "data.sources"},
     "evaluation": {*FOUNDATION, "benchmarks"},
     "data": {*FOUNDATION},
     "modeling": {*FOUNDATION},

@@ -40,8 +40,8 @@ def mistral_7b_dir(tmp_path: Path, tiny_llama_dir: Path) -> Any:
 
 
 def test_a_short_run(fit: Any, mistral_7b_dir: Any) -> None:
+    from text2sql_lightning.modeling.backends import Hardware, choose_precision
     from text2sql_lightning.modeling.settings import LoraSettings
-    from text2sql_lightning.modeling.support import Hardware, choose_precision
 
     torch.cuda.reset_peak_memory_stats()
     trainer = fit(

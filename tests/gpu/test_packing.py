@@ -25,7 +25,7 @@ def relative(got: torch.Tensor, expected: torch.Tensor) -> float:
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 2e-3), (torch.bfloat16, 1e-2)])
 def test_the_kernel_is_segment_attention(dtype: torch.dtype, tolerance: float) -> None:
     """Packs of several lengths, forward and backward, against PyTorch's attention segment by segment in float64."""
-    from text2sql_lightning.modeling.flex_attention import attend_by_flex_kernel, block_mask
+    from text2sql_lightning.modeling.pack_attention import attend_by_flex_kernel, block_mask
     from text2sql_lightning.modeling.packs import segment_attention
 
     device = torch.device("cuda")

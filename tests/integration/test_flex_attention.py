@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch.nn.attention.flex_attention import create_block_mask
 
-from text2sql_lightning.modeling.flex_attention import attend_by_flex_kernel, block_mask, has_flex_kernel
+from text2sql_lightning.modeling.pack_attention import attend_by_flex_kernel, block_mask, has_flex_kernel
 from text2sql_lightning.modeling.packs import reader_ends, segment_attention
 
 pytestmark = pytest.mark.integration

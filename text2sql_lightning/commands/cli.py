@@ -25,6 +25,7 @@ from text2sql_lightning.commands.config_checks import (
     check_nulls,
     check_sections,
     check_trainer,
+    check_trainer_support,
     given_configs,
     given_model_settings,
 )
@@ -42,11 +43,7 @@ from text2sql_lightning.data.datamodule import Text2SQLDataModule
 from text2sql_lightning.errors import ConfigError, RunError, Text2SQLError
 from text2sql_lightning.files.atomic import disk_full, remove_leftovers, write_text
 from text2sql_lightning.inference.artifacts import merge_adapter_settings, merge_checkpoint_settings
-from text2sql_lightning.modeling.support import (
-    Hardware,
-    check_trainer_support,
-    choose_precision,
-)
+from text2sql_lightning.modeling.backends import Hardware, choose_precision
 from text2sql_lightning.module import Text2SQLModule
 from text2sql_lightning.runs import output_folder
 from text2sql_lightning.runs.loggers import WANDB_RUN_ID, configure_loggers, last_wandb_run_id

@@ -24,6 +24,9 @@ CONFIGS: Final = Path(__file__).parents[1] / "configs"
 
 _CONFIG_FLAGS: Final = ("--config", "-c")
 _FILE_FLAGS: Final = (*_CONFIG_FLAGS, "--trainer", "--model", "--data")
+_STRATEGIES = ("auto", "single_device", "singledevice", "ddp")
+_PRECISIONS = ("bf16-mixed", "16-mixed", "32-true")
+_SPELLINGS = {"32": "32-true", "bf16": "bf16-mixed", "16": "16-mixed"}
 # The library stumbles over some texts: `!!timestamp x`, or brackets a thousand deep.
 _NOT_YAML: Final = (yaml.YAMLError, ValueError, TypeError, LookupError, AttributeError, RecursionError)
 
@@ -164,6 +167,37 @@ def check_trainer(config: "Namespace") -> None:
     if config.trainer.accumulate_grad_batches < 1:
         raise ConfigError(
             f"trainer.accumulate_grad_batches is {config.trainer.accumulate_grad_batches}; it must be at least 1"
+        )
+
+
+def check_trainer_support(strategy: object, precision: object, on_cpu: bool) -> None:
+    """Refuse ways to train that this project cannot do right, before a weight is downloaded.
+
+    Args:
+        strategy: `trainer.strategy`: a name, or a configured class.
+        precision: `trainer.precision`.
+        on_cpu: Whether the run has no GPU.
+
+    Raises:
+        ConfigError: Names the setting, and the nearest choice that works.
+    """
+    given_strategy = str(getattr(strategy, "class_path", strategy))
+    name = given_strategy.rsplit(".", 1)[-1].lower().removesuffix("strategy")
+    if name not in _STRATEGIES and not name.startswith("ddp_"):
+        raise ConfigError(
+            f"trainer.strategy {given_strategy}: only the adapter's gradients are shared here: use --trainer.strategy "
+            "ddp, where each process holds its own copy of the base model"
+        )
+    given = _SPELLINGS.get(str(precision), str(precision))
+    if given not in _PRECISIONS:
+        nearest = "bf16-mixed" if "bf16" in given else "16-mixed" if "16" in given else "32-true"
+        raise ConfigError(
+            f"trainer.precision {precision}: the adapter is trained in float32, the rest in 16 or 32 bits: "
+            f"use --trainer.precision {nearest}"
+        )
+    if given == "16-mixed" and on_cpu:
+        raise ConfigError(
+            "trainer.precision 16-mixed needs a GPU: leave it out for 32-true, or use --trainer.precision bf16-mixed"
         )
 
 

@@ -108,7 +108,7 @@ def make_plan(config: "Config", gpu: Gpu) -> Plan:
     Raises:
         ConfigError: There is nothing to train.
     """
-    from text2sql_lightning.modeling.support import Hardware, choose_backend
+    from text2sql_lightning.modeling.backends import Hardware, choose_backend
 
     model, data, trainer = config.model, config.data, config.trainer
     if model.lora is None:

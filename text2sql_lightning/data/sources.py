@@ -1,24 +1,31 @@
-"""Rows of question, context and answer: from a local file, the sample inside the package, or the Hugging Face Hub.
+"""Rows of question, context and answer: from a file, the sample in the package, the hub, or a database of one's own.
 
-Folders of benchmarks are read in `benchmarks.spider`, databases in `own_database`; `prepare.sources` has them all.
+Folders of benchmarks are read in `benchmarks.spider`; `prepare.sources` has them all.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from importlib.resources import as_file, files
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from text2sql_lightning.errors import DataError
 from text2sql_lightning.files.hub import load_hub_dataset
 from text2sql_lightning.files.jsonl import read_objects, text_field
 from text2sql_lightning.files.tables import read_csv, read_parquet
+from text2sql_lightning.sql.databases.sqlalchemy import DatabaseUrl
+from text2sql_lightning.sql.sample_values import SampleSettings, schema_text, sqlite_schema
 
 HUB_NAME: Final = "b-mc2/sql-create-context"
 EMBEDDED_SOURCE: Final = "text2sql_lightning/sample"
 SQLITE: Final = "sqlite"
 COLUMNS: Final = ("question", "context", "answer")
+SQL_FIELDS: Final = ("sql", "answer", "query")
+"""Names that the field with the SQL of a pair may have; the first that a pair has counts."""
+
+_NO_SAMPLES: Final = SampleSettings()
 
 
 @dataclass(frozen=True)
@@ -53,27 +60,19 @@ class RawRow:
     own_database: bool = False
 
 
-def read_rows(path: str | Path) -> list[RawRow]:
-    """Return the rows of a .jsonl or .jsonl.gz file, at least one, in its order.
-
-    Every line has `question`, `context` and `answer`; the rows' source is the file's name without its folder.
+def iter_rows(path: str | Path) -> Iterator[RawRow]:
+    """Read rows one by one from a file of JSON lines (.jsonl, .jsonl.gz); their source is the file's name.
 
     Raises:
-        DataError: The file is missing, unreadable or empty, or a field is missing or not text; names line and field.
+        DataError: The file is missing, unreadable or empty, or `question`, `context` or `answer` is missing or not
+            text; names line and field.
     """
-    return list(iter_rows(path))
-
-
-def iter_rows(path: str | Path) -> Iterator[RawRow]:
-    """Read rows one by one from a JSON lines file (.jsonl, .jsonl.gz); errors as those of `read_rows`."""
     path = Path(path)
     return _to_rows(((f"{path}, line {line}", obj) for line, obj in read_objects(path)), path.name, str(path))
 
 
 def csv_rows(path: str | Path) -> Iterator[RawRow]:
     """Read rows one by one from a .csv file (commas) or .tsv file (tabs) with a header, plain or with .gz behind it.
-
-    Its columns are `question`, `context` and `answer`; others are ignored.
 
     Raises:
         DataError: The file is missing, unreadable, empty or not UTF-8, lacks a column, or a quote is never closed.
@@ -84,7 +83,7 @@ def csv_rows(path: str | Path) -> Iterator[RawRow]:
 
 
 def parquet_rows(path: str | Path) -> Iterator[RawRow]:
-    """Read rows from a Parquet file, a batch at a time: its text columns `question`, `context` and `answer`.
+    """Read rows from the text columns of a Parquet file, a batch at a time.
 
     Raises:
         DataError: The file is missing, damaged or empty, lacks a column, or has one that is not text.
@@ -116,12 +115,6 @@ def embedded_rows() -> list[RawRow]:
 def hub_rows(name: str = HUB_NAME) -> Iterator[RawRow]:
     """Load the training split of a dataset from the Hugging Face Hub, or from its cache on this machine.
 
-    Args:
-        name: The dataset, `owner/name`.
-
-    Returns:
-        The rows in the order of the dataset, read one by one.
-
     Raises:
         DataError: The hub cannot be reached, knows no such dataset, or wants a licence accepted; or the dataset
             has other columns than question, context and answer.
@@ -137,3 +130,78 @@ def _to_rows(objects: Iterable[tuple[str, Mapping[str, object]]], source: str, o
         yield RawRow(question, context, answer, index, source)
     if index < 0:
         raise DataError(f"{origin} holds no rows; expected lines with question, context and answer")
+
+
+class Pair(NamedTuple):
+    """A question and the query that answers it."""
+
+    question: str
+    sql: str
+
+
+def read_pairs(path: str | Path) -> Iterator[Pair]:
+    """Yield the pairs of a file, in its order.
+
+    Args:
+        path: A .jsonl file or a .csv or .tsv file with a header, plain or with .gz behind it, with `question` and
+            `sql` (or `answer`, or `query`).
+
+    Raises:
+        DataError: The file is missing, unreadable or empty, or a field is missing or no text; names line and field.
+    """
+    path = Path(path)
+    entries: Iterable[tuple[int, Mapping[str, object]]]
+    entries = read_csv(path, ("question",)) if {".csv", ".tsv"} & set(path.suffixes) else read_objects(path)
+    empty = True
+    for line, entry in entries:
+        place = f"{path}, line {line}"
+        field = next((name for name in SQL_FIELDS if name in entry), SQL_FIELDS[0])
+        yield Pair(text_field(entry, "question", place), text_field(entry, field, place))
+        empty = False
+    if empty:
+        raise DataError(f"{path} holds no pairs; expected lines with question and sql")
+
+
+def sqlite_rows(
+    database: str | Path, pairs: str | Path, *, samples: SampleSettings = _NO_SAMPLES, source: str | None = None
+) -> Iterator[RawRow]:
+    """Read pairs about a SQLite file, which is opened read-only; the build executes the queries on it.
+
+    Args:
+        database: The file.
+        pairs: Questions and SQL (`read_pairs`).
+        samples: How many values of which columns are shown in the schema.
+        source: The rows' source; the database's file name where not given.
+
+    Returns:
+        A row for each pair, all with the whole schema.
+
+    Raises:
+        DataError: The database is missing, is none or has no table; or the file of pairs is not as it should be.
+    """
+    path = Path(database)
+    context = schema_text(sqlite_schema(path, samples), samples)
+    return _rows_of_pairs(pairs, context, source or path.name, SQLITE, path)
+
+
+def url_rows(
+    url: DatabaseUrl, pairs: str | Path, *, samples: SampleSettings = _NO_SAMPLES, source: str | None = None
+) -> Iterator[RawRow]:
+    """Read pairs, in the dialect of a database behind a URL: its schema is read, nothing is executed on it.
+
+    Arguments and rows are those of `sqlite_rows`; the source is dialect and database name where not given.
+
+    Raises:
+        ConfigError: SQLAlchemy or the database's driver is not installed.
+        DataError: The database cannot be reached or has no table; or the file of pairs is not as it should be.
+    """
+    context = schema_text(url.read_schema(samples), samples)
+    return _rows_of_pairs(pairs, context, source or url.name, url.dialect, None)
+
+
+def _rows_of_pairs(
+    pairs: str | Path, context: str, source: str, dialect: str, database: Path | None
+) -> Iterator[RawRow]:
+    row = partial(RawRow, dialect=dialect, database=database, full_schema=True, own_database=True)
+    for index, pair in enumerate(read_pairs(pairs)):
+        yield row(pair.question, context, pair.sql, index, source)

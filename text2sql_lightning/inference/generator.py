@@ -11,7 +11,15 @@ import torch
 from text2sql_lightning.inference.artifacts import adapter_settings, quantization_of_run
 from text2sql_lightning.inference.generation import Generation, generate_samples
 from text2sql_lightning.inference.voting import Database, choose, databases_for_prompt, runs
-from text2sql_lightning.modeling.backends import LoadRequest, ModelBackend, check_support, get_backend
+from text2sql_lightning.modeling.backends import (
+    Hardware,
+    LoadRequest,
+    ModelBackend,
+    check_support,
+    choose_backend,
+    choose_precision,
+    get_backend,
+)
 from text2sql_lightning.modeling.decoder import device_of
 from text2sql_lightning.modeling.settings import (
     Backend,
@@ -22,7 +30,6 @@ from text2sql_lightning.modeling.settings import (
     Quantization,
     check_generation,
 )
-from text2sql_lightning.modeling.support import Hardware, choose_backend, choose_precision
 from text2sql_lightning.text.tokenizer import load_tokenizer
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Final
 
 from text2sql_lightning.errors import ConfigError, missing_extra
 from text2sql_lightning.inference.generation import Generation, decode
+from text2sql_lightning.modeling.backends import Hardware
 from text2sql_lightning.modeling.settings import GenerationSettings, Quantization
-from text2sql_lightning.modeling.support import Hardware
 from text2sql_lightning.text.sql_cleaning import is_complete
 from text2sql_lightning.text.tokenizer import encode_texts, load_tokenizer
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
-from text2sql_lightning.modeling.backends.base import Costs
+from text2sql_lightning.modeling.backends import Costs
 from text2sql_lightning.modeling.model_shape import ModelShape
 from text2sql_lightning.modeling.settings import Quantization
 

@@ -1,17 +1,21 @@
 """Attention over packs in a model of transformers, by the way that is fastest on its device.
 
-On a GPU one kernel does it (`flex_attention`); on a CPU with units for bfloat16, blocks of queries do, if the products
-are in it (`cpu.block_attention`); else each segment attends by a call for itself (`packs`). The function is registered
-with transformers (`AttentionInterface`) and stays in place for generation, where there are no segments and
-transformers' own attention runs.
+On a GPU one kernel attends over the whole pack and skips what nobody may see: PyTorch's flex attention
+(arXiv:2412.05496) makes it of the rule of `packs`, one number for each token. On a CPU with units for bfloat16, blocks
+of queries attend, if the products are in it (`cpu.block_attention`); else each segment by a call for itself (`packs`).
+The function is registered with transformers (`AttentionInterface`) and stays in place for generation, where there are
+no segments and transformers' own attention runs.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Final
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
+from torch.nn.attention.flex_attention import BlockMask, flex_attention
 
 from text2sql_lightning.errors import ModelError
 from text2sql_lightning.modeling.cpu.block_attention import (
@@ -21,12 +25,15 @@ from text2sql_lightning.modeling.cpu.block_attention import (
     is_faster_by_blocks,
     query_blocks,
 )
-from text2sql_lightning.modeling.flex_attention import attend_by_flex_kernel, block_mask, has_flex_kernel
-from text2sql_lightning.modeling.packs import SEGMENTS_NAME, Segments, segment_attention
+from text2sql_lightning.modeling.packs import SEGMENTS_NAME, Segments, ends_by_token, segment_attention
 
 if TYPE_CHECKING:
-    from torch.nn.attention.flex_attention import BlockMask
     from transformers import PretrainedConfig, PreTrainedModel
+
+_BLOCK: Final = 128
+"""Tokens of a block, which the kernel skips, computes in full, or pair by pair."""
+_SMALLEST_WIDTH: Final = 16
+"""Of a head; the kernel multiplies tiles of at least this size."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +47,7 @@ class PackLayout:
     """
 
     segments: Segments
-    mask: "BlockMask | None" = None
+    mask: BlockMask | None = None
     blocks: Sequence[QueryBlock] | None = None
 
     @classmethod
@@ -131,3 +138,59 @@ def pack_arguments(decoder: "PreTrainedModel", ids: Tensor, segments: Segments) 
     # The mask keeps transformers from making one of its own, (tokens, tokens) large.
     no_mask = torch.zeros(1, 1, 1, 1, dtype=torch.bool, device=ids.device)
     return {"attention_mask": no_mask, "pack": PackLayout.on(ids.device, decoder.config, segments)}
+
+
+def has_flex_kernel(device: torch.device, width: int) -> bool:
+    """Return whether there is a kernel for heads of this width: on CUDA from compute capability 8, a power of 2."""
+    if device.type != "cuda" or torch.cuda.get_device_capability(device) < (8, 0):
+        return False
+    return width >= _SMALLEST_WIDTH and width & (width - 1) == 0
+
+
+def block_mask(segments: Segments, device: torch.device) -> BlockMask:
+    """Describe a pack to the kernel.
+
+    PyTorch's own `create_block_mask` looks at every pair of tokens, which took 10 ms a pack, more than the attention of
+    a layer. Here a block of keys is read from its own rows on, to the last reader of any of its keys, and all of it is
+    read up to the first end of any of them.
+
+    Args:
+        segments: Lengths and ancestors; the lengths add up to the tokens of the pack.
+        device: Where the attention runs.
+    """
+    ends = ends_by_token(segments)
+    tokens = len(ends)
+    blocks = -(-tokens // _BLOCK)
+    padded = functional.pad(ends, (0, blocks * _BLOCK - tokens)).view(blocks, _BLOCK)
+    rows, columns = torch.arange(blocks)[:, None], torch.arange(blocks)[None, :]
+    read = (rows >= columns) & (rows * _BLOCK < padded.max(1).values)
+    whole = (rows > columns) & ((rows + 1) * _BLOCK <= padded.min(1).values)
+    on_device = ends.to(device)
+
+    def sees(_batch: Tensor, _head: Tensor, query: Tensor, key: Tensor) -> Tensor:
+        return (key <= query) & (query < on_device[key])
+
+    mask = BlockMask.from_kv_blocks(
+        *_in_order(read & ~whole), *_in_order(whole), BLOCK_SIZE=_BLOCK, mask_mod=sees, seq_lengths=(tokens, tokens)
+    )
+    return mask.to(device)
+
+
+def _in_order(blocks: Tensor) -> tuple[Tensor, Tensor]:
+    """Return how many blocks of keys each row of blocks reads, and which, those first."""
+    which = torch.argsort(blocks.int(), dim=1, descending=True, stable=True)
+    return blocks.sum(1).int()[None, None], which.int()[None, None]
+
+
+def attend_by_flex_kernel(query: Tensor, key: Tensor, value: Tensor, mask: BlockMask, scale: float | None) -> Tensor:
+    """Attend within a pack; shapes are those of `packs.segment_attention`, and `mask` is the pack."""
+    run: Any = _compiled() if query.device.type == "cuda" else flex_attention
+    options = {"FORCE_USE_FLEX_ATTENTION": True}  # its other kernel, for few queries, has no backward pass
+    grouped = query.shape[1] != key.shape[1]
+    attended: Tensor = run(query, key, value, block_mask=mask, scale=scale, enable_gqa=grouped, kernel_options=options)
+    return attended
+
+
+@lru_cache(maxsize=1)
+def _compiled() -> Callable[..., Any]:
+    return torch.compile(flex_attention, dynamic=True)  # packs differ in length

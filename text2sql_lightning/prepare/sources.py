@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Final, Literal, NamedTuple
 
 from text2sql_lightning.benchmarks.spider import BIRD, SPIDER, FolderFormat, folder_rows, folder_schemas, question_files
-from text2sql_lightning.data.own_database import sqlite_rows, url_rows
 from text2sql_lightning.data.sources import (
     EMBEDDED_SOURCE,
     HUB_NAME,
@@ -19,6 +18,8 @@ from text2sql_lightning.data.sources import (
     hub_rows,
     iter_rows,
     parquet_rows,
+    sqlite_rows,
+    url_rows,
 )
 from text2sql_lightning.errors import ConfigError, DataError
 from text2sql_lightning.prepare.settings import MixWeight, match_weights

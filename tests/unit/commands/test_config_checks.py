@@ -1,13 +1,21 @@
 """What a user wrote, read off arguments and config files."""
 
 import importlib.util
+import types
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from text2sql_lightning.commands import config_checks
-from text2sql_lightning.commands.config_checks import CONFIGS, find_configs, given_model_settings, wants_unsloth
+from text2sql_lightning.commands.config_checks import (
+    CONFIGS,
+    check_trainer_support,
+    find_configs,
+    given_model_settings,
+    wants_unsloth,
+)
+from text2sql_lightning.errors import ConfigError
 
 pytestmark = pytest.mark.unit
 
@@ -126,3 +134,41 @@ def test_a_file_here_goes_before_one_of_the_package(tmp_path: Path, monkeypatch:
     (tmp_path / "experiment").mkdir()
     (tmp_path / "experiment" / "tiny_test.yaml").touch()
     assert find_configs(["--config", "experiment/tiny_test.yaml"]) == ["--config", "experiment/tiny_test.yaml"]
+
+
+@pytest.mark.parametrize(
+    "strategy",
+    [
+        "auto",
+        "ddp",
+        "ddp_find_unused_parameters_true",
+        types.SimpleNamespace(class_path="lightning.pytorch.strategies.DDPStrategy"),
+    ],
+)
+@pytest.mark.parametrize("precision", ["bf16-mixed", "32-true", 32, "32", "bf16"])
+def test_ways_to_train_that_work(strategy: object, precision: object) -> None:
+    check_trainer_support(strategy, precision, on_cpu=True)
+    check_trainer_support(strategy, "16-mixed", on_cpu=False)
+
+
+@pytest.mark.parametrize(
+    ("strategy", "precision", "on_cpu", "message"),
+    [
+        ("fsdp", "32-true", False, "trainer.strategy fsdp: .* use --trainer.strategy ddp"),
+        (
+            types.SimpleNamespace(class_path="lightning.pytorch.strategies.FSDPStrategy"),
+            "32-true",
+            False,
+            "trainer.strategy lightning.pytorch.strategies.FSDPStrategy: .* use --trainer.strategy ddp",
+        ),
+        ("deepspeed_stage_2", "bf16-mixed", False, "trainer.strategy deepspeed_stage_2: .* use --trainer.strategy ddp"),
+        ("auto", "bf16-true", False, "trainer.precision bf16-true: .* use --trainer.precision bf16-mixed"),
+        ("auto", "16-true", False, "trainer.precision 16-true: .* use --trainer.precision 16-mixed"),
+        ("auto", "64-true", False, "trainer.precision 64-true: .* use --trainer.precision 32-true"),
+        ("auto", "16-mixed", True, "trainer.precision 16-mixed needs a GPU"),
+        ("auto", 16, True, "trainer.precision 16-mixed needs a GPU"),
+    ],
+)
+def test_ways_to_train_that_do_not(strategy: object, precision: object, on_cpu: bool, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        check_trainer_support(strategy, precision, on_cpu)

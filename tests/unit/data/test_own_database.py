@@ -5,8 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from text2sql_lightning.data.own_database import Pair, read_pairs, sqlite_rows
-from text2sql_lightning.data.sources import RawRow
+from text2sql_lightning.data.sources import Pair, RawRow, read_pairs, sqlite_rows
 from text2sql_lightning.errors import DataError
 from text2sql_lightning.prepare.clean import CleanRow, DroppedRow, clean_row
 from text2sql_lightning.sql.sample_values import SampleSettings

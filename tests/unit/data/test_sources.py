@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from text2sql_lightning.data import sources
-from text2sql_lightning.data.sources import RawRow, hub_rows, read_rows
+from text2sql_lightning.data.sources import RawRow, hub_rows, iter_rows
 from text2sql_lightning.errors import DataError
 
 pytestmark = pytest.mark.unit
@@ -34,7 +34,7 @@ def test_rows_of_a_file_carry_position_and_name(tmp_path: Path) -> None:
     path = tmp_path / "rows.jsonl.gz"
     second = ROW | {"question": "Who?", "extra": 1}
     path.write_bytes(gzip.compress(f"{json.dumps(ROW)}\n\n{json.dumps(second)}\n".encode()))
-    rows = read_rows(path)
+    rows = list(iter_rows(path))
     assert rows[0] == RawRow("How many?", "CREATE TABLE t (a INTEGER)", "SELECT COUNT(*) FROM t", 0, "rows.jsonl.gz")
     assert (rows[1].question, rows[1].index) == ("Who?", 1)
 
@@ -50,7 +50,7 @@ def test_a_wrong_row_is_named(tmp_path: Path, row: dict[str, Any], expected: str
     path = tmp_path / "rows.jsonl"
     path.write_text(json.dumps(row))
     with pytest.raises(DataError) as caught:
-        read_rows(path)
+        list(iter_rows(path))
     assert str(caught.value) == f"{path}, {expected}"
 
 
@@ -58,7 +58,7 @@ def test_a_file_without_rows(tmp_path: Path) -> None:
     path = tmp_path / "rows.jsonl"
     path.write_text("")
     with pytest.raises(DataError, match="holds no rows; expected lines with question, context and answer"):
-        read_rows(path)
+        list(iter_rows(path))
 
 
 def test_the_sample_is_read_from_the_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

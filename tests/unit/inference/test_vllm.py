@@ -12,8 +12,8 @@ from text2sql_lightning.errors import ConfigError
 from text2sql_lightning.inference import vllm
 from text2sql_lightning.inference.generator import Generator
 from text2sql_lightning.inference.vllm import VllmEngine, check_vllm
+from text2sql_lightning.modeling.backends import Hardware
 from text2sql_lightning.modeling.settings import GenerationSettings
-from text2sql_lightning.modeling.support import Hardware
 from text2sql_lightning.text.tokenizer import encode_texts, load_tokenizer
 
 pytestmark = pytest.mark.unit

@@ -7,8 +7,9 @@ import torch
 
 from text2sql_lightning.errors import ConfigError, ModelError
 from text2sql_lightning.files.hub import readable_hub_errors
-from text2sql_lightning.modeling.backends.base import (
+from text2sql_lightning.modeling.backends import (
     Costs,
+    Hardware,
     LoadRequest,
     ModelBackend,
     keep_adapter_in_float32,
@@ -18,7 +19,6 @@ from text2sql_lightning.modeling.cpu import accelerate
 from text2sql_lightning.modeling.pack_attention import pack_arguments, use_pack_attention
 from text2sql_lightning.modeling.packs import Segments
 from text2sql_lightning.modeling.settings import LoraSettings, Quantization
-from text2sql_lightning.modeling.support import Hardware
 
 if TYPE_CHECKING:
     from transformers import BitsAndBytesConfig, PreTrainedModel

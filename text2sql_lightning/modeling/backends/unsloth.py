@@ -16,10 +16,12 @@ from torch import Tensor
 
 from text2sql_lightning.errors import ConfigError, ModelError, missing_extra
 from text2sql_lightning.files.hub import readable_hub_errors
-from text2sql_lightning.modeling.backends.base import (
+from text2sql_lightning.modeling.backends import (
     Costs,
+    Hardware,
     LoadRequest,
     ModelBackend,
+    is_installed,
     keep_adapter_in_float32,
     keep_quantized_weights,
 )
@@ -33,7 +35,6 @@ from text2sql_lightning.modeling.pack_attention import (
 )
 from text2sql_lightning.modeling.packs import Segments
 from text2sql_lightning.modeling.settings import LoraSettings, Quantization
-from text2sql_lightning.modeling.support import Hardware, is_installed
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel

@@ -7,15 +7,16 @@ from typing import Any, get_args
 import pytest
 
 from text2sql_lightning.errors import ConfigError
-from text2sql_lightning.modeling import backends, support
-from text2sql_lightning.modeling.backends import check_support, get_backend, unsloth
-from text2sql_lightning.modeling.settings import BackendName, LoraSettings
-from text2sql_lightning.modeling.support import (
+from text2sql_lightning.modeling import backends
+from text2sql_lightning.modeling.backends import (
     Hardware,
-    check_trainer_support,
+    check_support,
     choose_backend,
     choose_precision,
+    get_backend,
+    unsloth,
 )
+from text2sql_lightning.modeling.settings import BackendName, LoraSettings
 
 pytestmark = pytest.mark.unit
 
@@ -24,7 +25,7 @@ CPU, T4, A100 = Hardware(None), Hardware((7, 5)), Hardware((8, 0))
 
 @pytest.fixture(autouse=True)
 def everything_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (support, backends, unsloth):
+    for module in (backends, unsloth):
         monkeypatch.setattr(module, "is_installed", lambda package: True)
     monkeypatch.delitem(sys.modules, "unsloth", raising=False)
 
@@ -51,7 +52,7 @@ def test_backend(asked: Any, hardware: Any, chosen: Any) -> None:
 
 
 def test_auto_without_unsloth(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(support, "is_installed", lambda package: False)
+    monkeypatch.setattr(backends, "is_installed", lambda package: False)
     assert choose_backend("auto", A100) == "transformers"
 
 
@@ -76,7 +77,7 @@ def test_what_does_not_run(backend: Any, quantization: Any, lora: Any, hardware:
 
 
 def test_missing_packages_name_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (support, backends, unsloth):
+    for module in (backends, unsloth):
         monkeypatch.setattr(module, "is_installed", lambda package: False)
     with pytest.raises(ConfigError, match=r"pip install 'text2sql_lightning\[unsloth\]'"):
         check_support("unsloth", "none", LoraSettings(), A100)
@@ -108,41 +109,3 @@ def test_a_new_backend_is_found_by_its_name(monkeypatch: pytest.MonkeyPatch) -> 
     assert get_backend(name) is module.BACKEND
     with pytest.raises(ConfigError, match=r"model\.lora"):
         check_support(name, "none", LoraSettings(), CPU)
-
-
-@pytest.mark.parametrize(
-    "strategy",
-    [
-        "auto",
-        "ddp",
-        "ddp_find_unused_parameters_true",
-        types.SimpleNamespace(class_path="lightning.pytorch.strategies.DDPStrategy"),
-    ],
-)
-@pytest.mark.parametrize("precision", ["bf16-mixed", "32-true", 32, "32", "bf16"])
-def test_ways_to_train_that_work(strategy: object, precision: object) -> None:
-    check_trainer_support(strategy, precision, on_cpu=True)
-    check_trainer_support(strategy, "16-mixed", on_cpu=False)
-
-
-@pytest.mark.parametrize(
-    ("strategy", "precision", "on_cpu", "message"),
-    [
-        ("fsdp", "32-true", False, "trainer.strategy fsdp: .* use --trainer.strategy ddp"),
-        (
-            types.SimpleNamespace(class_path="lightning.pytorch.strategies.FSDPStrategy"),
-            "32-true",
-            False,
-            "trainer.strategy lightning.pytorch.strategies.FSDPStrategy: .* use --trainer.strategy ddp",
-        ),
-        ("deepspeed_stage_2", "bf16-mixed", False, "trainer.strategy deepspeed_stage_2: .* use --trainer.strategy ddp"),
-        ("auto", "bf16-true", False, "trainer.precision bf16-true: .* use --trainer.precision bf16-mixed"),
-        ("auto", "16-true", False, "trainer.precision 16-true: .* use --trainer.precision 16-mixed"),
-        ("auto", "64-true", False, "trainer.precision 64-true: .* use --trainer.precision 32-true"),
-        ("auto", "16-mixed", True, "trainer.precision 16-mixed needs a GPU"),
-        ("auto", 16, True, "trainer.precision 16-mixed needs a GPU"),
-    ],
-)
-def test_ways_to_train_that_do_not(strategy: object, precision: object, on_cpu: bool, message: str) -> None:
-    with pytest.raises(ConfigError, match=message):
-        check_trainer_support(strategy, precision, on_cpu)
