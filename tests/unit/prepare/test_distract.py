@@ -7,9 +7,9 @@ from text2sql_lightning.data.sources import RawRow
 from text2sql_lightning.prepare.clean import CleanRow, clean_row
 from text2sql_lightning.prepare.counts import DistractorCounts
 from text2sql_lightning.prepare.distractors.distract import Distracted, distract_row, distract_splits, draw_number
-from text2sql_lightning.prepare.distractors.index import ColumnIndex
+from text2sql_lightning.prepare.distractors.draft import pool_columns
+from text2sql_lightning.prepare.distractors.index import ColumnIndex, kind_of, write_type
 from text2sql_lightning.prepare.distractors.names import text_meanings
-from text2sql_lightning.prepare.distractors.pool import kind_of, pool_columns, write_type
 from text2sql_lightning.sql.schema import Schema
 
 pytestmark = pytest.mark.unit

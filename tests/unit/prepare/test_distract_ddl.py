@@ -2,7 +2,7 @@ from random import Random
 
 import pytest
 
-from text2sql_lightning.prepare.distractors.draft import extend_ddl, plain_separator
+from text2sql_lightning.prepare.distractors.distract import extend_ddl, plain_separator
 from text2sql_lightning.sql.ddl import Column, ForeignKey, Table
 from text2sql_lightning.sql.schema import Schema
 

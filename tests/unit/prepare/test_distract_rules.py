@@ -1,7 +1,6 @@
 import pytest
 
-from text2sql_lightning.prepare.distractors.names import read_name, text_meanings
-from text2sql_lightning.prepare.distractors.rules import NameRules, is_close
+from text2sql_lightning.prepare.distractors.names import NameRules, is_close, read_name, text_meanings
 from text2sql_lightning.text.sql_tokens import tokenize
 
 pytestmark = pytest.mark.unit

@@ -1,26 +1,34 @@
 """Distractors: columns and tables that a row's answer does not need, so that its schema is more than the answer."""
 
 from array import array
-from collections.abc import Container, Generator, Iterable, Iterator, Mapping
+from bisect import bisect_left
+from collections.abc import Collection, Container, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import tee
 from math import ceil, exp
 from pathlib import Path
 from random import Random
-from typing import Any, Final, TypeAlias
+from typing import Final, TypeAlias
 
 from text2sql_lightning.data.sources import SQLITE
 from text2sql_lightning.prepare.clean import CleanRow
-from text2sql_lightning.prepare.distractors.draft import Draft, extend_ddl, needed_columns
+from text2sql_lightning.prepare.distractors.draft import (
+    Draft,
+    means_the_same,
+    needed_columns,
+    read_columns,
+    said_columns,
+)
 from text2sql_lightning.prepare.distractors.index import ColumnIndex, index_of
-from text2sql_lightning.prepare.distractors.rules import means_the_same, read_columns, said_columns
 from text2sql_lightning.prepare.workers import RowMap
+from text2sql_lightning.sql.ddl import Column, Table
 from text2sql_lightning.sql.schema import Schema, schema_id
-from text2sql_lightning.text.sql_tokens import tokenize
+from text2sql_lightning.text.sql_tokens import iter_tokens, tokenize
 
 _SHAPE: Final = 4.0
 _ATTEMPTS: Final = 4
+_SEPARATORS: Final = ("; ", ";\n")
 
 SplitRow: TypeAlias = tuple[str, CleanRow]
 
@@ -100,20 +108,20 @@ class _SchemaIds:
     """A set of schemas' hashes of eight bytes each; all are added before the first is looked up."""
 
     def __init__(self) -> None:
-        self._added = array("Q")
-        self._sorted: Any = None
+        self._ids, self._is_sorted = array("Q"), False
 
     def add(self, schema_id: str) -> None:
-        self._added.append(int(schema_id, 16))
+        self._ids.append(int(schema_id, 16))
 
     def __contains__(self, schema_id: object) -> bool:
         import numpy as np
 
-        if self._sorted is None:
-            self._sorted = np.unique(np.asarray(self._added))
-        number = np.uint64(int(str(schema_id), 16))
-        at = int(np.searchsorted(self._sorted, number))
-        return at < len(self._sorted) and bool(self._sorted[at] == number)
+        if not self._is_sorted:
+            np.asarray(self._ids).sort()
+            self._is_sorted = True
+        number = int(str(schema_id), 16)
+        at = bisect_left(self._ids, number)
+        return at < len(self._ids) and self._ids[at] == number
 
 
 def _is_whole(row: CleanRow) -> bool:
@@ -201,3 +209,91 @@ def draw_number(rng: Random, mean: float) -> int:
 def _extended_id(schema: Schema, draft: Draft) -> str:
     tables = [replace(table, columns=(*table.columns, *draft.columns[table.name])) for table in schema.tables]
     return schema_id(Schema((*tables, *draft.tables)))
+
+
+def extend_ddl(
+    context: str,
+    schema: Schema,
+    columns: Mapping[str, Sequence[Column]],
+    tables: Sequence[Table],
+    fixed: Collection[str],
+    rng: Random,
+) -> str:
+    """Write a schema with more columns and tables, in a new order.
+
+    Text that `Schema.to_ddl` would write the same is written anew: columns are shuffled but for a primary key, which
+    stays in front; added tables stand anywhere. Text with comments, defaults or a layout of its own keeps all of that
+    and the order of its columns; the new ones are put between them, and new tables behind the others.
+
+    Args:
+        context: The CREATE TABLE text.
+        schema: The same, read.
+        columns: New columns for each table, by its name.
+        tables: New tables.
+        fixed: Names of tables whose columns must keep their order.
+        rng: Decides the order.
+
+    Returns:
+        The text.
+    """
+    separator = plain_separator(context, schema)
+    if separator is None:
+        return _insert(context, schema, columns, tables, rng)
+    extended = [
+        table if table.name in fixed else _shuffled(table, columns.get(table.name, ()), rng) for table in schema.tables
+    ]
+    for table in tables:
+        extended.insert(rng.randrange(len(extended) + 1), table)
+    return separator.join(table.to_ddl() for table in extended)
+
+
+def plain_separator(context: str, schema: Schema) -> str | None:
+    """Return what stands between the statements of text that `Table.to_ddl` writes the same, None for other text."""
+    written = [table.to_ddl() for table in schema.tables]
+    return next((separator for separator in _SEPARATORS if separator.join(written) == context), None)
+
+
+def _shuffled(table: Table, added: Sequence[Column], rng: Random) -> Table:
+    keys = [column for column in table.columns if column.primary_key]
+    others = [column for column in (*table.columns, *added) if not column.primary_key]
+    rng.shuffle(others)
+    return replace(table, columns=(*keys, *others))
+
+
+def _insert(
+    context: str, schema: Schema, columns: Mapping[str, Sequence[Column]], tables: Sequence[Table], rng: Random
+) -> str:
+    pieces: list[tuple[int, str]] = []
+    starts = _column_starts(context, schema)
+    for table in schema.tables:
+        for column in columns.get(table.name, ()):
+            places = starts[table.name]
+            at = rng.choice(places[1:] or places)
+            before = context[:at]
+            gap = before[len(before.rstrip()) :] if before.rstrip().endswith(",") else " "
+            pieces.append((at, f"{column.name} {column.type}".rstrip() + f",{gap}"))
+    # From behind, so that the places in front stay where they are.
+    for at, piece in sorted(pieces, key=lambda entry: -entry[0]):
+        context = context[:at] + piece + context[at:]
+    gap = "\n" if "\n" in context else " "
+    for table in tables:
+        context = f"{context.rstrip().removesuffix(';')};{gap}{table.to_ddl()}"
+    return context
+
+
+def _column_starts(context: str, schema: Schema) -> dict[str, list[int]]:
+    """Return for each table where its columns begin: behind the opening bracket and behind each comma in it."""
+    bodies: list[list[int]] = []
+    depth, expected = 0, False
+    for token in iter_tokens(context):
+        if token.kind == "comment":
+            continue
+        if expected:
+            bodies[-1].append(token.start)
+        before, depth = depth, depth + (token.text == "(") - (token.text == ")")
+        if (before, depth) == (0, 1):
+            bodies.append([])
+        expected = (before, depth) == (0, 1) or (depth == 1 and token.text == ",")
+    # Constraints stand behind the columns.
+    pairs = zip(schema.tables, bodies, strict=True)
+    return {table.name: starts[: len(table.columns)] for table, starts in pairs}

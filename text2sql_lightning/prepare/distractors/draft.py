@@ -1,25 +1,30 @@
-"""The columns and tables that one row gets, and the CREATE TABLE text that holds them."""
+"""The columns and tables that one row gets, from the index of its source or from a list of columns by field."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+import sqlite3
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import closing
+from functools import cache
 from random import Random
-from typing import Final
+from typing import Final, NamedTuple, TypeAlias
 
-from text2sql_lightning.prepare.distractors.index import ColumnIndex, Neighbour
+from text2sql_lightning.prepare.distractors.index import TYPES, ColumnIndex, Kind, Neighbour, kind_of, write_type
 from text2sql_lightning.prepare.distractors.names import (
+    WORDS,
+    NameRules,
     Style,
     compact,
     is_id,
+    meaning,
     name_style,
     split_name,
     text_meanings,
     write_name,
 )
-from text2sql_lightning.prepare.distractors.pool import PoolColumn, kind_of, pool_columns, write_type
-from text2sql_lightning.prepare.distractors.rules import NameRules, Reading, has_star
+from text2sql_lightning.sql.databases.sqlite import restrict_to_definitions
 from text2sql_lightning.sql.ddl import Column, Table
 from text2sql_lightning.sql.schema import Schema
-from text2sql_lightning.text.sql_tokens import Token, iter_tokens
+from text2sql_lightning.text.sql_tokens import Token
 
 SOURCES: Final = ("same_table", "tables", "co_occurrence", "pool")
 """Where distractors come from: rows on the same table, tables beside it, tables with columns like it, the pool."""
@@ -28,7 +33,161 @@ _TABLE_SHARE: Final = 0.4
 """Of the rows whose database is known to have more tables, this part gets one."""
 
 _TABLE_COLUMNS: Final = 4
-_SEPARATORS: Final = ("; ", ";\n")
+_ALLOWED: Final = frozenset({sqlite3.SQLITE_SELECT, sqlite3.SQLITE_FUNCTION, sqlite3.SQLITE_RECURSIVE})
+_BEFORE_STAR: Final = frozenset(["SELECT", "DISTINCT", "ALL", ",", "."])
+
+_MANY_FIELDS: Final = 4
+_FITS: Final = 0.5
+_COLUMN_WORD: Final = 0.4
+_QUESTION_WORD: Final = 0.3
+
+
+class Reading(NamedTuple):
+    """What a query reads.
+
+    Attributes:
+        columns: (table, column) in lower case for every name that SQLite resolved, in its order, repeated ones
+            included. `COUNT(*)` reads a table with an empty column.
+        result: Names of the result's columns; empty where the query was not compiled.
+    """
+
+    columns: tuple[tuple[str, str], ...]
+    result: tuple[str, ...] = ()
+
+
+def read_columns(context: str, sql: str) -> Reading | None:
+    """Return what a query reads on a schema (CREATE TABLE text), None where either does not run.
+
+    SQLite resolves names when it compiles a query, before any row is read, and asks an authorizer for each.
+    """
+    found: list[tuple[str, str]] = []
+
+    def note(action: int, table: str | None, column: str | None, *_: str | None) -> int:
+        if action == sqlite3.SQLITE_READ:
+            found.append(((table or "").lower(), (column or "").lower()))
+            return sqlite3.SQLITE_OK
+        return sqlite3.SQLITE_OK if action in _ALLOWED else sqlite3.SQLITE_DENY
+
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
+        try:
+            restrict_to_definitions(connection)
+            connection.executescript(context)
+            connection.set_authorizer(note)
+            cursor = connection.execute(sql)
+        except (sqlite3.Error, ValueError):
+            return None
+        return Reading(tuple(found), tuple(entry[0] for entry in cursor.description or ()))
+
+
+def said_columns(schema: Schema, tokens: Sequence[Token]) -> Reading | None:
+    """Return what a query reads by its text alone, each column once, which is ten times faster.
+
+    None where the text does not tell: with several tables, or a `*`.
+    """
+    if len(schema.tables) > 1 or has_star(tokens):
+        return None
+    said = {token.value.lower() for token in tokens if token.kind in ("word", "quoted", "name")}
+    table = schema.tables[0]
+    names = [column.name.lower() for column in table.columns]
+    return Reading(tuple((table.name.lower(), name) for name in names if name in said))
+
+
+def means_the_same(before: Reading, after: Reading | None, added: Collection[tuple[str, str]]) -> bool:
+    """Return whether a query that runs on a schema means the same on a wider one.
+
+    Where a name does not resolve to an added column, it resolves to what it was before: an added column of that name
+    would have been found instead, or have made it ambiguous, or stands in a table farther out, where it is not looked
+    for. `*` is the exception; where there is one, both readings are compared.
+
+    Args:
+        before: What it reads on the schema.
+        after: The same of the wider schema, None where it does not compile there.
+        added: (table, column) that only the wider schema has.
+    """
+    if after is None or any(column in added for column in after.columns):
+        return False
+    return not before.result or before == after
+
+
+def has_star(tokens: Sequence[Token]) -> bool:
+    """Return whether a query has a `*` that stands for columns, not for rows or a product."""
+    stars = [at for at, token in enumerate(tokens) if at and token.text == "*"]
+    return any(tokens[at - 1].text.upper() in _BEFORE_STAR for at in stars)
+
+
+def needed_columns(schema: Schema, reading: Reading, tokens: Sequence[Token]) -> list[str]:
+    """Return the columns that gold needs: those it reads, and those of `USING (...)`, which SQLite does not tell."""
+    read = {table for table, _ in reading.columns}
+    merges = any(token.is_word("USING", "NATURAL") for token in tokens)
+    said = {token.value.lower() for token in tokens} if merges else set()
+    return [
+        column.name
+        for table in schema.tables
+        if table.name.lower() in read
+        for column in table.columns
+        if (table.name.lower(), column.name.lower()) in reading.columns or column.name.lower() in said
+    ]
+
+
+class PoolColumn(NamedTuple):
+    """A column: the words of its name, and what it holds."""
+
+    words: tuple[str, ...]
+    kind: Kind
+
+
+_Field: TypeAlias = tuple[dict[str, float], tuple[PoolColumn, ...]]
+"""What words say that a table is of the field, and the field's columns."""
+
+
+@cache
+def _fields() -> tuple[_Field, ...]:
+    """Return the fields in the order of the file: the last is that of any table."""
+    return tuple(_read_field(**entry) for entry in WORDS["field"])
+
+
+def _read_field(words: str, **names: str) -> _Field:
+    written = ((kind, name) for kind in TYPES for name in names.get(kind, "").split(",") if name)
+    columns = [PoolColumn(tuple(name.split()), kind) for kind, name in written]
+    said = {meaning(word): _COLUMN_WORD for column in columns for word in column.words}
+    return said | dict.fromkeys(map(meaning, words.split()), 1.0), tuple(dict.fromkeys(columns))
+
+
+@cache
+def _votes() -> dict[str, list[tuple[int, float]]]:
+    """Return for each word which fields it speaks for: much where it stands in one, not at all where it is in many."""
+    votes: dict[str, list[tuple[int, float]]] = defaultdict(list)
+    for number, (hints, _) in enumerate(_fields()[:-1]):
+        for word, weight in hints.items():
+            votes[word].append((number, weight))
+    return {
+        word: [(number, weight / len(given)) for number, weight in given]
+        for word, given in votes.items()
+        if len(given) <= _MANY_FIELDS
+    }
+
+
+def pool_columns(
+    schema: frozenset[str], question: frozenset[str], rng: Random
+) -> tuple[Sequence[PoolColumn], Sequence[PoolColumn]]:
+    """Return columns for a table.
+
+    Args:
+        schema: Stems of the words of its name and its columns.
+        question: Stems of the question's words; they count less.
+        rng: Decides between fields that fit as well.
+
+    Returns:
+        Columns of the field that fits best, none where none fits; and columns that a table of any field may have.
+    """
+    *fields, (_, general) = _fields()
+    fits = [0.0] * len(fields)
+    for words, counts in ((schema, 1.0), (question - schema, _QUESTION_WORD)):
+        for word in sorted(words):  # sums of floats depend on the order
+            for number, weight in _votes().get(word, ()):
+                fits[number] += counts * weight
+    best = max(range(len(fields)), key=lambda at: (fits[at], rng.random()))
+    return fields[best][1] if fits[best] >= _FITS else (), general
 
 
 class Draft:
@@ -52,18 +211,7 @@ class Draft:
         split: str,
         rng: Random,
     ) -> None:
-        """Start with nothing.
-
-        Args:
-            question: The row's question.
-            tokens: Its gold query.
-            schema: Its schema.
-            reading: What gold reads of it.
-            needed: Names of the columns that gold needs.
-            index: The source's tables.
-            split: The row's split.
-            rng: Decides everything.
-        """
+        """Start with nothing for a row of a split: its question, gold's tokens, its schema and what gold needs."""
         self.columns: dict[str, list[Column]] = {table.name: [] for table in schema.tables}
         self.tables: list[Table] = []
         self.sources: list[str] = []
@@ -71,9 +219,8 @@ class Draft:
         self.fixed = frozenset(table.name for table in schema.tables if table.name.lower() in read)
         self._schema, self._index, self._split, self._rng = schema, index, split, rng
         self._types = [column.type for table in schema.tables for column in table.columns]
-        present = [table.name for table in schema.tables]
-        present += [column.name for table in schema.tables for column in table.columns]
-        self._rules = NameRules(question, tokens, needed, present)
+        names = [name for table in schema.tables for name in (table.name, *(column.name for column in table.columns))]
+        self._rules = NameRules(question, tokens, needed, names)
 
     def fill(self, number: int) -> None:
         """Add this many columns, or as many as can be found."""
@@ -83,13 +230,11 @@ class Draft:
         candidates = {table.name: self._candidates(table) for table in hosts}
         while hosts and len(self.sources) < number:
             host = self._rng.choice(hosts)
-            found = next(candidates[host.name], None)
-            if found is None:
+            if (found := next(candidates[host.name], None)) is None:
                 hosts.remove(host)
                 continue
-            column, source = found
-            self.columns[host.name].append(column)
-            self.sources.append(source)
+            self.columns[host.name].append(found[0])
+            self.sources.append(found[1])
 
     def added(self) -> set[tuple[str, str]]:
         """Return (table, column) in lower case of all new columns."""
@@ -100,8 +245,7 @@ class Draft:
         choices = self._index.neighbours(self._schema.tables, self._split)
         self._rng.shuffle(choices)
         for neighbour in choices:
-            names = self._usable(neighbour)
-            if not names:
+            if not (names := self._usable(neighbour)):
                 continue
             del names[self._rng.randint(1, min(number, _TABLE_COLUMNS)) :]
             columns = tuple(Column(name, self._borrowed_type(name)) for name in names)
@@ -114,7 +258,8 @@ class Draft:
     def _usable(self, neighbour: Neighbour) -> list[str]:
         if not self._rules.allows_table(neighbour.table):
             return []
-        names = [name for name in different(neighbour.columns) if self._rules.allows(name) or self._rules.is_key(name)]
+        different = {compact(name): name for name in neighbour.columns}.values()
+        names = [name for name in different if self._rules.allows(name) or self._rules.is_key(name)]
         self._rng.shuffle(names)
         return names
 
@@ -153,114 +298,3 @@ class Draft:
     def _borrowed_type(self, name: str) -> str:
         kind = self._index.type_of(name, self._rng)
         return kind if kind in self._types else write_type(kind_of(kind), self._types, self._rng)
-
-
-def different(names: Iterable[str]) -> list[str]:
-    """Return the names without those that repeat one but for case, underscores and a plural."""
-    return list({compact(name): name for name in names}.values())
-
-
-def needed_columns(schema: Schema, reading: Reading, tokens: Sequence[Token]) -> list[str]:
-    """Return the columns that gold needs: those it reads, and those of `USING (...)`, which SQLite does not tell."""
-    read = {table for table, _ in reading.columns}
-    merges = any(token.is_word("USING", "NATURAL") for token in tokens)
-    said = {token.value.lower() for token in tokens} if merges else set()
-    return [
-        column.name
-        for table in schema.tables
-        if table.name.lower() in read
-        for column in table.columns
-        if (table.name.lower(), column.name.lower()) in reading.columns or column.name.lower() in said
-    ]
-
-
-def extend_ddl(
-    context: str,
-    schema: Schema,
-    columns: Mapping[str, Sequence[Column]],
-    tables: Sequence[Table],
-    fixed: frozenset[str],
-    rng: Random,
-) -> str:
-    """Write a schema with more columns and tables, in a new order.
-
-    Text that `Schema.to_ddl` would write the same is written anew: columns are shuffled but for a primary key, which
-    stays in front; added tables stand anywhere. Text with comments, defaults or a layout of its own keeps all of that
-    and the order of its columns; the new ones are put between them, and new tables behind the others.
-
-    Args:
-        context: The CREATE TABLE text.
-        schema: The same, read.
-        columns: New columns for each table, by its name.
-        tables: New tables.
-        fixed: Names of tables whose columns must keep their order.
-        rng: Decides the order.
-
-    Returns:
-        The text.
-    """
-    separator = plain_separator(context, schema)
-    if separator is None:
-        return _insert(context, schema, columns, tables, rng)
-    extended = [
-        table if table.name in fixed else _shuffled(table, columns.get(table.name, ()), rng) for table in schema.tables
-    ]
-    for table in tables:
-        extended.insert(rng.randrange(len(extended) + 1), table)
-    return separator.join(table.to_ddl() for table in extended)
-
-
-def plain_separator(context: str, schema: Schema) -> str | None:
-    """Return what stands between the statements of text that `Table.to_ddl` writes the same, None for other text."""
-    written = [table.to_ddl() for table in schema.tables]
-    return next((separator for separator in _SEPARATORS if separator.join(written) == context), None)
-
-
-def _shuffled(table: Table, added: Sequence[Column], rng: Random) -> Table:
-    keys = [column for column in table.columns if column.primary_key]
-    others = [column for column in (*table.columns, *added) if not column.primary_key]
-    rng.shuffle(others)
-    return replace(table, columns=(*keys, *others))
-
-
-def _insert(
-    context: str, schema: Schema, columns: Mapping[str, Sequence[Column]], tables: Sequence[Table], rng: Random
-) -> str:
-    pieces: list[tuple[int, str]] = []
-    starts = _column_starts(context, schema)
-    for table in schema.tables:
-        for column in columns.get(table.name, ()):
-            places = starts[table.name]
-            at = rng.choice(places[1:] or places)
-            before = context[:at]
-            gap = before[len(before.rstrip()) :] if before.rstrip().endswith(",") else " "
-            pieces.append((at, f"{_column_text(column)},{gap}"))
-    # From behind, so that the places in front stay where they are.
-    for at, piece in sorted(pieces, key=lambda entry: -entry[0]):
-        context = context[:at] + piece + context[at:]
-    gap = "\n" if "\n" in context else " "
-    for table in tables:
-        context = f"{context.rstrip().removesuffix(';')};{gap}{table.to_ddl()}"
-    return context
-
-
-def _column_text(column: Column) -> str:
-    return f"{column.name} {column.type}".rstrip()
-
-
-def _column_starts(context: str, schema: Schema) -> dict[str, list[int]]:
-    """Return for each table where its columns begin: behind the opening bracket and behind each comma in it."""
-    bodies: list[list[int]] = []
-    depth, expected = 0, False
-    for token in iter_tokens(context):
-        if token.kind == "comment":
-            continue
-        if expected:
-            bodies[-1].append(token.start)
-        before, depth = depth, depth + (token.text == "(") - (token.text == ")")
-        if (before, depth) == (0, 1):
-            bodies.append([])
-        expected = (before, depth) == (0, 1) or (depth == 1 and token.text == ",")
-    # Constraints stand behind the columns.
-    pairs = zip(schema.tables, bodies, strict=True)
-    return {table.name: starts[: len(table.columns)] for table, starts in pairs}

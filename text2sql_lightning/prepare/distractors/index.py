@@ -1,14 +1,15 @@
-"""Index of the tables of a source: which columns occur together, so where plausible distractors come from."""
+"""Index of the tables of a source: which columns occur together, so where plausible distractors come from; types."""
 
 import pickle
 import re
 from array import array
-from collections import defaultdict
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from itertools import permutations
 from math import log2
 from pathlib import Path
 from random import Random
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 from text2sql_lightning.prepare.store import open_scratch
 from text2sql_lightning.sql.ddl import Table
@@ -20,23 +21,38 @@ _BAGS_A_COLUMN: Final = 80
 _BAGS_A_TABLE: Final = 50
 _MOST_UNNAMED: Final = 100_000
 _DONORS: Final = 24
+_JOINT: Final = "\x1f"  # rows with control characters are dropped
 _ALIKE: Final = 0.2
 """Two columns in common that stand in 1,000 tables each, or one that stands in 30."""
 
 _TABLES: Final = """
-CREATE TABLE bags (bag INTEGER PRIMARY KEY, split TEXT, name TEXT, columns BLOB, folded TEXT);
+CREATE TABLE bags (bag INTEGER PRIMARY KEY, split TEXT, name TEXT, columns TEXT, folded TEXT);
 CREATE UNIQUE INDEX once ON bags (split, name, columns);
 CREATE INDEX by_table ON bags (split, folded) WHERE folded <> '';
-CREATE TABLE neighbours (split TEXT, folded TEXT, bag INTEGER, other INTEGER);
-CREATE INDEX by_neighbour ON neighbours (split, folded);
+CREATE TABLE neighbours (split TEXT, folded TEXT, bag INTEGER, other INTEGER, UNIQUE (split, folded, bag, other));
 CREATE TABLE splits (schema_id TEXT PRIMARY KEY, split TEXT) WITHOUT ROWID;
 CREATE TABLE state (state BLOB);
+BEGIN;
 """
 _KNOWN: Final = "SELECT bag FROM bags WHERE split = ? AND name = ? AND columns = ?"
 _OF_TABLE: Final = (
     f"SELECT columns FROM bags WHERE split = ? AND folded = ? AND folded <> '' ORDER BY bag LIMIT {_BAGS_A_TABLE}"
 )
-_NEIGHBOURS: Final = "SELECT bag, other FROM neighbours WHERE split = ? AND folded = ? ORDER BY rowid"
+_NEIGHBOURS: Final = (
+    f"SELECT bag, other FROM neighbours WHERE split = ? AND folded = ? ORDER BY rowid LIMIT {_BAGS_A_TABLE}"
+)
+
+
+Kind = Literal["text", "integer", "real", "date"]
+_STARTS: Final[dict[Kind, tuple[str, ...]]] = {
+    "integer": ("INT", "BIGINT", "SMALLINT", "TINYINT", "BOOL", "YEAR"),
+    "real": ("REAL", "FLOA", "DOUB", "DEC", "NUM", "MONEY"),
+    "date": ("DATE", "TIME"),
+}
+TYPES: Final[dict[Kind, str]] = {"text": "TEXT", "integer": "INTEGER", "real": "REAL", "date": "DATE"}
+"""How columns are declared, by what they hold."""
+
+_NUMBER_AS_TEXT: Final = 0.5
 
 
 class Neighbour(NamedTuple):
@@ -54,7 +70,7 @@ class ColumnIndex:
     alone, whoever gets them.
 
     Tables are in a SQLite file, each once; in memory are the names of columns, and for each the tables that it stands
-    in, a sample of 80. Of tables without a name the first 100,000 are taken.
+    in, a sample of 80. Of tables without a name the first 100,000 are taken. It is pickled as the place of the file.
     """
 
     def __init__(self, seed: int, path: Path | None = None) -> None:
@@ -64,25 +80,21 @@ class ColumnIndex:
             seed: Decides which tables stand for a common column.
             path: A file that is not there yet; without it all is in memory, and no other process can have the index.
         """
-        self._path = path
-        self._rng = Random(f"{seed} column index")
-        self._numbers: dict[str, int] = {}
-        self._names: list[str] = []
-        self._seen: list[int] = []
-        self._typed: list[dict[str, int]] = []
-        self._by_column: dict[str, array[int]] = {}
-        self._offered: dict[str, int] = defaultdict(int)
-        self._count = self._unnamed = 0
-        self._tables = open_scratch(path)
+        self._path, self._tables = path, open_scratch(path)
         self._tables.executescript(_TABLES)
-        self._tables.execute("BEGIN")
+        self._rng = Random(f"{seed} column index")
+        self._order: dict[str, int] = {}
+        self._seen = Counter[str]()
+        self._typed: dict[str, Counter[str]] = {}
+        self._by_column: dict[str, array[int]] = {}
+        self._offered = Counter[str]()
+        self._count = self._unnamed = 0
 
     def __len__(self) -> int:
         """Return the number of different tables."""
         return self._count
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Pickle as the place of the file, for other processes."""
         return _open_index, (self._path,)
 
     def add(self, schema: Schema, schema_id: str, split: str) -> None:
@@ -90,33 +102,63 @@ class ColumnIndex:
         # Rows on a table whose name is an identifier are in one split anyway.
         if not any(_IDENTIFIER_TABLE.fullmatch(table.name.lower()) for table in schema.tables):
             self._tables.execute("INSERT OR REPLACE INTO splits VALUES (?, ?)", (schema_id, split))
-        bags = [self._add_table(table, split) for table in schema.tables]
-        named = [
-            (bag, table) for bag, table in zip(bags, schema.tables, strict=True) if table.name and is_real(table.name)
-        ]
-        if len(named) > 1:
-            for bag, table in named:
-                self._add_neighbours(split, table.name.lower(), bag, [other for other, _ in named])
+        bags = [(table.name, self._add_table(table, split)) for table in schema.tables]
+        named = [(name.lower(), bag) for name, bag in bags if name and is_real(name)]
+        pairs = [(split, name, bag, other) for (name, bag), (_, other) in permutations(named, 2) if bag != other]
+        self._tables.executemany("INSERT OR IGNORE INTO neighbours VALUES (?, ?, ?, ?)", pairs)
 
-    def split_of(self, schema_id: str) -> str | None:
-        """Return the split whose rows have this schema; None where no row has it, or its tables' names tell that."""
-        found = self._tables.execute("SELECT split FROM splits WHERE schema_id = ?", (schema_id,)).fetchone()
-        return found[0] if found else None
+    def _add_table(self, table: Table, split: str) -> int:
+        name = table.name if is_real(table.name) else ""
+        for column in table.columns:
+            self._see(column.name, column.type)
+        columns = sorted((column.name for column in table.columns), key=self._order.__getitem__)
+        key = (split, name, _JOINT.join(columns))
+        known = self._tables.execute(_KNOWN, key).fetchone()
+        if known or (not name and (split != "train" or self._unnamed >= _MOST_UNNAMED)):
+            return int(known[0]) if known else -1
+        bag, self._count = self._count, self._count + 1
+        self._tables.execute("INSERT INTO bags VALUES (?, ?, ?, ?, ?)", (bag, *key, name.lower()))
+        self._unnamed += not name
+        if split == "train":
+            self._offer(bag, columns)
+        return bag
+
+    def _see(self, name: str, kind: str) -> None:
+        self._order.setdefault(name, len(self._order))
+        self._seen[name] += 1
+        if kind and kind.upper() not in ("VARCHAR", "TEXT"):
+            self._typed.setdefault(name, Counter())[kind] += 1
+
+    def _offer(self, bag: int, columns: Iterable[str]) -> None:
+        """Sample each column's tables evenly (reservoir sampling): a source is often ordered."""
+        for name in dict.fromkeys(name.lower() for name in columns):
+            bags = self._by_column.setdefault(name, array("I"))
+            self._offered[name] += 1
+            if len(bags) < _BAGS_A_COLUMN:
+                bags.append(bag)
+            elif (at := self._rng.randrange(self._offered[name])) < _BAGS_A_COLUMN:
+                bags[at] = bag
 
     def finish(self) -> None:
         """Write what other processes need: no row can be added then."""
-        state = (self._numbers, self._names, self._seen, self._typed, self._by_column, self._offered)
+        self._order.clear()
+        state = (self._seen, self._typed, self._by_column, self._offered)
         self._tables.execute("INSERT INTO state VALUES (?)", (pickle.dumps(state),))
         self._tables.execute("COMMIT")
 
     def _open(self, path: Path) -> None:
         self._path, self._tables = path, open_scratch(path)
         (state,) = self._tables.execute("SELECT state FROM state").fetchone()
-        self._numbers, self._names, self._seen, self._typed, self._by_column, self._offered = pickle.loads(state)
+        self._seen, self._typed, self._by_column, self._offered = pickle.loads(state)
 
     def close(self) -> None:
         """Close the file."""
         self._tables.close()
+
+    def split_of(self, schema_id: str) -> str | None:
+        """Return the split whose rows have this schema; None where no row has it, or its tables' names tell that."""
+        found = self._tables.execute("SELECT split FROM splits WHERE schema_id = ?", (schema_id,)).fetchone()
+        return found[0] if found else None
 
     def same_table(self, table: Table, split: str) -> list[str]:
         """Return columns that rows of the same split have in the same real table; the same table's rows come first.
@@ -160,7 +202,7 @@ class ColumnIndex:
         own = {name.lower() for name in columns}
         scores: dict[int, float] = {}
         for name in sorted(own):
-            weight = 1 / log2(2 + self._offered.get(name, 0))
+            weight = 1 / log2(2 + self._offered[name])
             for bag in self._by_column.get(name, ()):
                 scores[bag] = scores.get(bag, 0.0) + weight
         # A hash instead of a random number for each: there are hundreds.
@@ -173,76 +215,29 @@ class ColumnIndex:
     def _others(self, bags: Sequence[int], own: Collection[str]) -> Iterator[list[str]]:
         return ([name for name in self._donated(bag) if name.lower() not in own] for bag in bags)
 
-    def type_of(self, name: str, rng: Random) -> str:
-        """Return a type that the column has in the source.
-
-        `b-mc2/sql-create-context` says INTEGER only of columns that are calculated with, VARCHAR of all others: a
-        column seen as a number anywhere may be one, and is drawn as one twice as often as it was seen.
-        """
-        number = self._numbers.get(name)
-        if number is None:
-            return ""
-        kinds = self._typed[number]
-        share = {kind: min(0.6, 2 * count / self._seen[number]) for kind, count in kinds.items()}
-        return next((kind for kind, part in share.items() if rng.random() < part), "VARCHAR")
-
-    def _add_table(self, table: Table, split: str) -> int:
-        name = table.name if is_real(table.name) else ""
-        numbers = sorted(self._number(column.name, column.type) for column in table.columns)
-        key = (split, name, array("I", numbers).tobytes())
-        known = self._tables.execute(_KNOWN, key).fetchone()
-        if known or (not name and (split != "train" or self._unnamed >= _MOST_UNNAMED)):
-            return int(known[0]) if known else -1
-        bag, self._count = self._count, self._count + 1
-        self._tables.execute("INSERT INTO bags VALUES (?, ?, ?, ?, ?)", (bag, *key, name.lower()))
-        self._unnamed += not name
-        if split == "train":
-            self._offer(bag, [self._names[number] for number in numbers])
-        return bag
-
-    def _add_neighbours(self, split: str, folded: str, bag: int, others: Iterable[int]) -> None:
-        present = self._tables.execute(_NEIGHBOURS, (split, folded)).fetchall()
-        for other in others:
-            if other != bag and (bag, other) not in present and len(present) < _BAGS_A_TABLE:
-                present.append((bag, other))
-                self._tables.execute("INSERT INTO neighbours VALUES (?, ?, ?, ?)", (split, folded, bag, other))
-
-    def _offer(self, bag: int, columns: Iterable[str]) -> None:
-        """Sample each column's tables evenly (reservoir sampling): a source is often ordered."""
-        for name in dict.fromkeys(name.lower() for name in columns):
-            bags = self._by_column.setdefault(name, array("I"))
-            self._offered[name] += 1
-            if len(bags) < _BAGS_A_COLUMN:
-                bags.append(bag)
-            elif (at := self._rng.randrange(self._offered[name])) < _BAGS_A_COLUMN:
-                bags[at] = bag
-
-    def _number(self, name: str, kind: str) -> int:
-        number = self._numbers.setdefault(name, len(self._names))
-        if number == len(self._names):
-            self._names.append(name)
-            self._seen.append(0)
-            self._typed.append({})
-        self._seen[number] += 1
-        if kind and kind.upper() not in ("VARCHAR", "TEXT"):
-            self._typed[number][kind] = self._typed[number].get(kind, 0) + 1
-        return number
-
-    def _bag(self, bag: int) -> tuple[str, list[str]]:
-        name, columns = self._tables.execute("SELECT name, columns FROM bags WHERE bag = ?", (bag,)).fetchone()
-        return name, self._read(columns)
-
-    def _of_table(self, split: str, folded: str) -> list[list[str]]:
-        return [self._read(columns) for (columns,) in self._tables.execute(_OF_TABLE, (split, folded)).fetchall()]
-
-    def _read(self, columns: bytes) -> list[str]:
-        return [self._names[number] for number in array("I", columns)]
-
     def _donated(self, bag: int) -> list[str]:
         """Return a table's columns, with those that other rows have in it where its name is an identifier."""
         name, columns = self._bag(bag)
         bags = self._of_table("train", name.lower()) if _IDENTIFIER_TABLE.fullmatch(name.lower()) else [columns]
         return list(dict.fromkeys(column for one in bags for column in one))
+
+    def _bag(self, bag: int) -> tuple[str, list[str]]:
+        name, columns = self._tables.execute("SELECT name, columns FROM bags WHERE bag = ?", (bag,)).fetchone()
+        return name, columns.split(_JOINT)
+
+    def _of_table(self, split: str, folded: str) -> list[list[str]]:
+        return [columns.split(_JOINT) for (columns,) in self._tables.execute(_OF_TABLE, (split, folded)).fetchall()]
+
+    def type_of(self, name: str, rng: Random) -> str:
+        """Return a type that the column has in the source, empty where the source has no such column.
+
+        `b-mc2/sql-create-context` says INTEGER only of columns that are calculated with, VARCHAR of all others: a
+        column seen as a number anywhere may be one, and is drawn as one twice as often as it was seen.
+        """
+        if name not in self._seen:
+            return ""
+        share = {kind: min(0.6, 2 * count / self._seen[name]) for kind, count in self._typed.get(name, {}).items()}
+        return next((kind for kind, part in share.items() if rng.random() < part), "VARCHAR")
 
 
 def _open_index(path: Path) -> ColumnIndex:
@@ -264,3 +259,29 @@ def index_of(splits: Mapping[str, Iterable[tuple[Schema, str]]], seed: int, path
             index.add(schema, schema_id, split)
     index.finish()
     return index
+
+
+def kind_of(declared: str) -> Kind:
+    """Return what a column of a declared type holds; text where the type says nothing."""
+    return next((kind for kind, starts in _STARTS.items() if declared.upper().startswith(starts)), "text")
+
+
+def write_type(kind: Kind, present: Sequence[str], rng: Random) -> str:
+    """Write a type as the schema's other columns have theirs.
+
+    Args:
+        kind: What the column holds.
+        present: Declared types of the schema's columns.
+        rng: Decides how a number is declared in schemas that know VARCHAR and INTEGER alone: those of
+            `b-mc2/sql-create-context` say VARCHAR of numbers, too.
+
+    Returns:
+        The type; empty where the schema declares none.
+    """
+    declared = [kind for kind in present if kind]
+    if not declared:
+        return ""
+    if {name.upper() for name in declared} <= {"VARCHAR", "INTEGER"}:
+        return "INTEGER" if kind in ("integer", "real") and rng.random() < _NUMBER_AS_TEXT else "VARCHAR"
+    of_kind = [name for name in declared if kind_of(name) == kind]
+    return rng.choice(of_kind) if of_kind else TYPES[kind]
