@@ -17,7 +17,7 @@ from text2sql_lightning.inference.generation import Generation
 from text2sql_lightning.inference.generator import BuiltinEngine, Generator
 from text2sql_lightning.modeling.backends import LoadRequest, ModelBackend
 from text2sql_lightning.modeling.decoder import base_of
-from text2sql_lightning.modeling.loss import CompletionLoss, completion_loss, named_out_of_memory
+from text2sql_lightning.modeling.loss import Batch, CompletionLoss, completion_loss, named_out_of_memory
 from text2sql_lightning.modeling.model_shape import model_flops_utilization
 from text2sql_lightning.modeling.optim import build_optimizer, build_schedule
 from text2sql_lightning.modeling.settings import (
@@ -146,7 +146,7 @@ class Text2SQLModule(LightningModule):
                 f"{self.backend_name} backend, {self.quantization}: training {trained:.1f} M adapter weights"
             )
 
-    def completion_loss(self, batch: dict[str, Any]) -> CompletionLoss:
+    def completion_loss(self, batch: Batch) -> CompletionLoss:
         """Sum the loss over the target tokens of a pack or a right-padded batch."""
         return completion_loss(self.model, batch, self._backend.pack_arguments)
 
@@ -154,7 +154,7 @@ class Text2SQLModule(LightningModule):
         """Put the model into training mode, also after a validation that generated."""
         self._backend.for_training(self.model)
 
-    def training_step(self, batch: dict[str, Any], batch_idx: int) -> Tensor:
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Return the mean loss over the target tokens of a micro-batch."""
         with named_out_of_memory():
             sums = self.completion_loss(batch)
@@ -162,7 +162,7 @@ class Text2SQLModule(LightningModule):
         self._step_sums.append(sums.detach())
         return sums.loss_sum / sums.num_targets
 
-    def backward(self, loss: Tensor, *args: Any, **kwargs: Any) -> None:
+    def backward(self, loss: Tensor, *args: object, **kwargs: object) -> None:
         """Add the gradient of the micro-batch's sum of losses, so that a token counts the same in every micro-batch."""
         targets = self._step_sums[-1].num_targets
         with named_out_of_memory():
@@ -202,7 +202,7 @@ class Text2SQLModule(LightningModule):
         super().on_validation_model_train()
         self._backend.for_training(self.model)
 
-    def validation_step(self, batch: dict[str, Any], batch_idx: int) -> None:
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Add a batch to the loss and the token accuracy."""
         self._evaluation_step(batch, "val")
 
@@ -218,18 +218,18 @@ class Text2SQLModule(LightningModule):
                 "model.learning_rate, raise model.warmup_steps, or set trainer.gradient_clip_val"
             )
 
-    def test_step(self, batch: dict[str, Any], batch_idx: int) -> None:
+    def test_step(self, batch: Batch, batch_idx: int) -> None:
         """Add a batch to the loss and the token accuracy."""
         self._evaluation_step(batch, "test")
 
-    def _evaluation_step(self, batch: dict[str, Any], stage: str) -> None:
+    def _evaluation_step(self, batch: Batch, stage: str) -> None:
         sums = self.completion_loss(batch)
         self._val_loss.update(sums.loss_sum / sums.num_targets, weight=sums.num_targets)
         self._val_accuracy.update(sums.num_correct / sums.num_targets, weight=sums.num_targets)
         self.log(f"{stage}/loss", self._val_loss, on_epoch=True, prog_bar=True, batch_size=len(batch["ids"]))
         self.log(f"{stage}/token_accuracy", self._val_accuracy, on_epoch=True, batch_size=len(batch["ids"]))
 
-    def predict_step(self, batch: list[Any], batch_idx: int) -> list[dict[str, Any]]:
+    def predict_step(self, batch: list[Any], batch_idx: int) -> list[dict[str, object]]:
         """Answer the records of a batch."""
         answers = self.generate([build_prompt(record.instruction, record.input) for record in batch])
         return [
@@ -261,7 +261,7 @@ class Text2SQLModule(LightningModule):
         shape = base_of(self.model).config.to_dict()
         return model_flops_utilization(shape, self.device, tokens, targets, pairs, seconds)
 
-    def identity(self) -> dict[str, Any]:
+    def identity(self) -> dict[str, object]:
         """Describe what a checkpoint of this module belongs to, in plain values."""
         return {
             "base_model": self.base_model,

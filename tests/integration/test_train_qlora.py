@@ -34,7 +34,7 @@ def train_qlora() -> Any:
     from contextlib import redirect_stderr, redirect_stdout
     from io import StringIO
 
-    from text2sql_lightning.commands.train_qlora import main
+    from text2sql_lightning.commands.fit import train_qlora as main
 
     def run(*arguments: Any) -> Any:
         out, err = StringIO(), StringIO()
@@ -49,7 +49,8 @@ def train_qlora() -> Any:
 
 
 def test_every_flag_arrives() -> None:
-    from text2sql_lightning.commands.train_qlora import fit_arguments, main
+    from text2sql_lightning.commands.fit import fit_arguments
+    from text2sql_lightning.commands.fit import train_qlora as main
 
     given = [f"--{flag}={value}" for flag, (value, _) in FLAGS.items()]
     arguments = fit_arguments(main.parser().parse_args(given))
@@ -59,7 +60,8 @@ def test_every_flag_arrives() -> None:
 
 def test_every_flag_takes_effect(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from text2sql_lightning.commands.cli import RehearsalCLI, run
-    from text2sql_lightning.commands.train_qlora import fit_arguments, main
+    from text2sql_lightning.commands.fit import fit_arguments
+    from text2sql_lightning.commands.fit import train_qlora as main
 
     monkeypatch.chdir(tmp_path)
     given = [f"--{flag}={value}" for flag, (value, _) in FLAGS.items()]
@@ -79,7 +81,8 @@ def test_every_flag_takes_effect(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 
 def test_resume_and_overwrite() -> None:
-    from text2sql_lightning.commands.train_qlora import fit_arguments, main
+    from text2sql_lightning.commands.fit import fit_arguments
+    from text2sql_lightning.commands.fit import train_qlora as main
 
     assert "--ckpt_path=last" in fit_arguments(main.parser().parse_args(["--resume"]))
     assert "--overwrite=true" in fit_arguments(main.parser().parse_args(["--overwrite"]))

@@ -4,7 +4,7 @@ import json
 import sys
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from text2sql_lightning.commands.console import Command
 from text2sql_lightning.errors import ConfigError
@@ -122,8 +122,7 @@ def _quiet() -> None:
 
     import transformers
 
-    libraries: Any = transformers.utils.logging
-    libraries.disable_progress_bar()
+    transformers.utils.logging.disable_progress_bar()
     logging.getLogger("bitsandbytes.backends.cpu.ops").setLevel(logging.ERROR)
 
 
@@ -136,8 +135,8 @@ def _problem(answer: "Answer", result: Execution | None) -> str:
     return f"the SQL does not run ({result.error}): {_REASONS.get(result.error, 'SQLite gives no reason')}"
 
 
-def _as_json(args: Namespace, answer: "Answer", result: Execution | None) -> dict[str, Any]:
-    content: dict[str, Any] = {"question": args.question, "sql": answer.sql, "finished": answer.finished}
+def _as_json(args: Namespace, answer: "Answer", result: Execution | None) -> dict[str, object]:
+    content: dict[str, object] = {"question": args.question, "sql": answer.sql, "finished": answer.finished}
     if len(answer.candidates) > 1:
         content["candidates"] = list(answer.candidates)
     if result is not None:

@@ -44,7 +44,7 @@ def _add_flags(parser: ArgumentParser) -> None:
 class _AddSource(Action):
     """Keeps sources in the order in which they are given, whatever their flags."""
 
-    def __call__(self, parser: ArgumentParser, namespace: Namespace, values: Any, option: str | None = None) -> None:
+    def __call__(self, parser: ArgumentParser, namespace: Namespace, values: object, option: str | None = None) -> None:
         namespace.sources = [*namespace.sources, ((option or "").lstrip("-"), values)]
 
 

@@ -4,8 +4,9 @@ import sys
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Final, NoReturn, cast
+from typing import Final, NoReturn, cast
 
+import yaml
 from jsonargparse import Namespace
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.fabric.utilities.rank_zero import _get_rank
@@ -21,7 +22,6 @@ from text2sql_lightning.callbacks.run_checkpoint import RunCheckpoint
 from text2sql_lightning.callbacks.run_files import AdapterCheckpoint, MetricsJson, RunMetadata
 from text2sql_lightning.callbacks.wandb_run import WandbRun, finish_wandb, wandb_problem
 from text2sql_lightning.commands.config_checks import (
-    check_configs,
     check_nulls,
     check_sections,
     check_trainer,
@@ -49,7 +49,7 @@ from text2sql_lightning.runs import output_folder
 from text2sql_lightning.runs.loggers import WANDB_RUN_ID, configure_loggers, last_wandb_run_id
 from text2sql_lightning.runs.run_meta import Mode, RunMeta
 
-_COMPUTED: Final[dict[str, Callable[[Any], Any]]] = {
+_COMPUTED: Final[dict[str, Callable[[str], object]]] = {
     "checkpoint.dirpath": lambda output_dir: str(Path(output_dir) / CHECKPOINTS_DIR),
     "model.seed": int,
     "data.seed": int,
@@ -101,10 +101,10 @@ class Text2SQLCLI(LightningCLI):
     def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:
         """Remember the arguments, to tell a given value from a default."""
         self._args = [str(argument) for argument in args] if isinstance(args, list) else sys.argv[1:]
-        check_configs(self._args)
+        configs = given_configs(self._args)
         subcommand = next((argument for argument in self._args if argument in self._subcommand_parsers), None)
         if subcommand is not None:
-            check_sections(self._parser(subcommand), given_configs(self._args))
+            check_sections(self._parser(subcommand), configs)
         try:
             super().parse_arguments(parser, args)
         except Text2SQLError:
@@ -162,12 +162,12 @@ class Text2SQLCLI(LightningCLI):
         except (MisconfigurationException, ValueError, TypeError, LookupError, AttributeError) as error:
             raise ConfigError(f"the configuration cannot be used ({type(error).__name__}: {error})") from error
 
-    def instantiate_trainer(self, **kwargs: Any) -> Trainer:
+    def instantiate_trainer(self, **kwargs: object) -> Trainer:
         """Add the callbacks that take no settings."""
         config = self.config[self.subcommand]
-        plain = plain_config(self._parser(self.subcommand), config)
+        text = self._parser(self.subcommand).dump(config, skip_none=False, skip_validation=True)
         mode = cast(Mode, "train" if self.subcommand == "fit" else self.subcommand)
-        self.run_meta = RunMeta(self.outputs, mode, plain, ["text2sql", *self._args])
+        self.run_meta = RunMeta(self.outputs, mode, yaml.safe_load(text), ["text2sql", *self._args])
         self.process_watch = ProcessWatch(self.run_meta)
         self.run_meta.meta[WANDB_RUN_ID] = self._wandb_run_id
         callbacks: list[Callback] = [
@@ -225,7 +225,7 @@ class Text2SQLCLI(LightningCLI):
         config.ckpt_path, config.overwrite = None, False  # repeating the run neither resumes nor deletes
         write_text(self.outputs / CONFIG_FILE, parser.dump(config, skip_none=False, skip_validation=True))
 
-    def _prepare_subcommand_kwargs(self, subcommand: str) -> dict[str, Any]:
+    def _prepare_subcommand_kwargs(self, subcommand: str) -> dict[str, object]:
         kwargs = super()._prepare_subcommand_kwargs(subcommand)
         kwargs["weights_only"] = True  # a checkpoint of a stranger must not run code
         if subcommand == "predict":
@@ -239,14 +239,6 @@ def outputs_in(folder: Path) -> list[str]:
     return [f"{name}/" if (folder / name).is_dir() else name for name in wanted if (folder / name).exists()]
 
 
-def plain_config(parser: LightningArgumentParser, config: Namespace) -> dict[str, Any]:
-    """Return the configuration as plain values that JSON and loggers can hold."""
-    import yaml
-
-    plain: dict[str, Any] = yaml.safe_load(parser.dump(config, skip_none=False, skip_validation=True))
-    return plain
-
-
 class RehearsalCLI(Text2SQLCLI):
     """Parses and instantiates everything, then stops: nothing is loaded, run or written."""
 
@@ -255,6 +247,16 @@ class RehearsalCLI(Text2SQLCLI):
 
     def _run_subcommand(self, subcommand: str) -> None:
         pass
+
+
+class ParsingCLI(RehearsalCLI):
+    """Parses alone."""
+
+    def before_instantiate_classes(self) -> None:
+        """Leave the configuration as it was given."""
+
+    def instantiate_classes(self) -> None:
+        """Make nothing."""
 
 
 def run(args: ArgsType = None, cli_class: type[Text2SQLCLI] = Text2SQLCLI) -> Text2SQLCLI:

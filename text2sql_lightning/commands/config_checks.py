@@ -6,10 +6,10 @@ imported, and which model settings were given, where the parser cannot tell a gi
 
 import importlib.util
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import NoneType
-from typing import TYPE_CHECKING, Any, Final, get_args
+from typing import TYPE_CHECKING, Final, get_args
 
 import yaml
 
@@ -53,9 +53,9 @@ def _packaged(name: str) -> str:
     return name if Path(name).exists() or not packaged.is_file() else str(packaged)
 
 
-def given_model_settings(arguments: Sequence[str]) -> dict[str, Any]:
+def given_model_settings(arguments: Sequence[str]) -> dict[str, object]:
     """Collect `model` from config files and flags, nested as in a config; later arguments win, as for the parser."""
-    model: dict[str, Any] = {}
+    model: dict[str, object] = {}
     for flag, value in _pairs(arguments):
         if flag in _CONFIG_FLAGS:
             path = Path(value)
@@ -63,10 +63,11 @@ def given_model_settings(arguments: Sequence[str]) -> dict[str, Any]:
         elif flag == "--model":
             _merge(model, _part(value, Path()))
         elif flag.startswith("--model."):
-            nested: Any = _scalar(value)
-            for key in reversed(flag.removeprefix("--model.").split(".")):
+            first, *others = flag.removeprefix("--model.").split(".")
+            nested = _scalar(value)
+            for key in reversed(others):
                 nested = {key: nested}
-            _merge(model, nested)
+            _merge(model, {first: nested})
     return model
 
 
@@ -88,25 +89,21 @@ def wants_unsloth(arguments: Sequence[str]) -> bool:
     return not only_prints and importlib.util.find_spec("unsloth") is not None and has_cuda()
 
 
-def check_configs(arguments: Sequence[str]) -> None:
-    """Name the config file that is no YAML; the parser's own message does not.
+def given_configs(arguments: Sequence[str]) -> list[tuple[str, dict[str, object]]]:
+    """Return each config file that there is, and its content.
 
     Raises:
-        ConfigError: Says file, line and column.
+        ConfigError: One is not valid YAML: says file, line and column, of which the parser leaves out the file.
     """
+    found = []
     for flag, value in _pairs(arguments):
         if flag in _CONFIG_FLAGS and Path(value).is_file():
             try:
-                yaml.safe_load(Path(value).read_text(encoding="utf-8"))
+                content = yaml.safe_load(Path(value).read_text(encoding="utf-8"))
             except _NOT_YAML as error:
                 raise ConfigError(f"--config {value} is not valid YAML: {error}") from error
-
-
-def given_configs(arguments: Sequence[str]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield each config file and its content."""
-    for flag, value in _pairs(arguments):
-        if flag in _CONFIG_FLAGS:
-            yield value, _load(Path(value))
+            found.append((value, content if isinstance(content, dict) else {}))
+    return found
 
 
 def _pairs(arguments: Sequence[str]) -> list[tuple[str, str]]:
@@ -119,14 +116,14 @@ def _pairs(arguments: Sequence[str]) -> list[tuple[str, str]]:
     return pairs
 
 
-def _part(value: Any, folder: Path) -> dict[str, Any]:
+def _part(value: object, folder: Path) -> dict[str, object]:
     """Return a part of a config: written in place, or in another file, relative to the config."""
     if isinstance(value, str) and value.endswith((".yaml", ".yml")):
         return _load(folder / value)
     return value if isinstance(value, dict) else {}
 
 
-def _load(path: Path) -> dict[str, Any]:
+def _load(path: Path) -> dict[str, object]:
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, *_NOT_YAML):
@@ -134,17 +131,18 @@ def _load(path: Path) -> dict[str, Any]:
     return content if isinstance(content, dict) else {}
 
 
-def _scalar(value: str) -> Any:
+def _scalar(value: str) -> object:
     try:
         return yaml.safe_load(value)
     except _NOT_YAML:
         return value
 
 
-def _merge(into: dict[str, Any], more: dict[str, Any]) -> None:
+def _merge(into: dict[str, object], more: Mapping[str, object]) -> None:
     for key, value in more.items():
-        if isinstance(value, dict) and isinstance(into.get(key), dict):
-            _merge(into[key], value)
+        present = into.get(key)
+        if isinstance(value, dict) and isinstance(present, dict):
+            _merge(present, value)
         else:
             into[key] = value
 
@@ -201,7 +199,7 @@ def check_trainer_support(strategy: object, precision: object, on_cpu: bool) -> 
         )
 
 
-def check_sections(parser: "LightningArgumentParser", configs: Iterable[tuple[str, dict[str, Any]]]) -> None:
+def check_sections(parser: "LightningArgumentParser", configs: Iterable[tuple[str, Mapping[str, object]]]) -> None:
     """Refuse a single value where a section of settings is expected; the parser drops it, or stumbles over it.
 
     Args:
@@ -217,7 +215,7 @@ def check_sections(parser: "LightningArgumentParser", configs: Iterable[tuple[st
     sections -= {name for name, hint in actions.items() if hint is not None}  # the parser knows what these take
     for file, content in configs:
         for section in sorted(sections):
-            value: Any = content
+            value: object = content
             for key in section.split("."):
                 value = value.get(key) if isinstance(value, dict) else None
             if value is not None and not isinstance(value, dict | str):  # a text is a file, which the parser reads

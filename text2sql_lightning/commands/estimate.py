@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 from text2sql_lightning.commands.config_checks import find_configs
 from text2sql_lightning.commands.console import Command, run_command
 from text2sql_lightning.errors import ConfigError
+from text2sql_lightning.modeling.backends import Hardware, choose_backend, get_backend
 from text2sql_lightning.modeling.estimate import (
     Footprint,
     StepTime,
@@ -49,30 +50,33 @@ def _add_flags(parser: ArgumentParser) -> None:
 
 @dataclass(frozen=True)
 class Plan:
-    """What `fit` would do, as far as memory and time depend on it."""
+    """What `fit` would do with a configuration, as far as memory and time depend on it."""
 
-    base_model: str
+    config: "Config"
     backend: BackendName
     shape: ModelShape
     load: TrainingLoad
-    batch_size: int
-    accumulate: int
-    steps: int
-    gpus: int
-    lora_r: int
-    assumptions: str = ""
+
+    @property
+    def accumulate(self) -> int:
+        """Micro-batches of a step."""
+        return int(self.config.trainer.accumulate_grad_batches)
 
     @property
     def records(self) -> int:
         """Records of a step on one GPU."""
-        return self.batch_size * self.accumulate
+        return int(self.config.data.batch_size) * self.accumulate
+
+    @property
+    def gpus(self) -> int:
+        """GPUs of all machines; one where their number is not given."""
+        devices = self.config.trainer.devices
+        here = len(devices) if isinstance(devices, list) else int(devices) if str(devices).isdigit() else 1
+        return max(1, here) * int(self.config.trainer.num_nodes)
 
     def micro_batch(self, gpu: Gpu, mean_tokens: float) -> StepTime:
         """Estimate the time of a micro-batch."""
-        load = self.load
-        return micro_batch_time(
-            self.shape, load.costs, load.checkpointing, gpu.peak_flops, self.batch_size, mean_tokens
-        )
+        return micro_batch_time(self.shape, self.load, gpu.peak_flops, self.config.data.batch_size, mean_tokens)
 
 
 def _run(options: Namespace, arguments: list[str]) -> int:
@@ -86,19 +90,9 @@ def _run(options: Namespace, arguments: list[str]) -> int:
 
 def read_config(arguments: list[str]) -> "Config":
     """Parse the arguments of `fit`; returns its configuration. Nothing is made of it."""
-    from text2sql_lightning.commands.cli import Text2SQLCLI, run
+    from text2sql_lightning.commands.cli import ParsingCLI, run
 
-    class _OnlyParses(Text2SQLCLI):
-        def before_instantiate_classes(self) -> None:
-            pass
-
-        def instantiate_classes(self) -> None:
-            pass
-
-        def _run_subcommand(self, subcommand: str) -> None:
-            pass
-
-    config: Config = run(["fit", *find_configs(arguments)], _OnlyParses).config.fit
+    config: Config = run(["fit", *find_configs(arguments)], ParsingCLI).config.fit
     return config
 
 
@@ -108,32 +102,12 @@ def make_plan(config: "Config", gpu: Gpu) -> Plan:
     Raises:
         ConfigError: There is nothing to train.
     """
-    from text2sql_lightning.modeling.backends import Hardware, choose_backend
-
-    model, data, trainer = config.model, config.data, config.trainer
+    model, data = config.model, config.data
     if model.lora is None:
         raise ConfigError("model.lora null: there is no weight to train; leave model.lora out to train an adapter")
     shape = read_shape(model.base_model)
     backend = choose_backend(model.backend, Hardware((7, 5) if gpu.name == "T4" else (8, 0)))
-    return Plan(
-        base_model=model.base_model,
-        backend=backend,
-        shape=shape,
-        load=_training_load(config, shape, backend),
-        batch_size=data.batch_size,
-        accumulate=trainer.accumulate_grad_batches,
-        steps=trainer.max_steps,
-        gpus=_count(trainer.devices) * trainer.num_nodes,
-        lora_r=model.lora.r,
-        assumptions=_assumptions(trainer.devices, data.packing),
-    )
-
-
-def _training_load(config: "Config", shape: ModelShape, backend: BackendName) -> TrainingLoad:
-    from text2sql_lightning.modeling.backends import get_backend
-
-    model, data = config.model, config.data
-    return TrainingLoad(
+    load = TrainingLoad(
         tokens=data.batch_size * data.max_seq_length,
         targets=data.batch_size * _COMPLETION,
         costs=get_backend(backend).costs(),
@@ -143,52 +117,37 @@ def _training_load(config: "Config", shape: ModelShape, backend: BackendName) ->
         checkpointing=model.gradient_checkpointing,
         eight_bit_optimizer=model.optimizer != "adamw",
     )
+    return Plan(config, backend, shape, load)
 
 
-def _assumptions(devices: list[int] | str | int, packing: str) -> str:
+def _assumptions(config: "Config") -> str:
     notes = []
-    if str(devices) in ("auto", "-1"):
+    if str(config.trainer.devices) in ("auto", "-1"):
         notes.append("one GPU (give --trainer.devices)")
-    if packing == "shared_prefix":
+    if config.data.packing == "shared_prefix":
         notes.append("no prefix shared, so at most this")
     return f"; assumed: {', '.join(notes)}" if notes else ""
 
 
-def _count(devices: list[int] | str | int) -> int:
-    if isinstance(devices, list):
-        return len(devices)
-    return int(devices) if str(devices).isdigit() and int(devices) > 0 else 1
-
-
 def report(plan: Plan, gpu: Gpu, mean_tokens: float) -> str:
     """Lay out on a page what a run takes."""
-    need = footprint(plan.shape, plan.load)
-    load = plan.load
+    model, load = plan.config.model, plan.load
+    need = footprint(plan.shape, load)
     total = plan.shape.linear_weights + plan.shape.other_weights
     lines = [
-        f"{plan.base_model}: {total / 1e9:.2f} B weights, {load.quantization}; LoRA r {plan.lora_r}: "
+        f"{model.base_model}: {total / 1e9:.2f} B weights, {load.quantization}; LoRA r {model.lora.r}: "
         f"{load.adapter_weights / 1e6:.1f} M weights to train",
         f"{plan.backend} backend, micro-batches of {load.tokens} tokens, gradient checkpointing "
-        f"{'on' if load.checkpointing else 'off'}{plan.assumptions}",
+        f"{'on' if load.checkpointing else 'off'}{_assumptions(plan.config)}",
         "",
         f"{'memory on each GPU':<44}{'GiB':>8}",
-        *(f"  {name:<42}{size / GIB:>8.2f}" for name, size in _parts(need)),
+        *(f"  {name:<42}{size / GIB:>8.2f}" for name, size in need.parts.items()),
         f"  {'all tensors':<42}{need.total / GIB:>8.2f}",
     ]
     if need.on_host:
         lines.append(f"  (activations kept in the machine's memory: {need.on_host / GIB:.2f} GiB)")
     lines += ["", *_verdicts(plan, need), "", *_times(plan, gpu, mean_tokens)]
     return "\n".join(lines)
-
-
-def _parts(need: Footprint) -> list[tuple[str, float]]:
-    return [
-        ("base weights", need.base_weights),
-        ("adapter and its gradients", need.adapter),
-        ("optimizer", need.optimizer),
-        ("activations kept for the backward pass", need.kept_activations),
-        ("the layer or output head at work", need.working_set),
-    ]
 
 
 def fits(need: Footprint, gpu: Gpu) -> bool:
@@ -208,14 +167,14 @@ def _verdicts(plan: Plan, need: Footprint) -> list[str]:
 
 
 def _times(plan: Plan, gpu: Gpu, mean_tokens: float) -> list[str]:
-    one = plan.micro_batch(gpu, mean_tokens)
+    one, steps = plan.micro_batch(gpu, mean_tokens), plan.config.trainer.max_steps
     seconds = one.seconds * plan.accumulate
     if plan.load.value_bytes == 4:
         return ["time: not estimated for 32-true; the rates are those of 16 bits"]
     lines = [
         f"time on {gpu.name}, {mean_tokens:.0f} tokens a record, without validation: {seconds:.2f} s a step of "
         f"{plan.records * plan.gpus} records"
-        + (f", {_duration(seconds * plan.steps)} for {plan.steps} steps" if plan.steps > 0 else "")
+        + (f", {_duration(seconds * steps)} for {steps} steps" if steps > 0 else "")
     ]
     if one.launching > 1.5 * one.computing and plan.accumulate > 1:
         lines.append(

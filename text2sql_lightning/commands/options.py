@@ -10,7 +10,7 @@ from dataclasses import dataclass, fields, is_dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from textwrap import fill
-from typing import Any, Final
+from typing import Final
 
 import yaml
 
@@ -18,7 +18,7 @@ from text2sql_lightning import constants
 from text2sql_lightning.constants import LOGS_DIR
 from text2sql_lightning.modeling import settings
 
-TRAINER_DEFAULTS: Final[dict[str, Any]] = {
+TRAINER_DEFAULTS: Final[dict[str, object]] = {
     "max_steps": 500,
     "max_epochs": -1,
     "accumulate_grad_batches": 8,
@@ -127,7 +127,7 @@ def _texts(docstring: str) -> dict[str, str]:
     return {param.arg_name: " ".join((param.description or "").split()) for param in parse(docstring).params}
 
 
-def _arguments(arguments: ast.arguments) -> Iterator[tuple[ast.arg, Any]]:
+def _arguments(arguments: ast.arguments) -> Iterator[tuple[ast.arg, object]]:
     """Yield the arguments behind `self` with their defaults; None where there is none."""
     places = arguments.args[1:]
     defaults = [None] * (len(places) - len(arguments.defaults)) + [*arguments.defaults]
@@ -135,7 +135,7 @@ def _arguments(arguments: ast.arguments) -> Iterator[tuple[ast.arg, Any]]:
         yield argument, _value(node)
 
 
-def _value(node: ast.expr | None) -> Any:
+def _value(node: ast.expr | None) -> object:
     if isinstance(node, ast.Name):
         return getattr(constants, node.id)
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
@@ -143,6 +143,6 @@ def _value(node: ast.expr | None) -> Any:
     return None if node is None else ast.literal_eval(node)
 
 
-def _as_yaml(value: Any) -> str:
+def _as_yaml(value: object) -> str:
     text: str = yaml.safe_dump(value, default_flow_style=True, width=1000)
     return text.removesuffix("\n").removesuffix("\n...")

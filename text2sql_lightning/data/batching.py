@@ -208,7 +208,7 @@ class ResumableLoader(DataLoader[T]):
         self.position = 0
         self._resume_from: tuple[int, int] | None = None
 
-    def __iter__(self) -> Iterator[Any]:  # type: ignore[override]
+    def __iter__(self) -> Iterator[object]:  # type: ignore[override]
         self.position = self.plan_sampler.start = self._take_start()
         batches = super().__iter__()
         self.plan_sampler.start = 0

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from importlib.util import find_spec
 from itertools import accumulate
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, overload
+from typing import TYPE_CHECKING, Final, overload
 
 from text2sql_lightning.data.encoding import EncodedExample, EncodedSplit, Encoding, in_memory
 from text2sql_lightning.files.atomic import remove_leftovers, replaced_folder, write_json
@@ -35,7 +35,7 @@ _LOCK: Final = ".lock"
 
 def cache_key(tokenizer: "PreTrainedTokenizerBase", **facts: object) -> str:
     """Return 32 hex digits that identify a tokenizer, the prompt, and what else the ids depend on."""
-    backend: Any = getattr(tokenizer, "backend_tokenizer", None)
+    backend = getattr(tokenizer, "backend_tokenizer", None)
     described = {
         **facts,
         "format": _FORMAT,

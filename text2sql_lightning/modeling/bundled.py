@@ -103,7 +103,7 @@ def is_complete(folder: Path) -> bool:
     return all((folder / name).is_file() and (folder / name).stat().st_size == size for name, size in sizes.items())
 
 
-def _read_source(folder: Path) -> dict[str, Any]:
+def _read_source(folder: Path) -> dict[str, object]:
     try:
         source = json.loads((folder / SOURCE_FILE).read_text(encoding="utf-8"))
     except (OSError, ValueError):

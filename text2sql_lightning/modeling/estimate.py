@@ -1,5 +1,6 @@
 """Memory and time of a training step on a GPU, from formulas that were held against measurements on an H100."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -45,25 +46,17 @@ class Footprint:
     """Bytes on each GPU.
 
     Attributes:
-        base_weights: Frozen.
-        adapter: Weights and gradients, float32.
-        optimizer: Its state.
-        kept_activations: From the forward pass to the backward pass.
-        working_set: Of the layer, or the output head, at work.
+        parts: Of the tensors, by what they are; CUDA's own come on top.
         on_host: Activations that gradient checkpointing keeps in the machine's memory; not in the total.
     """
 
-    base_weights: float
-    adapter: float
-    optimizer: float
-    kept_activations: float
-    working_set: float
+    parts: Mapping[str, float]
     on_host: float = 0.0
 
     @property
     def total(self) -> float:
-        """Bytes of all tensors; CUDA's own come on top."""
-        return self.base_weights + self.adapter + self.optimizer + self.kept_activations + self.working_set
+        """Bytes of all tensors."""
+        return sum(self.parts.values())
 
 
 def footprint(shape: ModelShape, load: TrainingLoad) -> Footprint:
@@ -79,18 +72,15 @@ def footprint(shape: ModelShape, load: TrainingLoad) -> Footprint:
         kept, working = of_layer * shape.layers, passing
     else:
         kept, working = 0.0 if offloads else boundaries, passing + of_layer
-    return Footprint(
-        base_weights=_weight_bytes(load) * shape.linear_weights + load.value_bytes * shape.other_weights,
-        adapter=2.0 * _ADAPTER_BYTES * load.adapter_weights,
-        optimizer=_optimizer_bytes(load),
-        kept_activations=kept,
-        working_set=working + head,
-        on_host=boundaries if offloads else 0.0,
-    )
-
-
-def _weight_bytes(load: TrainingLoad) -> float:
-    return {"nf4": NF4_BYTES, "int8": 1.0, "none": float(load.value_bytes)}[load.quantization]
+    weight_bytes = {"nf4": NF4_BYTES, "int8": 1.0, "none": float(load.value_bytes)}[load.quantization]
+    parts = {
+        "base weights": weight_bytes * shape.linear_weights + load.value_bytes * shape.other_weights,
+        "adapter and its gradients": 2.0 * _ADAPTER_BYTES * load.adapter_weights,
+        "optimizer": _optimizer_bytes(load),
+        "activations kept for the backward pass": kept,
+        "the layer or output head at work": working + head,
+    }
+    return Footprint(parts, boundaries if offloads else 0.0)
 
 
 @dataclass(frozen=True)
@@ -111,21 +101,19 @@ class StepTime:
         return max(self.computing, self.launching)
 
 
-def micro_batch_time(
-    shape: ModelShape, costs: Costs, checkpointing: bool, peak_flops: float, records: int, length: float
-) -> StepTime:
+def micro_batch_time(shape: ModelShape, load: TrainingLoad, peak_flops: float, records: int, length: float) -> StepTime:
     """Estimate the time of a micro-batch.
 
     Args:
         shape: The model.
-        costs: Of the backend whose kernels run.
-        checkpointing: Whether activations are computed again.
+        load: Whose kernels run, and whether activations are computed again.
         peak_flops: Of the GPU's data sheet, dense, in 16 bits.
         records: Of the micro-batch.
         length: Tokens of a record, padding included.
     """
+    costs = load.costs
     flops = shape.step_flops(records * length, records * min(length, 40), records * length * (length + 1) / 2)
-    launch = costs.launch_seconds_checkpointed if checkpointing else costs.launch_seconds
+    launch = costs.launch_seconds_checkpointed if load.checkpointing else costs.launch_seconds
     return StepTime(flops / (peak_flops * costs.share_of_peak), shape.layers * launch)
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, NotRequired, TypedDict
 
 import torch
 from torch import Tensor, nn
@@ -15,8 +15,35 @@ from text2sql_lightning.modeling.cpu.linear import dense_weight, linear
 from text2sql_lightning.modeling.decoder import base_of, decoder_of, has_plain_logits, project
 from text2sql_lightning.modeling.packs import Segments
 
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
 _CHUNK: Final = {"cpu": 128, "cuda": 2048}
 """Targets at a time: on a CPU as many as a cache holds scores of."""
+
+
+class Batch(TypedDict):
+    """What the data module's collators make: a pack where there are segments, else right-padded rows.
+
+    Attributes:
+        input_ids: Token ids, (rows, tokens); a pack is one row.
+        ids: Of the records.
+        num_tokens: Without padding.
+        labels: Of rows: token ids, IGNORE_INDEX where there is no target; not shifted.
+        segments: Of a pack: lengths and ancestors.
+        position_ids: Of a pack, as `input_ids`.
+        target_positions: Of a pack: the tokens that predict, (targets,).
+        target_ids: Of a pack: what they predict, (targets,).
+    """
+
+    input_ids: Tensor
+    ids: list[str]
+    num_tokens: int
+    labels: NotRequired[Tensor]
+    segments: NotRequired[Segments]
+    position_ids: NotRequired[Tensor]
+    target_positions: NotRequired[Tensor]
+    target_ids: NotRequired[Tensor]
 
 
 class CompletionLoss(NamedTuple):
@@ -62,7 +89,9 @@ def select_positions(states: Tensor, positions: Tensor) -> Tensor:
 
 
 def completion_loss(
-    model: nn.Module, batch: dict[str, Any], pack_arguments: Callable[[Any, Tensor, Segments], dict[str, Any]]
+    model: nn.Module,
+    batch: Batch,
+    pack_arguments: "Callable[[PreTrainedModel, Tensor, Segments], dict[str, object]]",
 ) -> CompletionLoss:
     """Sum the loss over the target tokens of a batch.
 

@@ -185,7 +185,7 @@ def peak_flops(device: "torch.device") -> float | None:
 
 
 def model_flops_utilization(
-    config: Mapping[str, Any], device: "torch.device", tokens: float, targets: float, pairs: float, seconds: float
+    config: Mapping[str, object], device: "torch.device", tokens: float, targets: float, pairs: float, seconds: float
 ) -> float | None:
     """Return the MFU of arXiv:2204.02311, without what is computed a second time; None where model or GPU is not known.
 

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Callable, Iterable
-from typing import Any
 
 import torch
 from torch.optim import AdamW, Optimizer
@@ -31,8 +30,9 @@ def build_optimizer(
     Raises:
         ConfigError: The paged optimizer was asked for where there is no CUDA device.
     """
-    groups = _groups(list(parameters), learning_rate, lr_ratio)
-    on_cuda = any(parameter.is_cuda for group in groups for parameter in group["params"])
+    named = list(parameters)
+    groups = _groups(named, learning_rate, lr_ratio)
+    on_cuda = any(parameter.is_cuda for _, parameter in named)
     if name == "paged_adamw_8bit" and not on_cuda:
         raise ConfigError(
             "model.optimizer paged_adamw_8bit needs a CUDA device and there is none here: use adamw or auto"
@@ -44,14 +44,15 @@ def build_optimizer(
         return optimizer
     import bitsandbytes
 
-    paged: Any = bitsandbytes.optim.PagedAdamW8bit  # type: ignore[attr-defined]
-    eight_bit: Optimizer = paged(groups, lr=learning_rate, weight_decay=weight_decay)
+    eight_bit: Optimizer = bitsandbytes.optim.PagedAdamW8bit(  # type: ignore[attr-defined, no-untyped-call]
+        groups, lr=learning_rate, weight_decay=weight_decay
+    )
     return eight_bit
 
 
 def _groups(
     parameters: list[tuple[str, torch.nn.Parameter]], learning_rate: float, lr_ratio: float
-) -> list[dict[str, Any]]:
+) -> list[dict[str, object]]:
     if lr_ratio == 1.0:
         return [{"params": [parameter for _, parameter in parameters]}]
     second = [parameter for name, parameter in parameters if ".lora_B." in name]

@@ -10,7 +10,7 @@ no segments and transformers' own attention runs.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import torch
 from torch import Tensor, nn
@@ -127,7 +127,7 @@ def check_plain_attention(model: "PreTrainedModel", max_seq_length: int) -> None
         raise ModelError(f"data.packing: {type(model).__name__} caps its attention scores: use --data.packing none")
 
 
-def pack_arguments(decoder: "PreTrainedModel", ids: Tensor, segments: Segments) -> dict[str, Any]:
+def pack_arguments(decoder: "PreTrainedModel", ids: Tensor, segments: Segments) -> dict[str, object]:
     """Return the keyword arguments that a decoder needs to attend within a pack.
 
     Args:
@@ -184,13 +184,12 @@ def _in_order(blocks: Tensor) -> tuple[Tensor, Tensor]:
 
 def attend_by_flex_kernel(query: Tensor, key: Tensor, value: Tensor, mask: BlockMask, scale: float | None) -> Tensor:
     """Attend within a pack; shapes are those of `packs.segment_attention`, and `mask` is the pack."""
-    run: Any = _compiled() if query.device.type == "cuda" else flex_attention
+    run = _compiled() if query.device.type == "cuda" else cast(Callable[..., Tensor], flex_attention)
     options = {"FORCE_USE_FLEX_ATTENTION": True}  # its other kernel, for few queries, has no backward pass
     grouped = query.shape[1] != key.shape[1]
-    attended: Tensor = run(query, key, value, block_mask=mask, scale=scale, enable_gqa=grouped, kernel_options=options)
-    return attended
+    return run(query, key, value, block_mask=mask, scale=scale, enable_gqa=grouped, kernel_options=options)
 
 
 @lru_cache(maxsize=1)
-def _compiled() -> Callable[..., Any]:
-    return torch.compile(flex_attention, dynamic=True)  # packs differ in length
+def _compiled() -> Callable[..., Tensor]:
+    return cast(Callable[..., Tensor], torch.compile(flex_attention, dynamic=True))  # packs differ in length

@@ -54,7 +54,7 @@ def test_memory_is_that_of_the_h100(row: Any) -> None:
 )
 def test_time_is_that_of_the_h100(row: Any) -> None:
     load = load_of(row)
-    one = micro_batch_time(MISTRAL, load.costs, load.checkpointing, 989e12, row["examples"], row["length"])
+    one = micro_batch_time(MISTRAL, load, 989e12, row["examples"], row["length"])
     assert one.seconds == pytest.approx(row["seconds"], rel=0.06)
 
 
@@ -64,7 +64,7 @@ def test_time_is_that_of_the_h100(row: Any) -> None:
 def test_time_of_small_micro_batches_is_roughly_that_of_the_h100(row: Any) -> None:
     """Packs of 2,800 and 4,500 tokens, where the processor that launches kernels counts."""
     load = load_of(row)
-    one = micro_batch_time(MISTRAL, load.costs, load.checkpointing, 989e12, 1, row["distinct_tokens"])
+    one = micro_batch_time(MISTRAL, load, 989e12, 1, row["distinct_tokens"])
     assert one.seconds == pytest.approx(row["seconds"], rel=0.3)
 
 

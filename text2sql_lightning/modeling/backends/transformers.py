@@ -1,7 +1,7 @@
 """The backend of transformers, bitsandbytes and peft."""
 
 import sys
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 import torch
 
@@ -14,6 +14,7 @@ from text2sql_lightning.modeling.backends import (
     ModelBackend,
     keep_adapter_in_float32,
     keep_quantized_weights,
+    set_on_layers,
 )
 from text2sql_lightning.modeling.cpu import accelerate
 from text2sql_lightning.modeling.pack_attention import pack_arguments, use_pack_attention
@@ -62,7 +63,7 @@ class TransformersBackend:
         accelerate(model)
         return model
 
-    def pack_arguments(self, decoder: "PreTrainedModel", ids: torch.Tensor, segments: Segments) -> dict[str, Any]:
+    def pack_arguments(self, decoder: "PreTrainedModel", ids: torch.Tensor, segments: Segments) -> dict[str, object]:
         """Return what the decoder needs to attend within a pack."""
         return pack_arguments(decoder, ids, segments)
 
@@ -71,19 +72,13 @@ class TransformersBackend:
 
         peft would copy their inputs to float32 first, each layer for itself: half as much again of what a layer keeps.
         """
-        _cast_adapter_inputs(model, False)
+        set_on_layers(model, "cast_input_dtype_enabled", False)
         model.train()
 
     def for_inference(self, model: "PreTrainedModel") -> None:
         """Switch dropout off."""
-        _cast_adapter_inputs(model, True)  # generation may run without autocast
+        set_on_layers(model, "cast_input_dtype_enabled", True)  # generation may run without autocast
         model.eval()
-
-
-def _cast_adapter_inputs(model: torch.nn.Module, enabled: bool) -> None:
-    layers: list[Any] = [module for module in model.modules() if hasattr(module, "cast_input_dtype_enabled")]
-    for layer in layers:
-        layer.cast_input_dtype_enabled = enabled
 
 
 def _load_base(request: LoadRequest) -> "PreTrainedModel":

@@ -9,6 +9,8 @@ import inspect
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib import import_module
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, Final
 
 import torch
@@ -45,7 +47,7 @@ _MODULES: Final = ("unsloth.models.llama", "unsloth.models.mistral")
 _MARK: Final = "_unsloth_fast_path"
 
 
-def import_unsloth() -> Any:
+def import_unsloth() -> ModuleType:
     """Import Unsloth, which must happen before transformers, peft or lightning are imported, or patches are lost.
 
     Raises:
@@ -56,9 +58,7 @@ def import_unsloth() -> Any:
             "model.backend unsloth: transformers is already imported in this process, and Unsloth must come first: "
             "use the command `text2sql`, or put `import unsloth` on the first line of your program"
         )
-    import unsloth
-
-    return unsloth
+    return import_module("unsloth")
 
 
 class UnslothBackend:
@@ -124,7 +124,7 @@ class UnslothBackend:
         loaded: PreTrainedModel = model
         return loaded
 
-    def pack_arguments(self, decoder: "PreTrainedModel", ids: Tensor, segments: Segments) -> dict[str, Any]:
+    def pack_arguments(self, decoder: "PreTrainedModel", ids: Tensor, segments: Segments) -> dict[str, object]:
         """Return what a decoder prepared by `use_packs` needs to attend within a pack."""
         if hasattr(decoder, "_unsloth_allow_packed_overlength"):
             return {"causal_mask": PackLayout.on(ids.device, decoder.config, segments)}

@@ -147,7 +147,7 @@ def _is_dense_on_cpu(module: nn.Module) -> bool:
     return weight.dtype == torch.float32 and weight.device.type == "cpu" and not weight.requires_grad
 
 
-def _is_quantized_on_cpu(module: Any) -> bool:
+def _is_quantized_on_cpu(module: nn.Module) -> bool:
     weight: Any = getattr(module, "weight", None)
     state = getattr(weight, "quant_state", None)
     return (
