@@ -51,8 +51,8 @@ def plan_batches(
     Args:
         lengths: Tokens of each example.
         batch_size: Examples per batch and rank.
-        seed: Together with `epoch` it decides the order.
-        epoch: From 0.
+        seed: Together with `epoch`, from 0, it decides the order.
+        epoch: Likewise.
         shuffle: Training (True) or evaluation (False).
         world_size: Number of processes.
         rank: This process, from 0.
@@ -65,20 +65,16 @@ def plan_batches(
     if not lengths:
         return []
     step_size = batch_size * world_size
-    if groups is not None:
-        generator = random.Random(f"groups-{seed}-{epoch}")
-        if shuffle:
-            steps = _grouped_steps(groups, batch_size, world_size, generator)
-        else:
-            steps = _evaluation_steps(groups, step_size, world_size, generator)
-        parts = [list(share_of(step, rank, world_size)) for step in steps]
+    kind, of_epoch = "batches" if groups is None else "groups", shuffle or groups is not None
+    generator = random.Random(f"{kind}-{seed}-{epoch}" if of_epoch else f"{kind}-{seed}")
+    if not shuffle:
+        steps = _evaluation_steps(lengths if groups is None else groups, step_size, world_size, generator)
+    elif groups is None:
+        steps = _training_steps(lengths, step_size, world_size, generator)
     else:
-        if shuffle:
-            steps = _training_steps(lengths, step_size, world_size, random.Random(f"batches-{seed}-{epoch}"))
-        else:
-            steps = _evaluation_steps(lengths, step_size, world_size, random.Random(f"batches-{seed}"))
-        parts = [step[rank::world_size] for step in steps]
-    return [part for part in parts if part]
+        steps = _grouped_steps(groups, batch_size, world_size, generator)
+    parts = [step[rank::world_size] if groups is None else share_of(step, rank, world_size) for step in steps]
+    return [list(part) for part in parts if part]
 
 
 def share_of(items: Sequence[T], rank: int, world_size: int) -> Sequence[T]:
@@ -146,10 +142,7 @@ def _evaluation_steps(
 
 @dataclass(eq=False)
 class LengthBucketBatchSampler(Sampler[list[int]]):
-    """Yields the batches of `plan_batches`, whose arguments it has, for a rank, from the batch number `start` on.
-
-    With `most_tokens` it fills packs of so many tokens (`plan_packs`) instead of batches of `batch_size`.
-    """
+    """Yields the batches of `plan_batches`, or with `most_tokens` the packs of `plan_packs`, from number `start` on."""
 
     lengths: Sequence[int]
     batch_size: int
@@ -176,15 +169,14 @@ class LengthBucketBatchSampler(Sampler[list[int]]):
     def plan(self) -> list[list[int]]:
         """The batches of the current epoch, for this rank."""
         if self._plan is None or self._plan[0] != self.epoch:
-            self._plan = (self.epoch, self._make_plan())
+            names = ("seed", "epoch", "world_size", "rank", "groups")
+            place: dict[str, Any] = {name: getattr(self, name) for name in names}
+            if self.most_tokens is not None:
+                plan = plan_packs(self.lengths, self.most_tokens, **place)
+            else:
+                plan = plan_batches(self.lengths, self.batch_size, shuffle=self.shuffle, **place)
+            self._plan = (self.epoch, plan)
         return self._plan[1]
-
-    def _make_plan(self) -> list[list[int]]:
-        names = ("seed", "epoch", "world_size", "rank", "groups")
-        place: dict[str, Any] = {name: getattr(self, name) for name in names}
-        if self.most_tokens is not None:
-            return plan_packs(self.lengths, self.most_tokens, **place)
-        return plan_batches(self.lengths, self.batch_size, shuffle=self.shuffle, **place)
 
     def __len__(self) -> int:
         return len(self.plan())
@@ -229,9 +221,7 @@ class ResumableLoader(DataLoader[T]):
     def load_state_dict(self, state_dict: dict[str, int]) -> None:
         """Continue behind the batches that were handed out when the state was taken.
 
-        Args:
-            state_dict: From `state_dict`. Where the data, the batch size or the number of processes have changed since,
-                a warning says so: the rest of the epoch is then not exactly the rest.
+        Where data, batch size or the number of processes have changed, a warning says that the rest is not exact.
         """
         plans = {key: (state_dict.get(key, 0), now) for key, now in self._plan_facts().items()}
         changed = {key: (before, now) for key, (before, now) in plans.items() if before != now}

@@ -94,23 +94,16 @@ class Text2SQLDataModule(LightningDataModule):
         token_cache: str | None = ".tokens",
     ) -> None:
         super().__init__()
-        self.paths: dict[Split, str | None] = {
-            "train": train_path,
-            "val": val_path,
-            "test": test_path,
-            "predict": predict_path,
-        }
+        paths = (train_path, val_path, test_path, predict_path)
+        self.paths: dict[Split, str | None] = dict(zip(_STAGE_SPLITS[None], paths, strict=True))
         self.tokenizer_name = tokenizer
         self.max_seq_length = max_seq_length
         self.batch_size = batch_size
         self.eval_batch_size = batch_size if eval_batch_size is None else eval_batch_size
         self.num_workers = num_workers
         self.seed = seed
-        self.max_examples: dict[Split, int | None] = {
-            "train": max_train_examples,
-            "val": max_val_examples,
-            "test": max_test_examples,
-        }
+        most = (max_train_examples, max_val_examples, max_test_examples)
+        self.max_examples: dict[Split, int | None] = dict(zip(_STAGE_SPLITS[None], most, strict=False))
         self.packing = packing
         self.pack_tokens = pack_tokens
         self.token_cache = token_cache
@@ -172,10 +165,7 @@ class Text2SQLDataModule(LightningDataModule):
         return self._tokenizer
 
     def records(self, split: Split) -> Sequence[Record]:
-        """The records of a split that has been set up, in order, those too long to be encoded included.
-
-        Those of a large training file are read from it when they are asked for.
-        """
+        """The records of a split, those too long included; of a large training file read when they are asked for."""
         return self._loaded(split).records
 
     def num_examples(self, split: Split) -> int:

@@ -36,7 +36,7 @@ class EncodedExample:
     """One record as token ids.
 
     Attributes:
-        id: The record's id.
+        id: Of the record.
         input_ids: Prompt, completion and EOS, in one 32-bit integer array.
         prompt_length: How many of the ids belong to the prompt; the rest are targets, at least one.
         schema_key: 64 bits of a hash of the schema's text: equal where records have the same schema.
@@ -91,8 +91,8 @@ class Encoding:
         name: What the records are, for messages: a file or a split.
 
     Attributes:
-        dropped: Number of records left out, by reason; complete after the last list.
-        separated: Records whose prompt and completion would have shared a token and were encoded apart, likewise.
+        dropped: As in `EncodedSplit`, after the last list.
+        separated: Likewise.
     """
 
     def __init__(

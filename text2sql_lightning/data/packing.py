@@ -22,7 +22,7 @@ Batch = dict[str, Any]
 """Tensors of a batch, and what else `collate` and `collate_pack` return."""
 
 
-def collate(examples: Sequence[EncodedExample], pad_token_id: int, pad_to_multiple_of: int | None = None) -> Batch:
+def collate(examples: Sequence[EncodedExample], pad_token_id: int) -> Batch:
     """Stack examples of different length into one batch, padded on the right.
 
     Example, prompt ``[5, 6]``, completion ``[7, 2]`` and a second example of 3 tokens, pad 0::
@@ -31,18 +31,11 @@ def collate(examples: Sequence[EncodedExample], pad_token_id: int, pad_to_multip
         attention_mask [[1, 1, 1, 1], [1, 1, 1, 0]]
         labels         [[-100, -100, 7, 2], [-100, 8, 2, -100]]
 
-    Args:
-        examples: At least one.
-        pad_token_id: Fills `input_ids` behind shorter examples.
-        pad_to_multiple_of: Round the width up to a multiple of this many tokens; a width that is one already stays.
-
     Returns:
         `input_ids`, `attention_mask` and `labels`, int64 of shape (batch, tokens), labels not shifted; `ids`, the
         records' ids; `num_tokens`, without padding; `num_target_tokens`, how many labels count.
     """
     width = max(len(example.input_ids) for example in examples)
-    if pad_to_multiple_of:
-        width = -(-width // pad_to_multiple_of) * pad_to_multiple_of
     input_ids = torch.full((len(examples), width), pad_token_id, dtype=torch.long)
     attention_mask = torch.zeros_like(input_ids)
     labels = torch.full_like(input_ids, IGNORE_INDEX)
@@ -176,8 +169,8 @@ def plan_packs(
     Args:
         lengths: Tokens of each example.
         most_tokens: Of a pack. A longer example is a pack of its own.
-        seed: Together with `epoch` it decides which examples meet.
-        epoch: From 0.
+        seed: Together with `epoch`, from 0, it decides which examples meet.
+        epoch: Likewise.
         world_size: Number of processes.
         rank: This process, from 0.
         groups: For shared-prefix packing: a number for each example, equal where examples begin alike. Those of a group

@@ -5,7 +5,6 @@ import json
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from dataclasses import fields as dataclass_fields
 from pathlib import Path
 from typing import Final, overload
 
@@ -61,20 +60,11 @@ class Record:
         return json.dumps(self._fields(), ensure_ascii=False, allow_nan=False)
 
     def _fields(self) -> JsonObject:
-        fields = {field.name: getattr(self, field.name) for field in dataclass_fields(self)}
-        if self.output is None:
-            del fields["output"]
-        return fields
+        return {name: value for name, value in vars(self).items() if name != "output" or value is not None}
 
 
 def parse_record(obj: Mapping[str, object], file: str | Path, line: int, *, require_output: bool = True) -> Record:
-    """Check an object and make a record of it.
-
-    Args:
-        obj: A JSON object. `source` and `meta` may be missing; other keys are ignored.
-        file: Where it comes from, for messages, and its line from 1.
-        line: Likewise.
-        require_output: Whether an object without SQL is an error.
+    """Check a JSON object and make a record of it; `source` and `meta` may be missing, other keys are ignored.
 
     Raises:
         DataError: A field is missing, of another type, empty or malformed; names file, line and field.
@@ -126,18 +116,11 @@ def write_records(path: str | Path, records: Iterable[Record]) -> None:
 
 
 def open_records(path: str | Path, look: Callable[[Record], None]) -> Sequence[Record]:
-    """Check a file of records with an output, and return them.
-
-    Args:
-        path: A .jsonl or .jsonl.gz file.
-        look: Called with every record once, in order.
+    """Check a file of records with an output as `read_records` does; `look` is called with every record once, in order.
 
     Returns:
-        The records in the order of the file, at least one: a `RecordFile` where a file that is not compressed has 5,000
-        or more, else a list.
-
-    Raises:
-        DataError: As `read_records`.
+        The records in the order of the file: a `RecordFile` where a file that is not compressed has 5,000 or more, else
+        a list.
     """
     path = Path(path)
     if path.suffix == ".gz":

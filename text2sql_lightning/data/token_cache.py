@@ -47,14 +47,10 @@ def cache_key(tokenizer: "PreTrainedTokenizerBase", **facts: object) -> str:
 
 
 def encode_once(folder: Path, key: str, encoding: Encoding) -> EncodedSplit:
-    """Return the examples of a cache; without one encode, and write it on the way, so that memory holds a part only.
+    """Return the examples of the cache `folder/key`; without one encode, and write it on the way.
 
-    Where nothing can be written, or `pyarrow` is not installed, there is no cache, and they are in memory.
-
-    Args:
-        folder: Where caches are, each in a folder named after its key.
-        key: From `cache_key`.
-        encoding: What encodes the records.
+    Memory then holds a part only. Where nothing can be written, or without `pyarrow`, it holds all, and there is no
+    cache.
     """
     if find_spec("pyarrow") is None:
         return in_memory(encoding)

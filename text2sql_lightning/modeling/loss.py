@@ -23,18 +23,7 @@ _CHUNK: Final = {"cpu": 128, "cuda": 2048}
 
 
 class Batch(TypedDict):
-    """What the data module's collators make: a pack where there are segments, else right-padded rows.
-
-    Attributes:
-        input_ids: Token ids, (rows, tokens); a pack is one row.
-        ids: Of the records.
-        num_tokens: Without padding.
-        labels: Of rows: token ids, IGNORE_INDEX where there is no target; not shifted.
-        segments: Of a pack: lengths and ancestors.
-        position_ids: Of a pack, as `input_ids`.
-        target_positions: Of a pack: the tokens that predict, (targets,).
-        target_ids: Of a pack: what they predict, (targets,).
-    """
+    """What the collators of `data.packing` make: right-padded rows with `labels`, or a pack with `segments`."""
 
     input_ids: Tensor
     ids: list[str]
@@ -113,13 +102,7 @@ def completion_loss(
 
 
 def head_loss(model: nn.Module, states: Tensor, targets: Tensor) -> CompletionLoss:
-    """Sum the cross entropy of states (targets, width) that predict token ids (targets,).
-
-    Args:
-        model: The causal language model whose output head gives the scores.
-        states: Last hidden states, those with a target alone.
-        targets: Token ids.
-    """
+    """Sum the cross entropy of states (targets, width) that predict token ids (targets,), by the model's own head."""
     weight = _frozen_weight(model, states.device)
     if weight is None:
         return target_loss(states, targets, lambda states: project(model, states))

@@ -105,11 +105,10 @@ class ModelShape:
         return self.layers * sum(r * sum(shapes[name]) for name in chosen)
 
     def step_flops(self, tokens: float, targets: float, pairs: float) -> float:
-        """Return the floating-point operations of a LoRA step.
+        """Return the floating-point operations of a LoRA step: forward, and the gradient of the activations.
 
-        Forward and the gradient of the activations; the frozen weights have no gradient, the adapter's own products
-        are below a percent, and what gradient checkpointing computes again does not count (as in MFU,
-        arXiv:2204.02311).
+        The frozen weights have no gradient, the adapter's own products are below a percent, and what gradient
+        checkpointing computes again does not count (as in MFU, arXiv:2204.02311).
 
         Args:
             tokens: Through the decoder.
@@ -189,19 +188,10 @@ def model_flops_utilization(
 ) -> float | None:
     """Return the MFU of arXiv:2204.02311, without what is computed a second time; None where model or GPU is not known.
 
-    Args:
-        config: Of the base model, as transformers has it.
-        device: Where it was trained.
-        tokens: Through the decoder.
-        targets: Through the output head.
-        pairs: Of a query and a key that it sees.
-        seconds: That it took.
+    The model is described as transformers does; tokens, targets and pairs are those of `ModelShape.step_flops`.
     """
     peak = peak_flops(device)
-    if peak is None:
-        return None
     try:
-        shape = ModelShape.of(config)
+        return peak and ModelShape.of(config).step_flops(tokens, targets, pairs) / seconds / peak
     except ModelError:
         return None
-    return shape.step_flops(tokens, targets, pairs) / seconds / peak

@@ -18,14 +18,10 @@ def build_optimizer(
     weight_decay: float,
     lr_ratio: float = 1.0,
 ) -> Optimizer:
-    """Make the optimizer over the trainable parameters.
+    """Make the optimizer over the trainable float32 parameters, given with their names.
 
-    Args:
-        parameters: The trainable parameters, float32, with their names.
-        name: `adamw`, `paged_adamw_8bit` (bitsandbytes, CUDA only), or `auto`: the paged one on CUDA, else `adamw`.
-        learning_rate: Peak learning rate.
-        weight_decay: Decoupled weight decay.
-        lr_ratio: What the learning rate is multiplied by for the B matrices of adapters.
+    `auto` is `paged_adamw_8bit` (bitsandbytes) on CUDA, else `adamw`. The B matrices of adapters learn at `lr_ratio`
+    times the learning rate.
 
     Raises:
         ConfigError: The paged optimizer was asked for where there is no CUDA device.

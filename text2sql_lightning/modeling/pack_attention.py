@@ -72,11 +72,7 @@ class PackLayout:
 
 
 def use_pack_attention(model: "PreTrainedModel", max_seq_length: int) -> None:
-    """Make a causal language model take the keyword argument `pack`.
-
-    Args:
-        model: The model.
-        max_seq_length: Longest sequence in a pack, in tokens.
+    """Make a causal language model take the keyword argument `pack`, of sequences of up to so many tokens.
 
     Raises:
         ModelError: The architecture does not let its attention be replaced, or attends in another way.
@@ -128,13 +124,7 @@ def check_plain_attention(model: "PreTrainedModel", max_seq_length: int) -> None
 
 
 def pack_arguments(decoder: "PreTrainedModel", ids: Tensor, segments: Segments) -> dict[str, object]:
-    """Return the keyword arguments that a decoder needs to attend within a pack.
-
-    Args:
-        decoder: Of a model prepared by `use_pack_attention`.
-        ids: Token ids of the pack, (1, tokens).
-        segments: Lengths and ancestors; the lengths add up to the tokens.
-    """
+    """Return what a decoder prepared by `use_pack_attention` takes for a pack of token ids (1, tokens)."""
     # The mask keeps transformers from making one of its own, (tokens, tokens) large.
     no_mask = torch.zeros(1, 1, 1, 1, dtype=torch.bool, device=ids.device)
     return {"attention_mask": no_mask, "pack": PackLayout.on(ids.device, decoder.config, segments)}
@@ -153,10 +143,6 @@ def block_mask(segments: Segments, device: torch.device) -> BlockMask:
     PyTorch's own `create_block_mask` looks at every pair of tokens, which took 10 ms a pack, more than the attention of
     a layer. Here a block of keys is read from its own rows on, to the last reader of any of its keys, and all of it is
     read up to the first end of any of them.
-
-    Args:
-        segments: Lengths and ancestors; the lengths add up to the tokens of the pack.
-        device: Where the attention runs.
     """
     ends = ends_by_token(segments)
     tokens = len(ends)

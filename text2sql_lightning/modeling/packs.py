@@ -24,11 +24,8 @@ Segments: TypeAlias = Sequence[tuple[int, Sequence[int]]]
 def reader_ends(segments: Segments) -> list[int]:
     """Return, per segment, the exclusive end index of the tokens that may attend to it.
 
-    Args:
-        segments: Lengths and ancestors, laid out from the root down.
-
     Raises:
-        ValueError: They are not: the segments after an ancestor do not form one run with it.
+        ValueError: They are not laid out from the root down: segments after an ancestor form no run with it.
     """
     ends: list[int] = []
     end = 0
@@ -58,11 +55,11 @@ def segment_attention(query: Tensor, key: Tensor, value: Tensor, segments: Segme
         query: (1, heads, tokens, width).
         key: (1, key heads, tokens, width); the heads are a multiple of the key heads.
         value: As `key`.
-        segments: Lengths and ancestors; the lengths add up to the tokens of the pack.
+        segments: The lengths add up to the tokens of the pack.
         scale: Factor on the scores; None for 1 / sqrt(width).
 
     Returns:
-        (1, heads, tokens, width).
+        As `query`.
     """
     dtype = query.dtype
     if query.device.type == "cpu" and dtype == torch.bfloat16:  # there it takes twice as long as float32

@@ -134,12 +134,8 @@ def check_numbers(
 def check_generation(generation: GenerationSettings, prefix: str = "model.generation.") -> None:
     """Refuse a way to generate that makes no sense.
 
-    Args:
-        generation: The settings.
-        prefix: Of their names where the user wrote them; for messages.
-
     Raises:
-        ConfigError: Names the setting, its value and what is allowed.
+        ConfigError: Names the setting, with `prefix` as the user wrote it, its value and what is allowed.
     """
     if generation.retries < 0:
         raise ConfigError(f"{prefix}retries is {generation.retries}; it must be 0 or more")

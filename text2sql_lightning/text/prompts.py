@@ -24,11 +24,7 @@ _NO_PART_OF_NAME: Final = re.compile(r"[^\w.-]+")
 
 
 def format_input(context: str, question: str) -> str:
-    """Join a schema, as `CREATE TABLE` statements, and a question to the `input` field of a record.
-
-    Returns:
-        `### Schema:`, the context, an empty line, `### Question:`, the question.
-    """
+    """Join a schema, as `CREATE TABLE` statements, and a question to the `input` field of a record."""
     return f"{_SCHEMA_HEADER}{context}{_QUESTION_HEADER}{question}"
 
 

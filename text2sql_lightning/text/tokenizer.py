@@ -77,18 +77,8 @@ def load_tokenizer(name_or_path: str, *, setting: str = "model.base_model") -> "
     return apply_token_policy(tokenizer)
 
 
-def apply_token_policy(
-    tokenizer: "PreTrainedTokenizerBase", *, num_embeddings: int | None = None
-) -> "PreTrainedTokenizerBase":
-    """Bring a tokenizer in line with the policy of this module. May be applied any number of times.
-
-    Args:
-        tokenizer: The tokenizer; changed in place.
-        num_embeddings: Rows of the model's embedding, where known. A pad token beyond them is replaced: some loaders
-            add one and expect the model to grow.
-
-    Returns:
-        The same tokenizer.
+def apply_token_policy(tokenizer: "PreTrainedTokenizerBase") -> "PreTrainedTokenizerBase":
+    """Bring a tokenizer in line with the policy of this module, in place; may be applied any number of times.
 
     Raises:
         ModelError: It has no EOS, no token besides EOS to pad with, or no fast (Rust) implementation.
@@ -99,7 +89,7 @@ def apply_token_policy(
         raise ModelError(
             f"the tokenizer of {_name(tokenizer)} has no EOS token; set eos_token in tokenizer_config.json"
         )
-    if tokenizer.pad_token != (pad := _find_pad_token(tokenizer, num_embeddings)):
+    if tokenizer.pad_token != (pad := _find_pad_token(tokenizer)):
         tokenizer.pad_token = pad
     tokenizer.padding_side = "right"
     tokenizer.clean_up_tokenization_spaces = False  # it would change spaces in decoded SQL
@@ -113,24 +103,14 @@ def adds_bos(tokenizer: "PreTrainedTokenizerBase") -> bool:
 
 
 def encode_prompt(tokenizer: "PreTrainedTokenizerBase", prompt: str) -> list[int]:
-    """Encode a prompt for generation: exactly the ids before the completion in training.
-
-    Args:
-        tokenizer: A tokenizer from `load_tokenizer`.
-        prompt: What `build_prompt` returned.
-    """
+    """Encode a prompt for generation: exactly the ids before the completion in training."""
     return encode_texts(tokenizer, [prompt])[0]
 
 
 def encode_texts(tokenizer: "PreTrainedTokenizerBase", texts: Sequence[str]) -> list[list[int]]:
     """Encode many texts at once: BOS where the policy has it, never EOS, special tokens in the text taken literally.
 
-    Args:
-        tokenizer: A tokenizer from `load_tokenizer`.
-        texts: The texts, of any length; nothing is cut.
-
-    Returns:
-        The ids of each text, in order.
+    The tokenizer is one of `load_tokenizer`; nothing is cut.
     """
     if not texts:
         return []
@@ -143,13 +123,12 @@ def _name(tokenizer: "PreTrainedTokenizerBase") -> str:
     return str(tokenizer.name_or_path or type(tokenizer).__name__)
 
 
-def _find_pad_token(tokenizer: "PreTrainedTokenizerBase", num_embeddings: int | None) -> str:
+def _find_pad_token(tokenizer: "PreTrainedTokenizerBase") -> str:
     vocabulary = tokenizer.get_vocab()
-    limit = len(tokenizer) if num_embeddings is None else num_embeddings
     candidates = [tokenizer.pad_token, *PAD_CANDIDATES, tokenizer.unk_token, tokenizer.bos_token]
     for token in candidates:
         index = vocabulary.get(token) if token is not None else None
-        if token is not None and index is not None and index != tokenizer.eos_token_id and index < limit:
+        if token is not None and index is not None and index != tokenizer.eos_token_id and index < len(tokenizer):
             return str(token)
     raise ModelError(
         f"the tokenizer of {_name(tokenizer)} has no token besides EOS {tokenizer.eos_token!r} to pad with; "

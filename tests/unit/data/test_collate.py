@@ -29,15 +29,6 @@ def test_a_real_token_that_equals_pad_keeps_its_label() -> None:
     assert batch["attention_mask"].tolist() == [[1, 1, 1, 1], [1, 1, 0, 0]]
 
 
-@pytest.mark.parametrize(("length", "width"), [(7, 8), (8, 8), (9, 16), (1, 8), (16, 16), (17, 24)])
-def test_padding_to_a_multiple(length: int, width: int) -> None:
-    batch = collate([example("a", [3] * length, 0)], pad_token_id=1, pad_to_multiple_of=8)
-    assert batch["input_ids"].shape == (1, width)
-    assert batch["input_ids"][0, length:].tolist() == [1] * (width - length)
-    assert batch["attention_mask"].sum() == length
-    assert batch["labels"][0, length:].tolist() == [-100] * (width - length)
-
-
 def test_without_a_multiple_the_longest_decides() -> None:
     batch = collate([example("a", [3] * 7, 3), example("b", [3] * 5, 3)], pad_token_id=1)
     assert batch["input_ids"].shape == (2, 7)

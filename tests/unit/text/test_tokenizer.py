@@ -125,14 +125,6 @@ def test_policy_may_be_applied_again(tiny_mistral_dir: Path) -> None:
     assert encode_prompt(tokenizer, "SELECT a") == before == [1, 5820, 8785, 264]
 
 
-def test_pad_token_beyond_the_embedding_is_replaced(tiny_llama_dir: Path) -> None:
-    tokenizer = load_tokenizer(str(tiny_llama_dir))
-    rows = len(tokenizer)
-    tokenizer.add_special_tokens({"pad_token": "<|PAD_TOKEN|>"})
-    assert tokenizer.pad_token_id == rows
-    assert apply_token_policy(tokenizer, num_embeddings=rows).pad_token == "<|endoftext|>"
-
-
 @pytest.mark.parametrize(
     ("specials", "names", "pad"),
     [

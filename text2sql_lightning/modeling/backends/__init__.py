@@ -23,11 +23,7 @@ Precision = Literal["bf16-mixed", "16-mixed", "32-true"]
 
 @dataclass(frozen=True)
 class Hardware:
-    """What the choice depends on.
-
-    Args:
-        cuda_capability: Compute capability of the first GPU, or None without one.
-    """
+    """What the choice depends on: the compute capability of the first GPU, None without one."""
 
     cuda_capability: tuple[int, int] | None
 

@@ -153,11 +153,7 @@ def stock_layers(model: torch.nn.Module) -> Iterator[None]:
 
 
 def use_packs(model: "PreTrainedModel", max_seq_length: int) -> None:
-    """Make a model that Unsloth loaded take packs.
-
-    Args:
-        model: With or without adapters.
-        max_seq_length: Longest sequence in a pack, in tokens.
+    """Make a model that Unsloth loaded, with or without adapters, take packs of sequences of up to so many tokens.
 
     Raises:
         ModelError: Packs cannot be put into its attention.

@@ -97,18 +97,7 @@ def is_faster_by_blocks(blocks: Sequence[QueryBlock], segments: Segments, config
 def attend_by_blocks(
     query: Tensor, key: Tensor, value: Tensor, blocks: Sequence[QueryBlock], scale: float | None
 ) -> Tensor:
-    """Attend within a pack.
-
-    Args:
-        query: (1, heads, tokens, width).
-        key: (1, key heads, tokens, width); the heads are a multiple of the key heads.
-        value: As `key`, of the same width.
-        blocks: The pack.
-        scale: Factor on the scores; None for 1 / sqrt(width).
-
-    Returns:
-        (1, heads, tokens, width).
-    """
+    """Attend within a pack; the arguments are shaped as in `packs.segment_attention`, values as wide as keys."""
     factor = query.shape[-1] ** -0.5 if scale is None else scale
     attended: Tensor = _BlockAttention.apply(query, key, value, blocks, factor)  # type: ignore[no-untyped-call]
     return attended

@@ -30,10 +30,8 @@ def accelerate(model: nn.Module) -> None:
 
     4-bit layers compute with dense copies if these take no more than a quarter of the machine's memory; their own
     weights stay, and are what is saved. Dense float32 layers use oneDNN where it is the faster library. Layers on a
-    GPU, trained layers and layers whose `forward` was replaced before are left as they are.
-
-    Args:
-        model: With or without adapters; its frozen weights must not change any more.
+    GPU, trained layers and layers whose `forward` was replaced before are left as they are. The frozen weights of the
+    model must not change any more.
     """
     quantized: list[Any] = [module for module in model.modules() if _is_quantized_on_cpu(module)]
     sizes = [layer.weight.quant_state.shape.numel() * layer.compute_dtype.itemsize for layer in quantized]
@@ -51,9 +49,7 @@ def accelerated_generation(model: nn.Module) -> Iterator[None]:
     """Context manager that accelerates a model's layers and adds plain LoRA updates to copies of their weights.
 
     The adapters are merged in float32 only, and if the copies take no more than a quarter of the machine's memory.
-
-    Args:
-        model: With or without adapters; afterwards it is what it was.
+    Afterwards the model is what it was.
     """
     with restored_forwards(model.modules()):
         accelerate(model)
