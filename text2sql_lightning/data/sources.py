@@ -60,6 +60,11 @@ class RawRow:
     own_database: bool = False
 
 
+def read_rows(path: str | Path) -> list[RawRow]:
+    """Return the rows of a JSON lines file, at least one, in its order; errors as those of `iter_rows`."""
+    return list(iter_rows(path))
+
+
 def iter_rows(path: str | Path) -> Iterator[RawRow]:
     """Read rows one by one from a file of JSON lines (.jsonl, .jsonl.gz); their source is the file's name.
 
