@@ -21,7 +21,7 @@ from tqdm import tqdm
 from text2sql_lightning.commands.console import OneLineParser, run_command
 from text2sql_lightning.constants import EMBEDDED_BASE_MODEL
 from text2sql_lightning.data.records import Record
-from text2sql_lightning.data.sources import iter_rows
+from text2sql_lightning.data.sources import read_rows
 from text2sql_lightning.files.atomic import write_json
 from text2sql_lightning.runs.run_meta import peak_memory_bytes
 from text2sql_lightning.text.prompts import INSTRUCTION, format_input
@@ -59,7 +59,7 @@ def _run(given: Namespace) -> None:
 
 def write_rows(path: Path, source: Path, count: int) -> None:
     """Write records made of repeated rows, one by one: they need not fit into memory."""
-    rows = islice(many_rows(list(iter_rows(source)), seed=0), count)
+    rows = islice(many_rows(read_rows(source), seed=0), count)
     with path.open("w", encoding="utf-8") as file:
         for number, (question, context, answer) in enumerate(rows):
             file.write(Record(f"r{number}", INSTRUCTION, format_input(context, question), answer).to_json() + "\n")

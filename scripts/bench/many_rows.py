@@ -14,7 +14,7 @@ from pathlib import Path
 from random import Random
 from typing import Final
 
-from text2sql_lightning.data.sources import RawRow, iter_rows
+from text2sql_lightning.data.sources import RawRow, read_rows
 from text2sql_lightning.sql.schema import Schema
 from text2sql_lightning.text.sql_tokens import tokenize
 
@@ -29,7 +29,7 @@ def main() -> None:
     parser.add_argument("out", type=Path, help="the .jsonl.gz file")
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
-    rows = islice(many_rows(list(iter_rows(args.rows)), args.seed), args.count)
+    rows = islice(many_rows(read_rows(args.rows), args.seed), args.count)
     with args.out.open("wb") as raw, gzip.GzipFile("", "wb", compresslevel=3, fileobj=raw, mtime=0) as file:
         for question, context, answer in rows:
             line = json.dumps({"question": question, "context": context, "answer": answer}, ensure_ascii=False)

@@ -46,6 +46,13 @@ def outcome_of(main: Callable[[list[str]], int], arguments: list[str]) -> Outcom
     return Outcome(code, out.getvalue(), err.getvalue())
 
 
+@pytest.fixture
+def tiny_model_flags(tiny_llama_dir: Path) -> list[str]:
+    """Flags of an evaluation command for three short answers of the smallest model."""
+    model = ["--base_model", str(tiny_llama_dir), "--quantization", "none", "--backend", "transformers"]
+    return [*model, "--max_new_tokens", "4", "--max_examples", "3"]
+
+
 @pytest.fixture(autouse=True)
 def one_thread() -> None:
     """Tiny matrices are faster with one thread, and the bits do not depend on the load of the machine."""

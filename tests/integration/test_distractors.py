@@ -12,7 +12,7 @@ from random import Random
 import pytest
 
 from text2sql_lightning.data.records import Record
-from text2sql_lightning.data.sources import RawRow, embedded_rows, iter_rows
+from text2sql_lightning.data.sources import RawRow, embedded_rows, read_rows
 from text2sql_lightning.prepare.clean import CleanRow, clean_row
 from text2sql_lightning.prepare.pipeline import BuiltDataset, build_dataset
 from text2sql_lightning.prepare.settings import BuildSettings
@@ -29,7 +29,7 @@ REAL_ROWS = Path(__file__).parents[2] / ".." / "shared" / "data" / "sql_create_c
 def real_rows() -> list[RawRow]:
     if not REAL_ROWS.is_file():
         pytest.skip("the real rows are not here")
-    return list(iter_rows(REAL_ROWS))
+    return read_rows(REAL_ROWS)
 
 
 def widened(filling: Filling, context: str) -> bytes:

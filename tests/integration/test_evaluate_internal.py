@@ -98,20 +98,13 @@ def test_mistakes_name_file_and_line(records: Path, tmp_path: Path, command: Any
     assert message in error
 
 
-def test_answers_of_a_model(records: Path, tiny_llama_dir: Path, tmp_path: Path, command: Any, read_lines: Any) -> None:
+def test_answers_of_a_model(
+    records: Path, tiny_llama_dir: Path, tiny_model_flags: list[str], tmp_path: Path, command: Any, read_lines: Any
+) -> None:
     flags = (
         "--records",
         records,
-        "--base_model",
-        tiny_llama_dir,
-        "--quantization",
-        "none",
-        "--backend",
-        "transformers",
-        "--max_new_tokens",
-        4,
-        "--max_examples",
-        3,
+        *tiny_model_flags,
         "--out_dir",
         tmp_path / "out",
     )

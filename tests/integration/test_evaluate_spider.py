@@ -303,21 +303,18 @@ def test_help_needs_no_torch(shell: Callable[..., Any]) -> None:
 
 
 def test_answers_of_a_model(
-    spider: Path, tmp_path: Path, tiny_llama_dir: Path, records_file: Any, read_lines: Any, read_json: Any, run: Any
+    spider: Path,
+    tmp_path: Path,
+    tiny_model_flags: list[str],
+    records_file: Any,
+    read_lines: Any,
+    read_json: Any,
+    run: Any,
 ) -> None:
     flags = (
         "--spider_dir",
         spider,
-        "--base_model",
-        tiny_llama_dir,
-        "--quantization",
-        "none",
-        "--backend",
-        "transformers",
-        "--max_new_tokens",
-        4,
-        "--max_examples",
-        3,
+        *tiny_model_flags,
         "--sample_values",
         2,
         "--few_shot",

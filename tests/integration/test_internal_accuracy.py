@@ -15,7 +15,7 @@ import pytest
 from reference.differing_mutants import Mutant, differing_mutants
 from reference.tree_mutants import KINDS
 
-from text2sql_lightning.data.sources import iter_rows
+from text2sql_lightning.data.sources import read_rows
 from text2sql_lightning.evaluation.execution_accuracy import Verdict, score_many
 from text2sql_lightning.prepare.pipeline import build_dataset
 from text2sql_lightning.prepare.settings import BuildSettings
@@ -107,7 +107,7 @@ def test_gold_is_right_on_every_row() -> None:
 @needs_real_rows
 @pytest.mark.timeout(1800)
 def test_gold_is_right_on_every_built_record() -> None:
-    built = build_dataset(list(iter_rows(REAL_ROWS)), BuildSettings(decontaminate=False, workers=2))
+    built = build_dataset(read_rows(REAL_ROWS), BuildSettings(decontaminate=False, workers=2))
     pairs = [(record.context, str(record.output)) for record in [*built.train, *built.val, *built.test]]
     valid, wrong = golds_that_are_wrong(pairs, workers=2)
     assert (valid, wrong) == (len(pairs), [])

@@ -1,6 +1,6 @@
 import pytest
 
-from text2sql_lightning.prepare.distractors.draft import Reading, has_star, means_the_same, read_columns, said_columns
+from text2sql_lightning.prepare.distractors.reading import Reading, has_star, means_the_same, read_columns, said_columns
 from text2sql_lightning.sql.schema import Schema
 from text2sql_lightning.text.sql_tokens import tokenize
 

@@ -13,14 +13,9 @@ from typing import Final, TypeAlias
 
 from text2sql_lightning.data.sources import SQLITE
 from text2sql_lightning.prepare.clean import CleanRow
-from text2sql_lightning.prepare.distractors.draft import (
-    Draft,
-    means_the_same,
-    needed_columns,
-    read_columns,
-    said_columns,
-)
+from text2sql_lightning.prepare.distractors.draft import Draft
 from text2sql_lightning.prepare.distractors.index import ColumnIndex, index_of
+from text2sql_lightning.prepare.distractors.reading import means_the_same, needed_columns, read_columns, said_columns
 from text2sql_lightning.prepare.workers import RowMap
 from text2sql_lightning.sql.ddl import Column, Table
 from text2sql_lightning.sql.schema import Schema, schema_id
